@@ -1,0 +1,7 @@
+import { defineConfig } from "drizzle-kit";
+
+export default defineConfig({
+  dialect: "sqlite",
+  schema: "./shared/adapters/store/schema.ts",
+  out: "./migrations",
+});

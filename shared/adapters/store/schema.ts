@@ -1,0 +1,283 @@
+/** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+export const factories = sqliteTable(
+  "factories",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    role: text({ enum: ["headquarters", "branch"] }).notNull(),
+    status: text({ enum: ["pending", "active", "draining", "paused", "retired"] }).notNull(),
+    kid: text().notNull(),
+    keyJson: text("key_json").notNull(),
+    /** Raised to revoke every Ops Token minted before. */
+    gen: integer().notNull().default(0),
+    factsJson: text("facts_json"),
+    rttMs: integer("rtt_ms"),
+    enrolledAt: integer("enrolled_at").notNull(),
+    lastHeartbeatAt: integer("last_heartbeat_at"),
+    connectedSince: integer("connected_since"),
+    statusAt: integer("status_at").notNull(),
+    statusReason: text("status_reason").notNull().default(""),
+  },
+  (t) => [uniqueIndex("factories_kid").on(t.kid)],
+);
+
+export const joinCodes = sqliteTable("join_codes", {
+  hash: text().primaryKey(),
+  factory: text().notNull(),
+  name: text().notNull(),
+  role: text({ enum: ["headquarters", "branch"] }).notNull(),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+  usedAt: integer("used_at"),
+  tries: integer().notNull().default(0),
+});
+
+export const tasks = sqliteTable(
+  "tasks",
+  {
+    id: text().primaryKey(),
+    chat: integer().notNull(),
+    message: integer(),
+    title: text().notNull(),
+    instruction: text().notNull(),
+    kind: text({ enum: ["coder", "general"] }).notNull(),
+    workspace: text(),
+    wanted: text(),
+    limitsJson: text("limits_json").notNull(),
+    requireVerified: integer("require_verified", { mode: "boolean" }).notNull(),
+    state: text({
+      enum: [
+        "queued",
+        "waiting",
+        "held",
+        "dispatched",
+        "running",
+        "awaiting_approval",
+        "paused",
+        "succeeded",
+        "failed",
+        "cancelled",
+        "expired",
+        "dead",
+      ],
+    }).notNull(),
+    epoch: integer().notNull(),
+    lost: integer().notNull().default(0),
+    failed: integer().notNull().default(0),
+    factory: text(),
+    persona: text(),
+    orderId: text("order_id"),
+    code: text().notNull().default(""),
+    reason: text().notNull().default(""),
+    summary: text().notNull().default(""),
+    receiptJson: text("receipt_json"),
+    leaseUntil: integer("lease_until"),
+    step: integer().notNull().default(0),
+    /** Spend as the last heartbeat told it; the ledger is the truth once the result is in. */
+    liveCost: integer("live_cost").notNull().default(0),
+    cancelRequested: text("cancel_requested"),
+    log: text().notNull().default(""),
+    receivedAt: integer("received_at").notNull(),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    endedAt: integer("ended_at"),
+  },
+  (t) => [
+    index("tasks_state").on(t.state, t.createdAt),
+    index("tasks_factory").on(t.factory, t.state),
+    index("tasks_created").on(t.createdAt),
+  ],
+);
+
+export const attempts = sqliteTable(
+  "attempts",
+  {
+    task: text().notNull(),
+    epoch: integer().notNull(),
+    factory: text().notNull(),
+    persona: text(),
+    routeReason: text("route_reason").notNull(),
+    dispatchedAt: integer("dispatched_at").notNull(),
+    claimedAt: integer("claimed_at"),
+    endedAt: integer("ended_at"),
+    outcome: text(),
+    reason: text().notNull().default(""),
+  },
+  (t) => [primaryKey({ columns: [t.task, t.epoch] })],
+);
+
+export const taskEvents = sqliteTable(
+  "task_events",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    task: text().notNull(),
+    epoch: integer().notNull(),
+    /** Sequence number of a factory's own entry: added once. Null for HQ's. */
+    seq: integer(),
+    at: integer().notNull(),
+    originAt: integer("origin_at"),
+    kind: text().notNull(),
+    text: text().notNull(),
+    factory: text(),
+    persona: text(),
+  },
+  (t) => [index("task_events_task").on(t.task, t.id), uniqueIndex("task_events_origin").on(t.task, t.epoch, t.seq)],
+);
+
+export const outbox = sqliteTable(
+  "outbox",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    factory: text().notNull(),
+    task: text().notNull(),
+    epoch: integer().notNull(),
+    /** The sealed order: resent as it is, so a resend is the same order. */
+    order: text("sealed").notNull(),
+    createdAt: integer("created_at").notNull(),
+    notBefore: integer("not_before").notNull(),
+    sentAt: integer("sent_at"),
+    attempts: integer().notNull().default(0),
+    error: text().notNull().default(""),
+  },
+  (t) => [uniqueIndex("outbox_task").on(t.task, t.epoch), index("outbox_due").on(t.sentAt, t.notBefore)],
+);
+
+export const inboundUpdates = sqliteTable(
+  "inbound_updates",
+  {
+    id: integer().primaryKey(),
+    chat: integer().notNull(),
+    inboundJson: text("inbound_json").notNull(),
+    receivedAt: integer("received_at").notNull(),
+    attempts: integer().notNull().default(0),
+    startedAt: integer("started_at"),
+    finishedAt: integer("finished_at"),
+    outcome: text(),
+  },
+  (t) => [index("inbound_unfinished").on(t.finishedAt, t.chat, t.id)],
+);
+
+/** Transcripts of HQ's turns, one row an entry. */
+export const turnEntries = sqliteTable(
+  "turn_entries",
+  {
+    turn: text().notNull(),
+    seq: integer().notNull(),
+    entryJson: text("entry_json").notNull(),
+    at: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.turn, t.seq] })],
+);
+
+export const conversations = sqliteTable(
+  "conversations",
+  {
+    turn: text().primaryKey(),
+    chat: integer().notNull(),
+    user: text().notNull(),
+    reply: text().notNull(),
+    at: integer().notNull(),
+  },
+  (t) => [index("conversations_chat").on(t.chat, t.at)],
+);
+
+/** Everything that is said in a chat, until the chat confirmed it. */
+export const letters = sqliteTable(
+  "letters",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    key: text().notNull(),
+    chat: integer().notNull(),
+    bodyJson: text("body_json").notNull(),
+    /** Key of the letter that it replies to or edits. */
+    refersTo: text("refers_to"),
+    createdAt: integer("created_at").notNull(),
+    notBefore: integer("not_before").notNull(),
+    leaseUntil: integer("lease_until"),
+    attempts: integer().notNull().default(0),
+    sentAt: integer("sent_at"),
+    droppedAt: integer("dropped_at"),
+    message: integer(),
+    error: text().notNull().default(""),
+  },
+  (t) => [
+    uniqueIndex("letters_key").on(t.key),
+    index("letters_due").on(t.sentAt, t.droppedAt, t.notBefore),
+    index("letters_message").on(t.chat, t.message),
+  ],
+);
+
+/** The ledger: append-only. */
+export const usages = sqliteTable(
+  "usages",
+  {
+    id: text().primaryKey(),
+    task: text(),
+    epoch: integer().notNull(),
+    step: integer().notNull(),
+    factory: text().notNull(),
+    persona: text().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    /** When the call began, on the clock of the one who made it. */
+    at: integer().notNull(),
+    recordedAt: integer("recorded_at").notNull(),
+    durationMs: integer("duration_ms").notNull(),
+    uncachedIn: integer("uncached_in").notNull(),
+    cacheRead: integer("cache_read").notNull(),
+    write5m: integer("write_5m").notNull(),
+    write1h: integer("write_1h").notNull(),
+    output: integer().notNull(),
+    reasoning: integer().notNull(),
+    source: text({ enum: ["reported", "partial", "estimated", "missing"] }).notNull(),
+    /** Null: unpriced. */
+    cost: integer(),
+    outcome: text({ enum: ["ok", "failed"] }).notNull(),
+  },
+  (t) => [index("usages_task").on(t.task), index("usages_recorded").on(t.recordedAt)],
+);
+
+export const logins = sqliteTable("logins", {
+  hash: text().primaryKey(),
+  expiresAt: integer("expires_at").notNull(),
+  usedAt: integer("used_at"),
+});
+
+export const sessions = sqliteTable("sessions", {
+  hash: text().primaryKey(),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+});
+
+/** Envelope ids seen on HQ's HTTP endpoints, until they expire. */
+export const seenEnvelopes = sqliteTable(
+  "seen_envelopes",
+  {
+    issuer: text().notNull(),
+    id: text().notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.issuer, t.id] }), index("seen_expiry").on(t.expiresAt)],
+);
+
+/** What should not have happened: forged entries, dead letters, refused senders. */
+export const incidents = sqliteTable(
+  "incidents",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    at: integer().notNull(),
+    kind: text().notNull(),
+    factory: text(),
+    text: text().notNull(),
+    digest: text().notNull(),
+  },
+  (t) => [uniqueIndex("incidents_digest").on(t.kind, t.digest)],
+);
+
+/** Single facts and counters of HQ: `change_seq`, order sequences, the last cron tick. */
+export const facts = sqliteTable("facts", {
+  key: text().primaryKey(),
+  value: text().notNull(),
+});

@@ -1,0 +1,162 @@
+/**
+ * Every message between HQ and a factory: JWS compact, and this is its payload. Strict schemas: an unknown key is
+ * refused, so a field that nobody reads can't smuggle anything.
+ *
+ * Wire history
+ *   1  first version
+ */
+import { z } from "zod";
+import { capabilityNames } from "./capability.ts";
+import { factoryIdPattern } from "./fleet.ts";
+import { ledgerEntrySchema } from "./ledger.ts";
+import { limitsSchema } from "./limits.ts";
+import { vpSeats } from "./persona.ts";
+import { receiptSchema } from "./receipt.ts";
+
+export const wireVersion = 1;
+export const envelopeType = "uac-env+jws";
+/** Largest entry on the bus, bytes of the compact JWS. */
+export const maxEntryBytes = 256 * 1024;
+/** Orders outlive a night's sleep; requests to HQ do not outlive a minute. Seconds. */
+export const orderLifeS = 24 * 3600;
+export const requestLifeS = 60;
+/** Clock skew that is tolerated, seconds. */
+export const skewS = 60;
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{4,64}$/);
+const factoryId = z.string().regex(factoryIdPattern);
+const task = z.strictObject({ task: id, epoch: z.int().positive() });
+const text = (max: number) => z.string().max(max);
+
+export const orderSchema = z.strictObject({
+  ...task.shape,
+  kind: z.enum(vpSeats).nullable(),
+  title: text(200),
+  instruction: text(20_000),
+  workspace: text(64).nullable(),
+  limits: limitsSchema,
+  /** Anything less than `verified` is then a failure. */
+  requireVerified: z.boolean(),
+});
+export type Order = z.infer<typeof orderSchema>;
+
+export const cancelSchema = z.strictObject({ ...task.shape, reason: text(500) });
+
+/** How an attempt ended. `released`: given back unharmed by a draining factory. */
+export const outcomes = ["succeeded", "failed", "cancelled", "released"] as const;
+
+export const resultSchema = z.strictObject({
+  ...task.shape,
+  outcome: z.enum(outcomes),
+  /** Closed word for machines: `finished`, `step_limit`, `model_unreachable`, … */
+  code: text(64),
+  /** The same for a person. */
+  reason: text(2000),
+  persona: text(64),
+  summary: text(8000),
+  receipt: receiptSchema.nullable(),
+  /** Ledger entries that HQ has not been told yet. */
+  usages: z.array(ledgerEntrySchema).max(400),
+  log: text(16_000),
+});
+export type Result = z.infer<typeof resultSchema>;
+
+/** One line of a task's story as the factory saw it. `at` is the factory's clock. */
+export const progressSchema = z.strictObject({
+  ...task.shape,
+  seq: z.int().nonnegative(),
+  at: z.int(),
+  kind: z.enum(["received", "verified", "claimed", "routed", "started", "step", "committed", "finished"]),
+  persona: text(64),
+  text: text(500),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+export const usageReportSchema = z.strictObject({ usages: z.array(ledgerEntrySchema).min(1).max(400) });
+
+/** An order that the factory would not take: unreadable, forged, too old. `entry` is its id on the bus. */
+export const rejectSchema = z.strictObject({ entry: text(64), digest: text(64), reason: text(500) });
+
+export const claimSchema = z.strictObject({ ...task.shape, order: id });
+
+export const factoryFactsSchema = z.strictObject({
+  name: text(64),
+  role: z.enum(["headquarters", "branch"]),
+  personas: z.strictObject({ primary: text(64), coder: text(64), general: text(64) }),
+  capabilities: z.strictObject(
+    Object.fromEntries(capabilityNames.map((name) => [name, z.boolean()])) as Record<(typeof capabilityNames)[number], z.ZodBoolean>,
+  ),
+  provider: text(64),
+  model: text(128),
+  workspaces: z.array(text(64)).max(64),
+  slots: z.int().min(1).max(64),
+  version: text(64),
+  startedAt: z.int(),
+});
+export type FactoryFacts = z.infer<typeof factoryFactsSchema>;
+
+export const heartbeatSchema = z.strictObject({
+  facts: factoryFactsSchema,
+  /** Round trip of the last heartbeat as the factory measured it; null for the first. */
+  rttMs: z.int().nonnegative().nullable(),
+  draining: z.boolean(),
+  running: z.array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative() })).max(64),
+});
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+export const doorbellSchema = z.strictObject({ reason: z.enum(["result", "progress"]) });
+
+/** Kind → who may send it, and its body. */
+export const kinds = {
+  order: { from: "hq", body: orderSchema },
+  cancel: { from: "hq", body: cancelSchema },
+  result: { from: "factory", body: resultSchema },
+  progress: { from: "factory", body: progressSchema },
+  usage: { from: "factory", body: usageReportSchema },
+  reject: { from: "factory", body: rejectSchema },
+  claim: { from: "factory", body: claimSchema },
+  heartbeat: { from: "factory", body: heartbeatSchema },
+  doorbell: { from: "factory", body: doorbellSchema },
+} as const;
+export type Kind = keyof typeof kinds;
+export type Body<K extends Kind> = z.infer<(typeof kinds)[K]["body"]>;
+
+const headSchema = z.strictObject({
+  v: z.literal(wireVersion),
+  id,
+  iss: z.union([z.literal("hq"), factoryId]),
+  aud: z.union([z.literal("hq"), factoryId]),
+  kind: z.enum(Object.keys(kinds) as [Kind, ...Kind[]]),
+  /** Seconds since 1970. */
+  iat: z.int(),
+  exp: z.int(),
+  /** Rises by one per issuer and audience; 0 where order does not matter. */
+  seq: z.int().nonnegative(),
+  /** The task or request this belongs to. */
+  corr: id.nullable(),
+  body: z.unknown(),
+});
+
+export type Envelope<K extends Kind = Kind> = {
+  [P in K]: Omit<z.infer<typeof headSchema>, "kind" | "body"> & { kind: P; body: Body<P> };
+}[K];
+
+export type Parsed = { ok: true; envelope: Envelope } | { ok: false; reason: string };
+
+/**
+ * A verified payload to an envelope, or why not. `self` is who reads it, `signer` whose key verified, `nowS` the
+ * reader's clock in seconds.
+ */
+export function parseEnvelope(payload: unknown, self: string, signer: string, nowS: number): Parsed {
+  const head = headSchema.safeParse(payload);
+  if (!head.success) return { ok: false, reason: `not an envelope: ${z.prettifyError(head.error)}` };
+  const { kind, body, ...rest } = head.data;
+  if (rest.iss !== signer) return { ok: false, reason: `says it is from ${rest.iss}, signed by ${signer}` };
+  if (rest.aud !== self) return { ok: false, reason: `is for ${rest.aud}, not for ${self}` };
+  if ((kinds[kind].from === "hq") !== (rest.iss === "hq")) return { ok: false, reason: `${rest.iss} may not send ${kind}` };
+  if (rest.exp <= nowS - skewS) return { ok: false, reason: "has expired" };
+  if (rest.iat > nowS + skewS) return { ok: false, reason: "is from the future" };
+  const checked = kinds[kind].body.safeParse(body);
+  if (!checked.success) return { ok: false, reason: `not a ${kind}: ${z.prettifyError(checked.error)}` };
+  return { ok: true, envelope: { ...rest, kind, body: checked.data } as Envelope };
+}

@@ -1,0 +1,40 @@
+/** Factory identity on the bus, and whether a factory is alive. Times are milliseconds since 1970 on HQ's clock. */
+
+export const heartbeatEveryMs = 30_000;
+/** A task's lease: four heartbeats. */
+export const leaseMs = 120_000;
+/** A factory that missed one heartbeat is stale; one whose lease would have run out is offline. */
+export const staleAfterMs = 45_000;
+
+export const factoryStatuses = ["pending", "active", "draining", "paused", "retired"] as const;
+/** What the owner or the factory decided. Whether it is there is `Liveness`. */
+export type FactoryStatus = (typeof factoryStatuses)[number];
+
+export const livenesses = ["online", "stale", "offline", "draining", "paused", "pending", "retired"] as const;
+export type Liveness = (typeof livenesses)[number];
+
+/** One word for a factory, from what was decided and from the age of its last heartbeat. Never seen counts as offline. */
+export function liveness(factory: { status: FactoryStatus; lastHeartbeatAt: number | null }, now: number): Liveness {
+  if (factory.status === "retired" || factory.status === "pending") return factory.status;
+  const age = factory.lastHeartbeatAt === null ? Number.POSITIVE_INFINITY : now - factory.lastHeartbeatAt;
+  if (age > leaseMs) return "offline";
+  if (factory.status !== "active") return factory.status;
+  return age > staleAfterMs ? "stale" : "online";
+}
+
+export const channels = ["in", "ctl", "out", "ev"] as const;
+export type Channel = (typeof channels)[number];
+
+/** The consumer group that reads a channel: the factory its orders, HQ what the factory says. */
+export const groupOf: Readonly<Record<Channel, "f" | "hq">> = { in: "f", ctl: "f", out: "hq", ev: "hq" };
+
+/** Progress is lossy: this many entries are kept. */
+export const progressKept = 2000;
+
+/** `uac:f:<factory>:<channel>`. */
+export function streamOf(factory: string, channel: Channel): string {
+  return `uac:f:${factory}:${channel}`;
+}
+
+/** Factory ids: lower-case, hyphens, 2 to 40 characters (also a valid Infisical slug). */
+export const factoryIdPattern = /^[a-z][a-z0-9-]{0,38}[a-z0-9]$/;

@@ -1,0 +1,62 @@
+/** What HQ answers a factory over HTTPS. Requests are signed envelopes (`claim`, `heartbeat`, `doorbell`) as text/plain. */
+import { z } from "zod";
+import { factoryIdPattern } from "./fleet.ts";
+
+export const paths = {
+  enrol: "/api/enrol",
+  claim: "/api/claim",
+  heartbeat: "/api/heartbeat",
+  doorbell: "/api/doorbell",
+} as const;
+
+/** An Ed25519 public key as a JWK (RFC 8037). */
+export const publicKeySchema = z.strictObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+});
+export type PublicKey = z.infer<typeof publicKeySchema>;
+
+/** Sent with a join code. `proof` is a JWS over `challenge` (the code's hash) by the new key: possession. */
+export const enrolRequestSchema = z.strictObject({
+  code: z.string().max(64),
+  factory: z.string().regex(factoryIdPattern),
+  name: z.string().min(1).max(64),
+  role: z.enum(["headquarters", "branch"]),
+  key: publicKeySchema,
+  proof: z.string().max(2000),
+});
+export type EnrolRequest = z.infer<typeof enrolRequestSchema>;
+
+export const enrolReplySchema = z.strictObject({
+  factory: z.string().regex(factoryIdPattern),
+  /** HQ's key, pinned from now on. */
+  hqKey: publicKeySchema,
+  hqKid: z.string().max(64),
+  busUrl: z.string().max(500),
+  busToken: z.string().max(500),
+  /** The fingerprint that the owner compares. */
+  fingerprint: z.string().max(64),
+  status: z.enum(["pending", "active"]),
+});
+export type EnrolReply = z.infer<typeof enrolReplySchema>;
+
+export const claimReplySchema = z.strictObject({
+  token: z.string().max(8000),
+  leaseUntil: z.int(),
+  /** True where this factory held the claim already: it goes on with its own attempt. */
+  resumed: z.boolean(),
+});
+export type ClaimReply = z.infer<typeof claimReplySchema>;
+
+export const heartbeatReplySchema = z.strictObject({
+  now: z.int(),
+  status: z.enum(["pending", "active", "draining", "paused"]),
+  cancel: z.array(z.strictObject({ task: z.string(), epoch: z.int(), reason: z.string() })),
+  /** Fresh Ops Tokens for the tasks that it runs. */
+  tokens: z.array(z.strictObject({ task: z.string(), epoch: z.int(), token: z.string() })),
+});
+export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
+
+/** Refusals: the status says what kind, the text is for a person. */
+export const refusalSchema = z.object({ error: z.string(), message: z.string() });

@@ -1,0 +1,123 @@
+/** Tokens and money. Money is an integer of nano-dollars: $1 = 1_000_000_000, so $3 per million tokens is 3,000 a token. */
+import { z } from "zod";
+
+export const nanosPerUsd = 1_000_000_000;
+
+/** Tokens of one model call. The four inputs and output are disjoint; reasoning is part of output. */
+export const usageSchema = z.strictObject({
+  uncachedIn: z.int().nonnegative(),
+  cacheRead: z.int().nonnegative(),
+  write5m: z.int().nonnegative(),
+  write1h: z.int().nonnegative(),
+  output: z.int().nonnegative(),
+  reasoning: z.int().nonnegative(),
+});
+export type Usage = z.infer<typeof usageSchema>;
+
+export const noUsage: Usage = { uncachedIn: 0, cacheRead: 0, write5m: 0, write1h: 0, output: 0, reasoning: 0 };
+
+/** How the numbers of an entry came to be. */
+export const usageSources = ["reported", "partial", "estimated", "missing"] as const;
+
+/** One model call, failed ones included. Append-only; `id` makes a repeated delivery a no-op. */
+export const ledgerEntrySchema = z.strictObject({
+  id: z.string().min(8).max(64),
+  task: z.string().max(64).nullable(),
+  epoch: z.int().nonnegative(),
+  step: z.int().nonnegative(),
+  factory: z.string().max(64),
+  persona: z.string().max(64),
+  provider: z.string().max(64),
+  model: z.string().max(128),
+  at: z.int(),
+  durationMs: z.int().nonnegative(),
+  usage: usageSchema,
+  source: z.enum(usageSources),
+  /** List price of the call in nano-dollars; null is unpriced, never 0. */
+  cost: z.int().nonnegative().nullable(),
+  outcome: z.enum(["ok", "failed"]),
+});
+export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;
+
+/** Nano-dollars per token. */
+export interface Price {
+  uncachedIn: number;
+  cacheRead: number;
+  write5m: number;
+  write1h: number;
+  output: number;
+}
+
+/** Cost in nano-dollars. Reasoning is inside output and is not counted again. */
+export function costOf(usage: Usage, price: Price | null): number | null {
+  if (!price) return null;
+  return (
+    usage.uncachedIn * price.uncachedIn +
+    usage.cacheRead * price.cacheRead +
+    usage.write5m * price.write5m +
+    usage.write1h * price.write1h +
+    usage.output * price.output
+  );
+}
+
+export interface Total {
+  /** Sum of the priced entries, nano-dollars. */
+  cost: number;
+  calls: number;
+  /** Entries without a price: the sum is a floor when this is not 0. */
+  unpriced: number;
+  usage: Usage;
+}
+
+export const noTotal: Total = { cost: 0, calls: 0, unpriced: 0, usage: noUsage };
+
+/** The one definition of "total". */
+export function sum(entries: readonly Pick<LedgerEntry, "usage" | "cost">[]): Total {
+  return entries.reduce<Total>(
+    (total, entry) => ({
+      cost: total.cost + (entry.cost ?? 0),
+      calls: total.calls + 1,
+      unpriced: total.unpriced + (entry.cost === null ? 1 : 0),
+      usage: addUsage(total.usage, entry.usage),
+    }),
+    noTotal,
+  );
+}
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    uncachedIn: a.uncachedIn + b.uncachedIn,
+    cacheRead: a.cacheRead + b.cacheRead,
+    write5m: a.write5m + b.write5m,
+    write1h: a.write1h + b.write1h,
+    output: a.output + b.output,
+    reasoning: a.reasoning + b.reasoning,
+  };
+}
+
+/** Every token of a call, each counted once. */
+export function tokensOf(usage: Usage): number {
+  return usage.uncachedIn + usage.cacheRead + usage.write5m + usage.write1h + usage.output;
+}
+
+/** `$0.0123`, `$4.21`, `unpriced`, `≥ $0.50 (2 calls unpriced)`. */
+export function showCost(total: { cost: number; calls: number; unpriced: number }): string {
+  if (total.unpriced === 0) return showNanos(total.cost);
+  if (total.unpriced === total.calls) return "unpriced";
+  return `≥ ${showNanos(total.cost)} (${total.unpriced} ${total.unpriced === 1 ? "call" : "calls"} unpriced)`;
+}
+
+/** Nano-dollars for a person: cents from a dollar up, else four places; never rounds a spend to nothing. */
+export function showNanos(nanos: number): string {
+  if (nanos === 0) return "$0.00";
+  const usd = nanos / nanosPerUsd;
+  if (usd >= 1) return `$${usd.toFixed(2)}`;
+  return usd < 0.0001 ? "<$0.0001" : `$${usd.toFixed(4)}`;
+}
+
+/** Dollars as a person writes them, to nano-dollars. Null unless a finite number from 0 with at most nine decimals. */
+export function parseUsd(text: string): number | null {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text)) return null;
+  const [whole = "0", part = ""] = text.split(".");
+  return Number(whole) * nanosPerUsd + Number(part.padEnd(9, "0"));
+}

@@ -1,0 +1,47 @@
+/**
+ * Streams with consumer groups. At-least-once: an entry is delivered to one consumer of its group and stays pending
+ * until it is acknowledged. An entry is one opaque string (a compact JWS).
+ *
+ * Errors: every method rejects with `UacError("bus_unavailable")` when the outcome is unknown; the caller resends.
+ */
+import type { Channel } from "#core/fleet.ts";
+
+export interface BusEntry {
+  factory: string;
+  channel: Channel;
+  /** The transport's id: unique in its stream, rising. */
+  id: string;
+  /** The entry; null where the stream was trimmed under a pending id. */
+  data: string | null;
+}
+
+export interface ReadOptions {
+  /** Streams to read; all of one group (see `groupOf`). */
+  from: readonly { factory: string; channel: Channel }[];
+  consumer: string;
+  /** `own`: what this consumer was given and did not acknowledge, oldest first. `new`: what nobody was given. */
+  what: "own" | "new";
+  /** At most this many per stream. */
+  count: number;
+  /** Wait so long for something new; 0 returns at once. A transport that can't block polls. */
+  blockMs: number;
+  signal?: AbortSignal;
+}
+
+export interface Bus {
+  /** Creates the four streams and groups of a factory, from the first entry on. Repeatable. */
+  open(factory: string): Promise<void>;
+  /** Appends; resolves to the entry's id. `keep` trims the stream to about that many. */
+  publish(to: { factory: string; channel: Channel }, data: string, keep?: number): Promise<string>;
+  /** A missing group is made again at the first entry, and the read repeated: one wiped stream never silences the others. */
+  read(options: ReadOptions): Promise<BusEntry[]>;
+  /** Atomic: append the result and acknowledge the order. Resolves to the result's id. */
+  finish(factory: string, result: string, orderId: string): Promise<string>;
+  /** Acknowledges entries for their channel's group. Repeatable. */
+  ack(of: { factory: string; channel: Channel }, ids: readonly string[]): Promise<void>;
+  /** Acknowledges and deletes entries: only by the side that settled them. Repeatable. */
+  remove(of: { factory: string; channel: Channel }, ids: readonly string[]): Promise<void>;
+  /** Entries in a stream, read or not. */
+  length(of: { factory: string; channel: Channel }): Promise<number>;
+  close(): Promise<void>;
+}

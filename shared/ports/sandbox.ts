@@ -1,0 +1,40 @@
+/** Runs one command where it can harm nothing but its worktree. Fails closed: no sandbox, no command. */
+export interface SandboxScope {
+  /** Writable; everything else that is visible is read-only. Absolute. */
+  worktree: string;
+  /** Visible and read-only inside, beside the system: the repository's own `.git`, say. Absolute. */
+  readOnly: readonly string[];
+  /** Bound over with nothing: secrets inside the worktree. Absolute. */
+  masked: readonly string[];
+  /** `host:port` that may be reached; empty is no network at all. */
+  network: readonly string[];
+}
+
+export interface SandboxCommand {
+  /** Run by `/bin/bash -c`. */
+  command: string;
+  cwd: string;
+  timeoutMs: number;
+  /** The whole environment, beside PATH, HOME and TMPDIR, which the sandbox sets. */
+  env: Readonly<Record<string, string>>;
+  /** Standard output and error together; the middle is dropped beyond it. Bytes. */
+  maxOutput: number;
+  signal?: AbortSignal;
+}
+
+export interface SandboxRun {
+  /** Null: killed by time limit, abort or signal. */
+  exitCode: number | null;
+  timedOut: boolean;
+  output: string;
+  truncated: boolean;
+  durationMs: number;
+}
+
+export interface Sandbox {
+  /** What it is, for receipts and status: `bubblewrap 0.8.0`. */
+  readonly name: string;
+  /** Rejects with `sandbox_unavailable` (and what to install) if nothing can be confined here. */
+  check(): Promise<void>;
+  run(scope: SandboxScope, command: SandboxCommand): Promise<SandboxRun>;
+}

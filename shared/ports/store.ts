@@ -1,0 +1,257 @@
+/**
+ * The state of record. Every write is one batch (one round trip) with compare-and-set in SQL; there are no interactive
+ * transactions. Times are HQ's clock in milliseconds. All methods reject with `store_unavailable` on an outage.
+ */
+import type { Role } from "#core/capability.ts";
+import type { FactoryFacts, Progress, Result } from "#core/envelope.ts";
+import type { FactoryStatus } from "#core/fleet.ts";
+import type { PublicKey } from "#core/hq-api.ts";
+import type { LedgerEntry, Total } from "#core/ledger.ts";
+import type { Limits } from "#core/limits.ts";
+import type { VpSeat } from "#core/persona.ts";
+import type { Receipt } from "#core/receipt.ts";
+import type { TaskEvent, TaskProgress, TaskState } from "#core/task.ts";
+import type { Delivery, Inbound, Letter } from "./chat.ts";
+import type { Transcript } from "./transcript.ts";
+
+export interface Update {
+  id: number;
+  chat: number;
+  inbound: Inbound;
+  attempts: number;
+  receivedAt: number;
+}
+
+export interface Updates {
+  /** Claims the update id and stores it whole. `known`: it is here already, and was or was not finished. */
+  receive(id: number, inbound: Inbound, now: number): Promise<"new" | "unfinished" | "finished">;
+  /** The chat's oldest unfinished update, its attempts counted up by one (0 → 1 at the first call). */
+  begin(chat: number, now: number): Promise<Update | null>;
+  finish(id: number, outcome: string, now: number): Promise<void>;
+  /** Chats with an unfinished update received before `before`. */
+  stuckChats(before: number): Promise<number[]>;
+}
+
+export interface Exchange {
+  user: string;
+  reply: string;
+  at: number;
+}
+
+export interface Conversations {
+  /** The transcript of one turn. */
+  turn(turn: string): Transcript;
+  /** Ends a turn: what was said, kept for later turns. Repeatable. */
+  close(turn: string, chat: number, exchange: Exchange): Promise<void>;
+  /** The last exchanges of a chat, oldest first. */
+  recent(chat: number, limit: number): Promise<Exchange[]>;
+}
+
+export interface NewTask {
+  id: string;
+  chat: number;
+  /** The owner's message that asked for it. */
+  message: number | null;
+  title: string;
+  instruction: string;
+  kind: VpSeat;
+  workspace: string | null;
+  /** The factory that the owner named, or null. */
+  wanted: string | null;
+  limits: Limits;
+  requireVerified: boolean;
+  /** When the update that led to it was received: the start of its story. */
+  receivedAt: number;
+}
+
+export interface Task extends NewTask, TaskProgress {
+  factory: string | null;
+  persona: string | null;
+  /** Why it is in this state, for a person. */
+  reason: string;
+  code: string;
+  summary: string;
+  receipt: Receipt | null;
+  leaseUntil: number | null;
+  /** Live figures from heartbeats and progress. */
+  step: number;
+  cancelRequested: string | null;
+  createdAt: number;
+  updatedAt: number;
+  endedAt: number | null;
+}
+
+export interface TaskEventEntry {
+  kind: string;
+  text: string;
+  factory?: string;
+  persona?: string;
+}
+
+export interface StoredTaskEvent extends Required<Omit<TaskEventEntry, "factory" | "persona">> {
+  at: number;
+  /** The factory's own clock, for what a factory told. */
+  originAt: number | null;
+  epoch: number;
+  factory: string | null;
+  persona: string | null;
+}
+
+export interface TaskFilter {
+  states?: readonly TaskState[];
+  factory?: string;
+  chat?: number;
+  limit: number;
+}
+
+export interface Tasks {
+  /** False if the id is known: the same delegation twice is one task. */
+  create(task: NewTask, event: TaskEventEntry, now: number): Promise<boolean>;
+  get(id: string): Promise<Task | null>;
+  list(filter: TaskFilter): Promise<Task[]>;
+  /** One batch: queued → dispatched, an attempt row, an event, and the sealed order in the outbox. False: someone was faster. */
+  dispatch(
+    id: string,
+    epoch: number,
+    to: { factory: string; reason: string; order: string; orderId: string },
+    now: number,
+  ): Promise<boolean>;
+  /** dispatched → running for this factory, order and epoch. `resumed` if it holds the claim already; else `refused`. */
+  claim(
+    id: string,
+    epoch: number,
+    by: { factory: string; order: string; leaseUntil: number },
+    now: number,
+  ): Promise<"claimed" | "resumed" | "refused">;
+  /** Any plain step of the table at this epoch (hold, release, cancel, expire, fail, …). False: the state had moved on. */
+  move(id: string, epoch: number, event: TaskEvent, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
+  /** `lose` or `retry`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason. */
+  requeue(from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
+  /** Accept only `id + epoch + not terminal`, from the factory that holds it. One batch with the receipt, the event and the ledger entries (which are kept even if it is stale). */
+  settle(event: "succeed" | "fail" | "cancel", factory: string, result: Result, now: number): Promise<"accepted" | "stale">;
+  /** Renews the leases of what a factory says it runs; resolves to what it should stop: not its own any more, or cancelled. */
+  renew(
+    factory: string,
+    running: readonly { task: string; epoch: number; step: number; cost: number }[],
+    leaseUntil: number,
+    now: number,
+  ): Promise<{ task: string; epoch: number; reason: string }[]>;
+  /** Marks a running task for cancellation; the factory is told by heartbeat and by the bus. */
+  requestCancel(id: string, reason: string, now: number): Promise<boolean>;
+  /** Leased tasks whose lease ended before `now`, and dispatched ones not claimed since `unclaimedBefore`. */
+  expired(now: number, unclaimedBefore: number): Promise<Task[]>;
+  /** Adds to the story; a progress entry is known by task, epoch and seq and is added once. */
+  note(id: string, epoch: number, entry: TaskEventEntry, now: number): Promise<void>;
+  progress(factory: string, progress: Progress, now: number): Promise<void>;
+  events(id: string): Promise<StoredTaskEvent[]>;
+  /** The task whose card this message is, if any. */
+  byCard(chat: number, message: number): Promise<Task | null>;
+}
+
+export interface OutboxRow {
+  id: number;
+  factory: string;
+  task: string;
+  epoch: number;
+  order: string;
+}
+
+/** Sealed orders on their way to the bus. */
+export interface Outbox {
+  due(now: number, limit: number): Promise<OutboxRow[]>;
+  sent(row: OutboxRow, now: number): Promise<void>;
+  retryAt(row: OutboxRow, at: number, error: string): Promise<void>;
+}
+
+export interface Letters {
+  add(letters: readonly Letter[], now: number): Promise<void>;
+  /** Leases what is due, oldest first, with references resolved. A letter whose reference is not sent yet waits. */
+  take(now: number, leaseMs: number, limit: number): Promise<(Delivery & { key: string; attempts: number })[]>;
+  sent(key: string, message: number | null, now: number): Promise<void>;
+  retryAt(key: string, at: number, error: string): Promise<void>;
+  drop(key: string, error: string, now: number): Promise<void>;
+  /** When the next letter is due; null if none waits. */
+  nextDue(): Promise<number | null>;
+}
+
+export interface Factory {
+  id: string;
+  status: FactoryStatus;
+  kid: string;
+  key: PublicKey;
+  gen: number;
+  facts: FactoryFacts | null;
+  role: Role;
+  name: string;
+  enrolledAt: number;
+  lastHeartbeatAt: number | null;
+  rttMs: number | null;
+  /** Since when it is here without a break longer than the lease. */
+  connectedSince: number | null;
+  /** Tasks dispatched or running there. */
+  busy: number;
+}
+
+export interface JoinCode {
+  hash: string;
+  factory: string;
+  name: string;
+  role: Role;
+  expiresAt: number;
+}
+
+export interface Factories {
+  list(): Promise<Factory[]>;
+  get(id: string): Promise<Factory | null>;
+  byKid(kid: string): Promise<Factory | null>;
+  heartbeat(id: string, facts: FactoryFacts, rttMs: number | null, draining: boolean, now: number): Promise<void>;
+  /** Enrolled, not yet approved. An id that exists gets the new key and must be approved again: never a second row. */
+  enrol(factory: { id: string; name: string; role: Role; kid: string; key: PublicKey }, now: number): Promise<void>;
+  setStatus(id: string, status: FactoryStatus, now: number): Promise<boolean>;
+  addCode(code: JoinCode, now: number): Promise<void>;
+  /** Uses the code up. Wrong guesses are counted on all open codes of that factory id: the sixth burns them. */
+  redeem(hash: string, factory: string, now: number): Promise<JoinCode | "unknown" | "used" | "expired" | "burned">;
+}
+
+export interface Ledger {
+  /** Appends; an id that is known is ignored. */
+  add(entries: readonly LedgerEntry[], now: number): Promise<void>;
+  total(filter: { since?: number; task?: string; factory?: string }): Promise<Total>;
+}
+
+export interface Access {
+  /** Remembers an envelope id; false if it was seen before. Forgotten after `expiresAt`. */
+  unseen(issuer: string, id: string, expiresAt: number): Promise<boolean>;
+  addLogin(hash: string, expiresAt: number): Promise<void>;
+  /** Uses a one-time login up. */
+  redeemLogin(hash: string, session: { hash: string; expiresAt: number }, now: number): Promise<boolean>;
+  session(hash: string, now: number): Promise<boolean>;
+  endSession(hash: string): Promise<void>;
+}
+
+export interface Incident {
+  kind: string;
+  factory: string | null;
+  text: string;
+  /** Digest of what caused it; the same twice is one incident. */
+  digest: string;
+}
+
+export interface Store {
+  updates: Updates;
+  conversations: Conversations;
+  tasks: Tasks;
+  outbox: Outbox;
+  letters: Letters;
+  factories: Factories;
+  ledger: Ledger;
+  access: Access;
+  incident(incident: Incident, now: number): Promise<void>;
+  /** Durable facts of HQ (last cron tick, order sequence numbers). */
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string): Promise<void>;
+  /** Counts up by one and resolves to the new value. */
+  next(counter: string): Promise<number>;
+  /** Rises with every change a page could show. */
+  changeSeq(): Promise<number>;
+}

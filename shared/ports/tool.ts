@@ -1,0 +1,29 @@
+/** A tool as the agent loop sees it. */
+import type { z } from "zod";
+import type { Action } from "#core/ops-token.ts";
+
+export interface ToolResult {
+  content: string;
+  isError?: boolean;
+  /** Present: the loop ends with this. Only a `finish` tool sets it. */
+  end?: { status: "done" | "failed"; summary: string };
+}
+
+export interface ToolCall {
+  /** Unique and stable over a resume: the idempotency key of whatever the tool does. */
+  key: string;
+  signal: AbortSignal;
+}
+
+export interface Tool<Input = unknown> {
+  name: string;
+  description: string;
+  /** Strict: validated before the tool runs. */
+  input: z.ZodType<Input>;
+  /** The action that the Ops Token must grant; null for tools that touch nothing of the factory's. */
+  needs: Action | null;
+  /** True: safe to run again under the same key after a crash. Otherwise a call that was cut off gets a synthetic error. */
+  repeatable: boolean;
+  /** Expected failures are results with `isError`; a throw is a bug or an outage and is told to the model as an error too. */
+  run(input: Input, call: ToolCall): Promise<ToolResult>;
+}

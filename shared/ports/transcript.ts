@@ -1,0 +1,15 @@
+/** The append-only record of one agent run: what a resume starts from. */
+import type { Block } from "./llm.ts";
+
+export type Entry =
+  | { type: "user"; text: string }
+  | { type: "assistant"; content: Block[]; stop: string }
+  /** Written before a tool runs. */
+  | { type: "intent"; toolUseId: string; name: string }
+  | { type: "result"; toolUseId: string; content: string; isError: boolean; end?: { status: "done" | "failed"; summary: string } };
+
+export interface Transcript {
+  load(): Promise<Entry[]>;
+  /** Durable when it resolves. `seq` counts from 0; writing the same seq twice keeps the first. */
+  append(seq: number, entry: Entry): Promise<void>;
+}

@@ -1,0 +1,27 @@
+/** A repository of the owner's, worked on in a worktree of the task's own. The owner's checkout is never touched. */
+import type { Receipt } from "#core/receipt.ts";
+
+export interface Worktree {
+  /** Absolute path of the worktree. */
+  path: string;
+  /** The repository's git directory, to be shown read-only. Absolute. */
+  gitDir: string;
+  /** Commit it started from. */
+  base: string;
+  /** `uac/<task>-<epoch>` */
+  branch: string;
+  /** The command that tests it, or null. */
+  test: string | null;
+}
+
+export type Changes = Pick<Receipt, "head" | "diffstat" | "patch" | "patchSha256">;
+
+export interface Workspaces {
+  names(): string[];
+  /** Makes the worktree, or finds it again after a crash. Rejects with `workspace_failed`. */
+  open(workspace: string, task: string, epoch: number): Promise<Worktree>;
+  /** Commits everything but artefacts, by the host, with hooks and filters off. Without changes head stays null. */
+  commit(worktree: Worktree, message: string, author: { name: string; email: string }): Promise<Changes>;
+  /** Removes the worktree; its branch stays if it has a commit of its own. Repeatable. */
+  close(worktree: Worktree): Promise<void>;
+}
