@@ -1,0 +1,43 @@
+/** A factory's `capabilities.md`: what it is and may do, from the same table that the router and the prompts read. */
+import { capabilities, capabilityNames } from "#core/capability.ts";
+import { showNanos } from "#core/ledger.ts";
+import { vpSeats } from "#core/persona.ts";
+import type { Profile } from "./profile.ts";
+
+/** Markdown for people and prompts. Holds no secret and no raw environment value. */
+export function capabilitiesMd(profile: Profile): string {
+  const vps = vpSeats.filter((seat) => profile.capabilities[seat]);
+  const lines = [
+    `# ${profile.name}`,
+    "",
+    `A ${profile.role === "headquarters" ? "headquarters" : "branch"} factory (\`${profile.id}\`), led by ${profile.personas.primary}.`,
+    "",
+    "## Who works here",
+    "",
+    `- ${profile.personas.primary}: leads`,
+    ...vps.map(
+      (seat) =>
+        `- ${profile.personas[seat]}: VP ${seat[0]?.toUpperCase()}${seat.slice(1)}, ${profile.provider}/${profile.models[seat] ?? "default model"}`,
+    ),
+    "",
+    "## Capabilities",
+    "",
+    "| Capability | State | Allows |",
+    "|---|---|---|",
+    ...capabilityNames.map((name) => {
+      const { label, allows } = capabilities[name];
+      return `| ${label} | ${profile.capabilities[name] ? "Enabled" : "Disabled"} | ${allows} |`;
+    }),
+    "",
+    "## Bounds of one task",
+    "",
+    `- ${showNanos(profile.limits.usd)}, ${profile.limits.tokens} tokens, ${profile.limits.steps} steps, ${profile.limits.wallS / 60} minutes`,
+    `- ${profile.slots} at once`,
+    "",
+    "## Workspaces",
+    "",
+    ...(Object.keys(profile.workspaces).length === 0 ? ["none"] : Object.keys(profile.workspaces).map((name) => `- ${name}`)),
+    "",
+  ];
+  return lines.join("\n");
+}

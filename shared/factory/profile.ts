@@ -1,0 +1,268 @@
+/** Environment → profile: who this factory is, what it may do, what it is bounded by. Everything wrong is told at once. */
+import { z } from "zod";
+import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, type Role, unmetNeeds } from "#core/capability.ts";
+import { UacError } from "#core/errors.ts";
+import { factoryIdPattern } from "#core/fleet.ts";
+import { parseUsd } from "#core/ledger.ts";
+import { defaultLimits, type Limits } from "#core/limits.ts";
+import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
+import { allSettings } from "./settings.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export interface Profile {
+  role: Role;
+  id: string;
+  name: string;
+  personas: Personas;
+  capabilities: CapabilitySet;
+  provider: string;
+  /** Model by seat; null is the provider's default. */
+  models: Readonly<Record<Seat, string | null>>;
+  llm: {
+    anthropicBaseUrl: string | null;
+    anthropicApiKey: string | null;
+    anthropicAuthToken: string | null;
+    openaiBaseUrl: string | null;
+    openaiApiKey: string | null;
+  };
+  limits: Limits;
+  slots: number;
+  workspaces: Readonly<Record<string, string>>;
+  workspaceTests: Readonly<Record<string, string>>;
+  sandbox: "bubblewrap" | "none";
+  logLevel: "debug" | "info" | "warn" | "error";
+  hqUrl: string | null;
+  busUrl: string | null;
+  busToken: string | null;
+}
+
+/** What headquarters needs beside its profile. */
+export interface HqSettings {
+  databaseUrl: string;
+  databaseToken: string | null;
+  busUrl: string;
+  busToken: string | null;
+  branchBusUrl: string;
+  branchBusToken: string | null;
+  telegramToken: string;
+  telegramSecret: string;
+  telegramApiRoot: string;
+  owners: readonly number[];
+  signingKey: string;
+  publicUrl: string;
+}
+
+const booleans: Readonly<Record<string, boolean>> = {
+  true: true,
+  "1": true,
+  yes: true,
+  on: true,
+  false: false,
+  "0": false,
+  no: false,
+  off: false,
+};
+const boolean = z.string().transform((text, issues) => {
+  const value = booleans[text.toLowerCase()];
+  if (value === undefined) issues.addIssue({ code: "custom", message: `is ${JSON.stringify(text)}; allowed: true, false` });
+  return value ?? false;
+});
+const whole = (min: number, max: number) =>
+  z.string().transform((text, issues) => {
+    const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) {
+      issues.addIssue({ code: "custom", message: `is ${JSON.stringify(text)}; allowed: a whole number from ${min} to ${max}` });
+    }
+    return value;
+  });
+const oneOf = <const T extends string>(...allowed: T[]) =>
+  z.enum(allowed, { error: (e) => `is ${JSON.stringify(e.input)}; allowed: ${allowed.join(", ")}` });
+const url = (...schemes: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
+    error: `is not an address; allowed: ${schemes.join(", ")}`,
+  });
+const pairs = (separator: string, value: RegExp, form: string) =>
+  z.string().transform((text, issues) => {
+    const entries = text
+      .split(separator)
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+    const parsed = entries.map((part) => /^([a-z0-9][a-z0-9._-]{0,62})=(.+)$/s.exec(part));
+    if (parsed.some((match) => !match || !value.test(match[2] ?? ""))) {
+      issues.addIssue({ code: "custom", message: `is not ${form}` });
+      return {};
+    }
+    return Object.fromEntries(parsed.map((match) => [match?.[1] ?? "", match?.[2] ?? ""]));
+  });
+
+/** Collects every complaint, so that one run names them all. */
+function reader(env: Env) {
+  const complaints: string[] = [];
+  return {
+    complaints,
+    complain(name: string, what: string) {
+      complaints.push(`${name} ${what}`);
+    },
+    read<T>(name: string, schema: z.ZodType<T, string>): T | null {
+      const raw = env[name]?.trim();
+      if (raw === undefined || raw === "") return null;
+      const parsed = schema.safeParse(raw);
+      if (parsed.success) return parsed.data;
+      const secret = allSettings[name]?.secret;
+      complaints.push(`${name} ${secret ? "has a form that is not allowed" : (parsed.error.issues[0]?.message ?? "is not allowed")}`);
+      return null;
+    },
+    need<T>(name: string, schema: z.ZodType<T, string>, otherwise: T): T {
+      const before = complaints.length;
+      const value = this.read(name, schema);
+      if (value === null && complaints.length === before) complaints.push(`${name} is not set; ${allSettings[name]?.about ?? ""}`);
+      return value ?? otherwise;
+    },
+    end() {
+      if (complaints.length > 0) throw new UacError("bad_config", `The configuration can't be used:\n- ${complaints.join("\n- ")}`);
+    },
+  };
+}
+
+const text = z.string().min(1).max(64);
+const anyText = z.string().max(4096);
+
+function readRole(from: ReturnType<typeof reader>, fixed: Role | null): Role {
+  const named = from.read("FACTORY_ROLE", oneOf("headquarters", "branch"));
+  const flag = from.read("IS_HEADQUARTERS", boolean);
+  const byFlag: Role | null = flag === null ? null : flag ? "headquarters" : "branch";
+  if (named && byFlag && named !== byFlag)
+    from.complain("IS_HEADQUARTERS", `says ${byFlag}, FACTORY_ROLE says ${named}; set one, or make them agree`);
+  const role = named ?? byFlag ?? fixed ?? "branch";
+  if (fixed && role !== fixed) from.complain("FACTORY_ROLE", `is ${role}, but this program is always ${fixed}`);
+  return role;
+}
+
+function readCapabilities(from: ReturnType<typeof reader>, env: Env, role: Role): CapabilitySet {
+  const known = capabilityNames.map((name) => capabilities[name].env);
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("ENABLE_") && !known.includes(name)) from.complain(name, `is not a capability; there are ${known.join(", ")}`);
+  }
+  const defaults = defaultCapabilities(role);
+  const set = Object.fromEntries(
+    capabilityNames.map((name) => [name, from.read(capabilities[name].env, boolean) ?? defaults[name]]),
+  ) as CapabilitySet;
+  for (const [name, need] of unmetNeeds(set)) {
+    from.complain(capabilities[name].env, `is on, but it needs ${capabilities[need].env}: turn that on too, or this off`);
+  }
+  return set;
+}
+
+function readLimits(from: ReturnType<typeof reader>): Limits {
+  const usd = z.string().transform((value, issues) => {
+    const nanos = parseUsd(value);
+    if (!nanos) issues.addIssue({ code: "custom", message: `is ${JSON.stringify(value)}; allowed: dollars above 0, such as 2.50` });
+    return nanos ?? 0;
+  });
+  const minutes = from.read("TASK_MAX_MINUTES", whole(1, 1440));
+  return {
+    usd: from.read("TASK_BUDGET_USD", usd) ?? defaultLimits.usd,
+    tokens: from.read("TASK_MAX_TOKENS", whole(1, 1_000_000_000)) ?? defaultLimits.tokens,
+    steps: from.read("TASK_MAX_STEPS", whole(1, 1000)) ?? defaultLimits.steps,
+    wallS: minutes === null ? defaultLimits.wallS : minutes * 60,
+  };
+}
+
+function readProfile(from: ReturnType<typeof reader>, env: Env, options: ProfileOptions): Profile {
+  const role = readRole(from, options.role ?? null);
+  const id = from.read("FACTORY_ID", z.string().regex(factoryIdPattern, "is not an id: lower-case letters, digits, hyphens, 2 to 40"));
+  const fallback = defaultPersonas[role];
+  const model = from.read("MODEL_NAME", z.string().max(128));
+  if (role === "branch") {
+    for (const [name, setting] of Object.entries(allSettings)) {
+      if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
+    }
+  }
+  return {
+    role,
+    id: id ?? options.id ?? (role === "headquarters" ? "hq" : ""),
+    name: from.read("FACTORY_NAME", text) ?? id ?? options.id ?? (role === "headquarters" ? "HQ" : ""),
+    personas: {
+      primary: from.read("PRIMARY_NAME", text) ?? fallback.primary,
+      coder: from.read("VP_CODER_NAME", text) ?? fallback.coder,
+      general: from.read("VP_GENERAL_NAME", text) ?? fallback.general,
+    },
+    capabilities: readCapabilities(from, env, role),
+    provider: from.read("LLM_PROVIDER", oneOf(...options.providers)) ?? options.providers[0] ?? "anthropic",
+    models: {
+      primary: from.read("PRIMARY_MODEL_NAME", z.string().max(128)) ?? model,
+      coder: from.read("VP_CODER_MODEL_NAME", z.string().max(128)) ?? model,
+      general: from.read("VP_GENERAL_MODEL_NAME", z.string().max(128)) ?? model,
+    },
+    llm: {
+      anthropicBaseUrl: from.read("ANTHROPIC_BASE_URL", url("https:", "http:")),
+      anthropicApiKey: from.read("ANTHROPIC_API_KEY", anyText),
+      anthropicAuthToken: from.read("ANTHROPIC_AUTH_TOKEN", anyText),
+      openaiBaseUrl: from.read("OPENAI_BASE_URL", url("https:", "http:")),
+      openaiApiKey: from.read("OPENAI_API_KEY", anyText),
+    },
+    limits: readLimits(from),
+    slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
+    workspaces: from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {},
+    workspaceTests: from.read("WORKSPACE_TESTS", pairs(";", /\S/, "`name=command`, separated by semicolons")) ?? {},
+    sandbox: from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap",
+    logLevel: from.read("LOG_LEVEL", oneOf("debug", "info", "warn", "error")) ?? "info",
+    hqUrl: from.read("HQ_URL", url("https:", "http:")),
+    busUrl: from.read("BUS_URL", anyText),
+    busToken: from.read("BUS_TOKEN", anyText),
+  };
+}
+
+export interface ProfileOptions {
+  /** Provider names that this program has adapters for; the first is the default. */
+  providers: readonly string[];
+  /** The role, where the program decides it. */
+  role?: Role;
+  /** The id that an enrolment fixed. */
+  id?: string;
+}
+
+/** Throws `bad_config`, naming every variable that is wrong and what is allowed. */
+export function parseProfile(env: Env, options: ProfileOptions): Profile {
+  const from = reader(env);
+  const profile = readProfile(from, env, options);
+  from.end();
+  return profile;
+}
+
+/** Headquarters' profile with its own settings. Throws `bad_config` as `parseProfile` does. */
+export function parseHqProfile(env: Env, options: ProfileOptions): { profile: Profile; hq: HqSettings } {
+  const from = reader(env);
+  const profile = readProfile(from, env, { ...options, role: "headquarters" });
+  const busUrl = from.need("BUS_URL", anyText, "");
+  const secret = z.string().regex(/^[A-Za-z0-9_-]{32,256}$/, "must be 32 to 256 of A-Z a-z 0-9 _ -");
+  const ids = z.string().transform((value, issues) => {
+    const numbers = value.split(",").map((part) => (/^\s*\d{1,16}\s*$/.test(part) ? Number(part) : Number.NaN));
+    if (numbers.some(Number.isNaN))
+      issues.addIssue({ code: "custom", message: "holds something that is not a numeric id; user names are not accepted" });
+    return numbers;
+  });
+  const hq: HqSettings = {
+    databaseUrl: from.need("DATABASE_URL", url("libsql:", "https:", "http:", "file:"), ""),
+    databaseToken: from.read("DATABASE_AUTH_TOKEN", anyText),
+    busUrl,
+    busToken: profile.busToken,
+    branchBusUrl: from.read("BRANCH_BUS_URL", anyText) ?? busUrl,
+    branchBusToken: from.read("BRANCH_BUS_TOKEN", anyText) ?? profile.busToken,
+    telegramToken: from.need("TELEGRAM_BOT_TOKEN", z.string().regex(/^\d+:[\w-]{30,}$/), ""),
+    telegramSecret: from.need("TELEGRAM_WEBHOOK_SECRET", secret, ""),
+    telegramApiRoot: from.read("TELEGRAM_API_ROOT", url("https:", "http:")) ?? "https://api.telegram.org",
+    owners: from.need("TELEGRAM_OWNER_IDS", ids, []),
+    signingKey: from.need("HQ_SIGNING_KEY", z.string().startsWith("{"), ""),
+    publicUrl: from.need("PUBLIC_URL", url("https:", "http:"), "").replace(/\/+$/, ""),
+  };
+  from.end();
+  return { profile, hq };
+}
+
+/** Name → value of every secret that the environment holds, for the redactor. */
+export function secretsOf(env: Env): Record<string, string> {
+  const names = Object.keys(allSettings).filter((name) => allSettings[name]?.secret && env[name]);
+  return Object.fromEntries(names.map((name) => [name, env[name] ?? ""]));
+}

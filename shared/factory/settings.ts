@@ -1,0 +1,125 @@
+/** Every environment variable that a factory reads, in one table: docs/configuration.md is generated from it. */
+import { capabilities, capabilityNames, type Role } from "#core/capability.ts";
+import { nanosPerUsd } from "#core/ledger.ts";
+import { defaultLimits } from "#core/limits.ts";
+import { defaultPersonas } from "#core/persona.ts";
+
+export interface Setting {
+  /** Who reads it. */
+  for: "both" | Role;
+  about: string;
+  /** What it is when the environment says nothing; shown in the documentation. */
+  otherwise: string;
+  /** Its value is known to the redactor from boot. */
+  secret?: true;
+  /** Held by headquarters alone: a branch that finds it in its environment refuses to start. */
+  hqOnly?: true;
+}
+
+const personaNames = (seat: keyof (typeof defaultPersonas)["branch"]) =>
+  `${defaultPersonas.headquarters[seat]} at headquarters, ${defaultPersonas.branch[seat]} at a branch`;
+
+const flags = Object.fromEntries(
+  capabilityNames.map((name): [string, Setting] => {
+    const { env, allows, on, needs } = capabilities[name];
+    const need = needs.length > 0 ? ` Needs ${needs.map((n) => capabilities[n].env).join(", ")}.` : "";
+    return [env, { for: "both", about: `${allows[0]?.toUpperCase()}${allows.slice(1)}.${need}`, otherwise: String(on.branch) }];
+  }),
+);
+
+export const settings = {
+  FACTORY_ROLE: { for: "both", about: "`headquarters` or `branch`.", otherwise: "branch (a Worker is always headquarters)" },
+  IS_HEADQUARTERS: {
+    for: "both",
+    about: "The same as a boolean (`true`, `False`, …). Must agree with FACTORY_ROLE if both are set.",
+    otherwise: "–",
+  },
+  FACTORY_ID: {
+    for: "both",
+    about: "Lower-case id, unique in the corporation: `[a-z][a-z0-9-]*[a-z0-9]`, at most 40.",
+    otherwise: "hq, or the enrolled id",
+  },
+  FACTORY_NAME: { for: "both", about: "The name that people read.", otherwise: "the id" },
+  PRIMARY_NAME: { for: "both", about: "The persona that leads.", otherwise: personaNames("primary") },
+  VP_CODER_NAME: { for: "both", about: "The persona of the VP Coder.", otherwise: personaNames("coder") },
+  VP_GENERAL_NAME: { for: "both", about: "The persona of the VP General.", otherwise: personaNames("general") },
+  ...flags,
+  LLM_PROVIDER: { for: "both", about: "Whose model: one of the providers below.", otherwise: "anthropic" },
+  MODEL_NAME: { for: "both", about: "The model of every persona here.", otherwise: "the provider's default" },
+  PRIMARY_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the primary.", otherwise: "MODEL_NAME" },
+  VP_CODER_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the VP Coder.", otherwise: "MODEL_NAME" },
+  VP_GENERAL_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the VP General.", otherwise: "MODEL_NAME" },
+  ANTHROPIC_BASE_URL: { for: "both", about: "Endpoint that speaks Anthropic Messages.", otherwise: "the provider's" },
+  ANTHROPIC_API_KEY: { for: "both", about: "Sent as `x-api-key`.", otherwise: "–", secret: true },
+  ANTHROPIC_AUTH_TOKEN: {
+    for: "both",
+    about: "Sent as `Authorization: Bearer`, for endpoints that want that.",
+    otherwise: "–",
+    secret: true,
+  },
+  OPENAI_BASE_URL: { for: "both", about: "Endpoint that speaks OpenAI Chat Completions.", otherwise: "the provider's" },
+  OPENAI_API_KEY: { for: "both", about: "Key for it.", otherwise: "–", secret: true },
+  TASK_BUDGET_USD: {
+    for: "both",
+    about: "Most that one task may spend, at list price.",
+    otherwise: String(defaultLimits.usd / nanosPerUsd),
+  },
+  TASK_MAX_TOKENS: { for: "both", about: "Most tokens of one task.", otherwise: String(defaultLimits.tokens) },
+  TASK_MAX_STEPS: { for: "both", about: "Most model calls of one task.", otherwise: String(defaultLimits.steps) },
+  TASK_MAX_MINUTES: { for: "both", about: "Most minutes of one task.", otherwise: String(defaultLimits.wallS / 60) },
+  MAX_CONCURRENT_TASKS: { for: "branch", about: "Tasks worked on at once (slots), 1 to 64.", otherwise: "1" },
+  WORKSPACES: { for: "branch", about: "Repositories to work on: `name=/absolute/path`, separated by commas.", otherwise: "none" },
+  WORKSPACE_TESTS: { for: "branch", about: "Their test commands: `name=command`, separated by semicolons.", otherwise: "detected" },
+  SANDBOX: { for: "branch", about: "`bubblewrap`, or `none`: then no command is ever run.", otherwise: "bubblewrap" },
+  UAC_HOME: { for: "branch", about: "Where the factory keeps its key, journal and worktrees.", otherwise: "~/.uac" },
+  HQ_URL: { for: "branch", about: "Headquarters' address. https, except on loopback.", otherwise: "as enrolled" },
+  BUS_URL: {
+    for: "both",
+    about: "`redis://`, `rediss://`, `libsql://host:port?tls=0`, `http(s)://` of a libSQL server behind `libsql+`, or `file:`.",
+    otherwise: "a branch: as enrolled",
+    secret: true,
+  },
+  BUS_TOKEN: {
+    for: "both",
+    about: "Credential for the bus where its address holds none.",
+    otherwise: "a branch: as enrolled",
+    secret: true,
+  },
+  BRANCH_BUS_URL: { for: "headquarters", about: "The bus as branches reach it, told at enrolment.", otherwise: "BUS_URL", secret: true },
+  BRANCH_BUS_TOKEN: { for: "headquarters", about: "Their credential for it.", otherwise: "BUS_TOKEN", secret: true },
+  DATABASE_URL: {
+    for: "headquarters",
+    about: "The state of record: `libsql://…`, `http://…` or, under Node, `file:…`.",
+    otherwise: "required",
+    hqOnly: true,
+  },
+  DATABASE_AUTH_TOKEN: { for: "headquarters", about: "Its token.", otherwise: "–", secret: true, hqOnly: true },
+  TELEGRAM_BOT_TOKEN: { for: "headquarters", about: "From @BotFather.", otherwise: "required", secret: true, hqOnly: true },
+  TELEGRAM_WEBHOOK_SECRET: {
+    for: "headquarters",
+    about: "What Telegram sends with every update: 32 to 256 of `A-Z a-z 0-9 _ -`.",
+    otherwise: "required",
+    secret: true,
+    hqOnly: true,
+  },
+  TELEGRAM_OWNER_IDS: {
+    for: "headquarters",
+    about: "Numeric ids of the owners, separated by commas. Nobody else is answered.",
+    otherwise: "required",
+  },
+  TELEGRAM_API_ROOT: { for: "headquarters", about: "Bot API server.", otherwise: "https://api.telegram.org" },
+  HQ_SIGNING_KEY: {
+    for: "headquarters",
+    about: "Ed25519 private key as a JWK: signs orders and Ops Tokens.",
+    otherwise: "required",
+    secret: true,
+    hqOnly: true,
+  },
+  PUBLIC_URL: { for: "headquarters", about: "Where people and factories reach HQ: the links that Simone sends.", otherwise: "required" },
+  LOG_LEVEL: { for: "both", about: "`debug`, `info`, `warn` or `error`.", otherwise: "info" },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings | (typeof capabilities)[keyof typeof capabilities]["env"];
+
+/** Name → setting, for those who walk the table. */
+export const allSettings: Readonly<Record<string, Setting>> = settings;

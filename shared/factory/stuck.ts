@@ -1,0 +1,25 @@
+/** Is an agent going round in circles? */
+import type { Block } from "#ports/llm.ts";
+import type { Entry } from "#ports/transcript.ts";
+
+export type ToolUse = Extract<Block, { type: "tool_use" }>;
+
+/** So many identical replies in a row end the run. */
+export const maxRepeats = 5;
+
+/** True if the last `maxRepeats` replies made the very same calls and got the very same results. */
+export function isStuck(entries: readonly Entry[]): boolean {
+  const steps = entries.flatMap((entry, index) =>
+    entry.type === "assistant" ? [fingerprint(entry.content, entries.slice(index + 1))] : [],
+  );
+  const last = steps.slice(-maxRepeats);
+  return last.length === maxRepeats && last.every((step) => step !== null && step === last[0]);
+}
+
+/** The calls of a reply with their results; null for a reply without calls. */
+function fingerprint(content: readonly Block[], rest: readonly Entry[]): string | null {
+  const uses = content.filter((block) => block.type === "tool_use");
+  if (uses.length === 0) return null;
+  const results = uses.map((use) => rest.find((entry) => entry.type === "result" && entry.toolUseId === use.id));
+  return JSON.stringify(uses.map((use, i) => [use.name, use.input, results[i]?.type === "result" ? results[i].content : null]));
+}
