@@ -152,7 +152,7 @@ CREATE TABLE `tasks` (
 	`message` integer,
 	`title` text NOT NULL,
 	`instruction` text NOT NULL,
-	`kind` text NOT NULL,
+	`kind` text,
 	`workspace` text,
 	`wanted` text,
 	`limits_json` text NOT NULL,

@@ -1,7 +1,7 @@
 /** Which factory gets a task: a rule over facts, with its reason. The model proposes, this decides. */
 import type { CapabilitySet } from "./capability.ts";
 import type { Liveness } from "./fleet.ts";
-import type { VpSeat } from "./persona.ts";
+import { type VpSeat, vpSeats } from "./persona.ts";
 
 export interface Candidate {
   id: string;
@@ -15,7 +15,8 @@ export interface Candidate {
 }
 
 export interface RoutingRequest {
-  kind: VpSeat;
+  /** Null: the factory's primary chooses, so any VP will do. */
+  kind: VpSeat | null;
   /** A workspace name; null where the task needs none. */
   workspace: string | null;
   /** The factory the owner named; null to choose. */
@@ -36,8 +37,8 @@ export function route(request: RoutingRequest, fleet: readonly Candidate[]): Rou
     return { hold: "no_factory", reason: request.factory ? `no factory is called ${request.factory}` : "no factory is enrolled" };
   }
 
-  const able = asked.filter((f) => f.capabilities[request.kind]);
-  if (able.length === 0) return { hold: "no_capability", reason: `no VP ${request.kind} on ${names(asked)}` };
+  const able = asked.filter((f) => vpSeats.some((seat) => f.capabilities[seat] && (request.kind ?? seat) === seat));
+  if (able.length === 0) return { hold: "no_capability", reason: `no ${vp(request)} on ${names(asked)}` };
 
   const { workspace } = request;
   const near = workspace === null ? able : able.filter((f) => f.workspaces.includes(workspace));
@@ -56,12 +57,16 @@ function load(f: Candidate) {
   return f.busy / f.slots + (f.liveness === "stale" ? 1 : 0);
 }
 
+function vp({ kind }: RoutingRequest) {
+  return kind === null ? "VP" : `VP ${kind}`;
+}
+
 function names(fleet: readonly Candidate[]) {
   return fleet.map((f) => f.name).join(", ");
 }
 
 function why(best: Candidate, request: RoutingRequest, choices: number) {
-  const parts = [`has a VP ${request.kind}`];
+  const parts = [`has a ${vp(request)}`];
   if (request.workspace) parts.push(`has the workspace ${request.workspace}`);
   if (request.factory) parts.push("was asked for");
   else if (choices > 1) parts.push("is the least busy");

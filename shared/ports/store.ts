@@ -54,7 +54,8 @@ export interface NewTask {
   message: number | null;
   title: string;
   instruction: string;
-  kind: VpSeat;
+  /** Null: the factory's primary chooses. */
+  kind: VpSeat | null;
   workspace: string | null;
   /** The factory that the owner named, or null. */
   wanted: string | null;

@@ -42,7 +42,7 @@ export const tasks = sqliteTable(
     message: integer(),
     title: text().notNull(),
     instruction: text().notNull(),
-    kind: text({ enum: ["coder", "general"] }).notNull(),
+    kind: text({ enum: ["coder", "general"] }),
     workspace: text(),
     wanted: text(),
     limitsJson: text("limits_json").notNull(),

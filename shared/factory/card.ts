@@ -1,0 +1,129 @@
+/** What the chat shows of a task: one card, edited in place; at its end an audible completion with the diff. */
+import { showCost, type Total } from "#core/ledger.ts";
+import { byline } from "#core/persona.ts";
+import type { Receipt } from "#core/receipt.ts";
+import { bold, code, italic, type Piece, pre, rich } from "#core/rich-text.ts";
+import { isTerminal, type TaskState } from "#core/task.ts";
+import type { Button, Letter } from "#ports/chat.ts";
+import type { StoredTaskEvent, Task } from "#ports/store.ts";
+import type { Headquarters } from "./headquarters.ts";
+
+type Deps = Pick<Headquarters, "profile" | "settings">;
+
+const marks: Readonly<Record<TaskState, string>> = {
+  queued: "⏳ queued",
+  waiting: "⏳ waiting",
+  held: "✋ held",
+  dispatched: "📨 sent to the factory",
+  running: "⚙️ running",
+  awaiting_approval: "✋ waiting for you",
+  paused: "⏸ paused",
+  succeeded: "✅ done",
+  failed: "❌ failed",
+  cancelled: "🚫 cancelled",
+  expired: "⌛ expired",
+  dead: "☠️ given up",
+};
+
+/** Keys under which a task's letters are known. */
+export const letterKeys = {
+  card: (task: string) => `card:${task}`,
+  edit: (task: string) => `card-edit:${task}`,
+  done: (task: string) => `done:${task}`,
+  diff: (task: string) => `diff:${task}`,
+};
+
+/** The card as it is first sent: silent, in reply to the message that asked. */
+export function cardLetter(deps: Deps, task: Task): Letter {
+  return {
+    key: letterKeys.card(task.id),
+    chat: task.chat,
+    body: {
+      kind: "text",
+      content: rich(...cardText(deps, task, [])),
+      buttons: buttons(deps, task),
+      silent: true,
+      replyTo: task.message === null ? null : { message: task.message },
+    },
+  };
+}
+
+/** The card as it is now. */
+export function cardEdit(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): Letter {
+  return {
+    key: letterKeys.edit(task.id),
+    chat: task.chat,
+    body: { kind: "edit", of: letterKeys.card(task.id), content: rich(...cardText(deps, task, events)), buttons: buttons(deps, task) },
+  };
+}
+
+/** The audible message at the end, and the diff as a document. */
+export function completionLetters(deps: Deps, task: Task, cost: Total): Letter[] {
+  const replyTo = { letter: letterKeys.card(task.id) };
+  const done: Letter = {
+    key: letterKeys.done(task.id),
+    chat: task.chat,
+    body: { kind: "text", content: rich(...completionText(deps, task, cost)), buttons: [[openButton(deps, task)]], silent: false, replyTo },
+  };
+  const { receipt } = task;
+  if (!receipt?.patch) return [done];
+  const { files, insertions, deletions } = receipt.diffstat;
+  const diff: Letter = {
+    key: letterKeys.diff(task.id),
+    chat: task.chat,
+    body: {
+      kind: "document",
+      filename: `${task.id}.diff`,
+      data: receipt.patch,
+      caption: `${files} ${files === 1 ? "file" : "files"}, +${insertions} −${deletions}, on branch ${receipt.branch ?? "–"}`,
+      silent: true,
+      replyTo,
+    },
+  };
+  return [done, diff];
+}
+
+function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): Piece[] {
+  const lines: Piece[] = [bold(task.title), "\n", marks[task.state]];
+  if (task.factory) lines.push(" · ", byline(task.persona ?? "…", task.factory));
+  if (task.epoch > 1) lines.push(` · attempt ${task.epoch}`);
+  if (task.reason && task.state !== "running") lines.push("\n", task.reason);
+  const steps = events.filter((event) => event.kind === "step" && event.epoch === task.epoch);
+  const last = steps.at(-1);
+  if (last && !isTerminal(task.state)) lines.push(`\nstep ${steps.length}: `, code(last.text.slice(0, 120)));
+  lines.push("\n", italic(`${byline(deps.profile.personas.primary, deps.profile.name)} · ${task.id}`));
+  return lines;
+}
+
+function completionText(deps: Deps, task: Task, cost: Total): Piece[] {
+  const who = byline(task.persona ?? deps.profile.personas.primary, task.factory ?? deps.profile.name);
+  const lines: Piece[] = [bold(`${marks[task.state]}: ${task.title}`), "\n"];
+  if (task.summary) lines.push(task.summary.slice(0, 1500), "\n");
+  if (task.state !== "succeeded") lines.push(italic(task.reason), "\n");
+  if (task.receipt) lines.push("\n", ...receiptText(task.receipt));
+  lines.push("\n", italic(`${who} · ${seconds(task)} · ${showCost(cost)}`));
+  return lines;
+}
+
+function receiptText(receipt: Receipt): Piece[] {
+  const lines: Piece[] = [bold(receipt.verdict), `: ${receipt.why}\n`];
+  if (receipt.diffstat.files > 0) lines.push(pre(receipt.diffstat.text.trimEnd().slice(0, 1500)), "\n");
+  if (receipt.head) lines.push("commit ", code(receipt.head.slice(0, 12)), " on ", code(receipt.branch ?? ""), "\n");
+  if (receipt.limitsHit.length > 0) lines.push(`stopped by: ${receipt.limitsHit.join(", ")}\n`);
+  return lines;
+}
+
+function seconds(task: Task) {
+  const ms = (task.endedAt ?? task.updatedAt) - task.createdAt;
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
+}
+
+function buttons(deps: Deps, task: Task): Button[][] {
+  const open = openButton(deps, task);
+  if (isTerminal(task.state)) return [[{ label: "Log", tap: `log:${task.id}` }, open]];
+  return [[{ label: "Stop", tap: `stop:${task.id}` }, { label: "Log", tap: `log:${task.id}` }, open]];
+}
+
+function openButton(deps: Deps, task: Task): Button {
+  return { label: "Open", url: `${deps.settings.publicUrl}/tasks/${task.id}` };
+}

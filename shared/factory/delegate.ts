@@ -1,0 +1,45 @@
+/** Turns what Simone wants done into a task: created once, shown as a card, routed at once. */
+import type { Limits } from "#core/limits.ts";
+import type { VpSeat } from "#core/persona.ts";
+import type { Route } from "#core/routing.ts";
+import type { Task } from "#ports/store.ts";
+import { cardLetter } from "./card.ts";
+import { candidates, dispatchTask, publishOrders } from "./dispatch.ts";
+import type { Headquarters } from "./headquarters.ts";
+
+export interface Delegation {
+  /** Same id, same task: a turn that is run again delegates nothing twice. */
+  id: string;
+  chat: number;
+  message: number | null;
+  title: string;
+  instruction: string;
+  kind: VpSeat | null;
+  workspace: string | null;
+  factory: string | null;
+  limits: Limits;
+  requireVerified: boolean;
+  receivedAt: number;
+}
+
+/** Resolves to the task and where it goes, or why it is held. */
+export async function delegate(deps: Headquarters, wish: Delegation): Promise<{ task: Task; route: Route | null }> {
+  const { store, clock } = deps;
+  const { factory, ...rest } = wish;
+  const text = `${deps.profile.personas.primary} delegated: ${wish.title}`;
+  await store.tasks.create({ ...rest, wanted: factory }, { kind: "delegated", text, persona: deps.profile.personas.primary }, clock.now());
+  const created = await required(deps, wish.id);
+
+  const fleet = candidates(await store.factories.list(), clock.now());
+  const route = created.state === "queued" ? await dispatchTask(deps, created, fleet) : null;
+  const task = await required(deps, wish.id);
+  await store.letters.add([cardLetter(deps, task)], clock.now());
+  await publishOrders(deps);
+  return { task, route };
+}
+
+async function required(deps: Headquarters, id: string): Promise<Task> {
+  const task = await deps.store.tasks.get(id);
+  if (!task) throw new Error(`task ${id} vanished`);
+  return task;
+}

@@ -1,0 +1,98 @@
+/** Queue → factory: routes what is queued, writes sealed orders into the outbox, and puts them on the bus. */
+import { publicMessage } from "#core/errors.ts";
+import { liveness } from "#core/fleet.ts";
+import { type Candidate, type Route, route } from "#core/routing.ts";
+import type { Factory, Task } from "#ports/store.ts";
+import type { Headquarters } from "./headquarters.ts";
+import { seal } from "./seal.ts";
+
+type Deps = Pick<Headquarters, "self" | "store" | "bus" | "signer" | "clock" | "ids" | "log">;
+
+/** At most this many tasks are routed, and this many orders published, in one go: the rest waits for the next. */
+const batch = 10;
+
+/** The fleet as the router sees it. */
+export function candidates(fleet: readonly Factory[], now: number): Candidate[] {
+  return fleet.flatMap((factory) =>
+    factory.facts
+      ? [
+          {
+            id: factory.id,
+            name: factory.name,
+            liveness: liveness(factory, now),
+            capabilities: factory.facts.capabilities,
+            workspaces: factory.facts.workspaces,
+            slots: factory.facts.slots,
+            busy: factory.busy,
+          },
+        ]
+      : [],
+  );
+}
+
+/** Routes one queued or held task and, if it goes somewhere, writes its order. Resolves to what was decided. */
+export async function dispatchTask(deps: Deps, task: Task, fleet: readonly Candidate[]): Promise<Route> {
+  const { store, clock } = deps;
+  const way = route({ kind: task.kind, workspace: task.workspace, factory: task.wanted }, fleet);
+  const now = clock.now();
+
+  if ("hold" in way) {
+    // A busy fleet is an ordinary queue; everything else needs something to change first, and is told.
+    if (task.state === "queued" && way.hold !== "busy") {
+      await store.tasks.move(task.id, task.epoch, "hold", { kind: "held", text: way.reason, code: way.hold }, now);
+    }
+    return way;
+  }
+
+  if (task.state === "held") {
+    const entry = { kind: "released", text: way.reason, code: "" };
+    if (!(await store.tasks.move(task.id, task.epoch, "release", entry, now))) return way;
+  }
+  const body = {
+    task: task.id,
+    epoch: task.epoch,
+    kind: task.kind,
+    title: task.title,
+    instruction: task.instruction,
+    workspace: task.workspace,
+    limits: task.limits,
+    requireVerified: task.requireVerified,
+  };
+  const seq = await store.next(`seq:${way.to}`);
+  const order = await seal(deps, "order", body, { aud: way.to, corr: task.id, seq });
+  await store.tasks.dispatch(
+    task.id,
+    task.epoch,
+    { factory: way.to, reason: way.reason, order: order.jws, orderId: order.id },
+    clock.now(),
+  );
+  return way;
+}
+
+/** Routes everything that waits for a factory, then publishes. */
+export async function dispatchAll(deps: Deps): Promise<void> {
+  const waiting = await deps.store.tasks.list({ states: ["queued", "held"], limit: batch });
+  if (waiting.length > 0) {
+    const fleet = candidates(await deps.store.factories.list(), deps.clock.now());
+    for (const task of waiting.toReversed()) {
+      const way = await dispatchTask(deps, task, fleet);
+      const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
+      if (factory) factory.busy += 1;
+    }
+  }
+  await publishOrders(deps);
+}
+
+/** Outbox → bus. An unknown outcome leaves the row: the same order is sent again, and the factory knows it. */
+export async function publishOrders(deps: Deps): Promise<void> {
+  const { store, bus, clock, log } = deps;
+  for (const row of await store.outbox.due(clock.now(), batch)) {
+    try {
+      await bus.publish({ factory: row.factory, channel: "in" }, row.order);
+      await store.outbox.sent(row, clock.now());
+    } catch (error) {
+      log.warn("an order could not be published", { task: row.task, epoch: row.epoch, factory: row.factory, error });
+      await store.outbox.retryAt(row, clock.now() + 5000, publicMessage(error));
+    }
+  }
+}
