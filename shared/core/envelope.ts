@@ -149,14 +149,15 @@ export type Parsed = { ok: true; envelope: Envelope } | { ok: false; reason: str
  */
 export function parseEnvelope(payload: unknown, self: string, signer: string, nowS: number): Parsed {
   const head = headSchema.safeParse(payload);
-  if (!head.success) return { ok: false, reason: `not an envelope: ${z.prettifyError(head.error)}` };
+  if (!head.success) return { ok: false, reason: `is not an envelope: ${z.prettifyError(head.error)}` };
   const { kind, body, ...rest } = head.data;
   if (rest.iss !== signer) return { ok: false, reason: `says it is from ${rest.iss}, signed by ${signer}` };
   if (rest.aud !== self) return { ok: false, reason: `is for ${rest.aud}, not for ${self}` };
-  if ((kinds[kind].from === "hq") !== (rest.iss === "hq")) return { ok: false, reason: `${rest.iss} may not send ${kind}` };
+  if ((kinds[kind].from === "hq") !== (rest.iss === "hq"))
+    return { ok: false, reason: `is of a kind that ${rest.iss} may not send: ${kind}` };
   if (rest.exp <= nowS - skewS) return { ok: false, reason: "has expired" };
   if (rest.iat > nowS + skewS) return { ok: false, reason: "is from the future" };
   const checked = kinds[kind].body.safeParse(body);
-  if (!checked.success) return { ok: false, reason: `not a ${kind}: ${z.prettifyError(checked.error)}` };
+  if (!checked.success) return { ok: false, reason: `is not a ${kind}: ${z.prettifyError(checked.error)}` };
   return { ok: true, envelope: { ...rest, kind, body: checked.data } as Envelope };
 }
