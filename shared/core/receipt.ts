@@ -12,6 +12,8 @@ export const commandRunSchema = z.strictObject({
   durationMs: z.int().nonnegative(),
 });
 
+export type CommandRun = z.infer<typeof commandRunSchema>;
+
 export const testRunSchema = z.strictObject({
   command: shortText,
   /** Null: it did not end by itself (time limit, killed). */

@@ -1,0 +1,64 @@
+/** What a factory's verbs are given: ports and settings, made once by a program's compose.ts. */
+
+import type { PublicKey } from "#core/hq-api.ts";
+import type { Price } from "#core/ledger.ts";
+import type { Action, OpsToken } from "#core/ops-token.ts";
+import type { VpSeat } from "#core/persona.ts";
+import type { CommandRun } from "#core/receipt.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Hq } from "#ports/hq.ts";
+import type { Ids } from "#ports/ids.ts";
+import type { Journal } from "#ports/journal.ts";
+import type { Llm } from "#ports/llm.ts";
+import type { Log } from "#ports/log.ts";
+import type { Redactor } from "#ports/redactor.ts";
+import type { Sandbox, SandboxScope } from "#ports/sandbox.ts";
+import type { Signer, Verifier } from "#ports/signer.ts";
+import type { Tool } from "#ports/tool.ts";
+import type { Workspaces, Worktree } from "#ports/workspace.ts";
+import type { Profile } from "./profile.ts";
+
+export interface Branch {
+  /** The factory's id, as enrolled. */
+  self: string;
+  profile: Profile;
+  version: string;
+  /** HQ's key, pinned at enrolment. */
+  hqKey: PublicKey;
+  hqKid: string;
+  hq: Hq;
+  bus: Bus;
+  journal: Journal;
+  workspaces: Workspaces;
+  sandbox: Sandbox;
+  signer: Signer;
+  verifier: Verifier;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  redactor: Redactor;
+  llmFor(seat: VpSeat): Llm;
+  priceOf(provider: string, model: string): Price | null;
+  /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
+  toolsFor(bench: Workbench): Tool[];
+}
+
+export interface Workbench {
+  task: string;
+  epoch: number;
+  worktree: Worktree;
+  sandbox: Sandbox;
+  scope: SandboxScope;
+  allowed: readonly Action[];
+  /** Tool names of the VP. */
+  names: readonly string[];
+  /** Told of every command that ran. */
+  ran(run: CommandRun): void;
+}
+
+/** A claimed attempt: what may be done, and the signal that ends it. */
+export interface Grant {
+  token: OpsToken;
+  signal: AbortSignal;
+}

@@ -1,0 +1,54 @@
+/** The claim: no start without it. HQ grants it in one atomic step and hands out the Ops Token with it. */
+
+import type { Body } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import { leaseMs } from "#core/fleet.ts";
+import type { ClaimReply } from "#core/hq-api.ts";
+import { narrower } from "#core/limits.ts";
+import { actionsOf, type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
+import type { Factory, Task } from "#ports/store.ts";
+import type { Headquarters } from "./headquarters.ts";
+
+type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "profile">;
+
+/** Changes when the rules below change: a token says under which it was minted. */
+const policy = "1";
+
+/** Throws `conflict` if the task is not this factory's to start: replayed, cancelled, given to another, or over. */
+export async function grantClaim(deps: Deps, factory: Factory, claim: Body<"claim">): Promise<ClaimReply> {
+  const { store, clock } = deps;
+  if (factory.status !== "active" && factory.status !== "draining") {
+    throw new UacError("forbidden", `${factory.name} is ${factory.status}; HQ gives it no work`);
+  }
+  const leaseUntil = clock.now() + leaseMs;
+  const by = { factory: factory.id, order: claim.order, leaseUntil };
+  const outcome = await store.tasks.claim(claim.task, claim.epoch, by, clock.now());
+  const task = outcome === "refused" ? null : await store.tasks.get(claim.task);
+  if (!task) throw new UacError("conflict", `Task ${claim.task}, attempt ${claim.epoch}, is not ${factory.name}'s to start`);
+  return { token: await mintToken(deps, factory, task), leaseUntil, resumed: outcome === "resumed" };
+}
+
+/** An Ops Token for a task that the factory holds. Its limits are the narrower of the order's and HQ's own. */
+export async function mintToken(deps: Deps, factory: Factory, task: Task): Promise<string> {
+  const now = Math.floor(deps.clock.now() / 1000);
+  const token: OpsToken = {
+    iss: "hq",
+    aud: factory.id,
+    sub: factory.id,
+    jti: deps.ids.next("ops"),
+    iat: now,
+    nbf: now,
+    exp: now + opsTokenMinutes * 60,
+    cnf: { jkt: factory.kid },
+    gen: factory.gen,
+    tsk: task.id,
+    epoch: task.epoch,
+    rep: task.workspace,
+    act: factory.facts ? actionsOf(factory.facts.capabilities) : [],
+    net: [],
+    sec: [],
+    lim: narrower(task.limits, deps.profile.limits),
+    pol: policy,
+  };
+  return deps.signer.mint(token);
+}

@@ -1,0 +1,106 @@
+/** A desktop joins: a one-time code, a key of its own, and a fingerprint that the owner compares. HQ's side. */
+
+import type { Role } from "#core/capability.ts";
+import { UacError } from "#core/errors.ts";
+import type { EnrolReply, EnrolRequest } from "#core/hq-api.ts";
+import { byline } from "#core/persona.ts";
+import { bold, code, italic, rich } from "#core/rich-text.ts";
+import type { Headquarters } from "./headquarters.ts";
+
+/** How long a join code lives. */
+export const joinCodeMs = 10 * 60_000;
+
+type Digest = {
+  /** SHA-256 as base64url. */
+  hash(secret: string): Promise<string>;
+  /** A key's thumbprint as people compare it. */
+  fingerprint(thumbprint: string): string;
+};
+
+/** Makes a code for one factory, known to HQ by its hash alone. 128 bits, 10 minutes, one use. */
+export async function makeJoinCode(deps: Headquarters, digest: Digest, factory: { id: string; name: string; role: Role }): Promise<string> {
+  const secret = deps.ids.secret(16);
+  const hash = await digest.hash(secret);
+  const now = deps.clock.now();
+  await deps.store.factories.addCode(
+    { hash, factory: factory.id, name: factory.name, role: factory.role, expiresAt: now + joinCodeMs },
+    now,
+  );
+  return secret;
+}
+
+/** Throws `conflict` (used), `gone` (expired or burned), `forbidden` (asks for another id, name or role) or `unauthenticated`. */
+export async function enrolFactory(deps: Headquarters, digest: Digest, request: EnrolRequest): Promise<EnrolReply> {
+  const { store, verifier, clock, settings } = deps;
+  const hash = await digest.hash(request.code);
+  if (!(await verifier.proves(request.proof, hash, request.key))) {
+    throw new UacError("unauthenticated", "The proof does not fit the key; make a new key and try again");
+  }
+  const code = await store.factories.redeem(hash, request.factory, clock.now());
+  if (code === "unknown") throw new UacError("unauthenticated", "No such join code; ask headquarters for one: /enrol <id>");
+  if (code === "used") throw new UacError("conflict", "This join code was used; ask headquarters for a new one: /enrol <id>");
+  if (code === "expired" || code === "burned")
+    throw new UacError(
+      "gone",
+      `This join code has ${code === "expired" ? "expired" : "been burned by wrong guesses"}; ask for a new one: /enrol <id>`,
+    );
+  if (code.factory !== request.factory || code.name !== request.name || code.role !== request.role) {
+    throw new UacError(
+      "forbidden",
+      `The code is for ${code.factory} (${code.name}, ${code.role}); FACTORY_ID, FACTORY_NAME and FACTORY_ROLE must be the same`,
+    );
+  }
+
+  const kid = await verifier.thumbprint(request.key);
+  await store.factories.enrol({ id: request.factory, name: request.name, role: request.role, kid, key: request.key }, clock.now());
+  const fingerprint = digest.fingerprint(kid);
+  await askOwner(deps, request, kid, fingerprint);
+  return {
+    factory: request.factory,
+    hqKey: deps.signer.publicKey,
+    hqKid: deps.signer.kid,
+    busUrl: settings.branchBusUrl,
+    busToken: settings.branchBusToken ?? "",
+    fingerprint,
+    status: "pending",
+  };
+}
+
+async function askOwner(deps: Headquarters, request: EnrolRequest, kid: string, fingerprint: string) {
+  const { profile, settings, store, clock } = deps;
+  const content = rich(
+    bold(`${request.name} asks to join`),
+    `\nrole: ${request.role}, id: `,
+    code(request.factory),
+    "\nfingerprint: ",
+    code(fingerprint),
+    "\nApprove it only if that machine shows the same fingerprint.\n",
+    italic(byline(profile.personas.primary, profile.name)),
+  );
+  const tag = kid.slice(0, 16);
+  const buttons = [
+    [
+      { label: "Approve", tap: `join:y:${request.factory}` },
+      { label: "Refuse", tap: `join:n:${request.factory}` },
+    ],
+  ];
+  await store.letters.add(
+    settings.owners.map((chat) => ({
+      key: `join:${request.factory}:${tag}:${chat}`,
+      chat,
+      body: { kind: "text" as const, content, buttons, silent: false, replyTo: null },
+    })),
+    clock.now(),
+  );
+}
+
+/** The owner's answer. Resolves to what to tell them. */
+export async function answerJoin(deps: Headquarters, factoryId: string, yes: boolean): Promise<string> {
+  const { store, bus, clock } = deps;
+  const factory = await store.factories.get(factoryId);
+  if (!factory) return `There is no factory ${factoryId}.`;
+  if (factory.status !== "pending") return `${factory.name} is ${factory.status} already.`;
+  if (yes) await bus.open(factory.id);
+  await store.factories.setStatus(factory.id, yes ? "active" : "retired", clock.now());
+  return yes ? `${factory.name} has joined.` : `${factory.name} was refused.`;
+}

@@ -1,0 +1,50 @@
+/** What the minute tick mends: leases that ran out, orders never claimed. Time when HQ was not watching never counts. */
+import { leaseMs } from "#core/fleet.ts";
+import { advance } from "#core/task.ts";
+import type { Task } from "#ports/store.ts";
+import { announce } from "./announce.ts";
+import { cardEdit } from "./card.ts";
+import type { Headquarters } from "./headquarters.ts";
+
+/** An order that nobody claimed in this time is taken back. Desktops that are online claim within seconds. */
+const unclaimedMs = 5 * 60_000;
+/** A tick later than this after the last one means that HQ itself was away. */
+const awayAfterMs = 150_000;
+const lastTick = "last_tick";
+
+/** Expired leases → a new attempt, or dead. Does nothing in the first tick after an absence of HQ. */
+export async function recoverLost(deps: Headquarters): Promise<void> {
+  const { store, clock, log } = deps;
+  const now = clock.now();
+  const before = Number(await store.get(lastTick));
+  await store.set(lastTick, String(now));
+  if (before === 0 || now - before > awayAfterMs) {
+    log.warn("headquarters was away; leases are given one more round", { awayMs: before === 0 ? null : now - before });
+    return;
+  }
+  for (const task of await store.tasks.expired(now, now - unclaimedMs)) {
+    const why =
+      task.state === "dispatched" ? `${task.factory} did not claim it` : `${task.factory} was not heard of for ${leaseMs / 1000} s`;
+    await requeue(deps, task, "lose", why, "lost");
+  }
+}
+
+/** Starts a new epoch (what the old attempt still says is stale), or buries the task after too many. */
+export async function requeue(deps: Headquarters, task: Task, event: "lose" | "retry", why: string, code: string): Promise<void> {
+  const { store, clock, log } = deps;
+  // A cancelled task has nothing to come back for.
+  if (task.cancelRequested !== null) {
+    const entry = { kind: "cancelled", text: task.cancelRequested, code: "cancelled" };
+    if (await store.tasks.move(task.id, task.epoch, "cancel", entry, clock.now())) await announce(deps, task.id);
+    return;
+  }
+  const next = advance(task, event);
+  if (!next) return;
+  const text =
+    next.state === "dead" ? `${why}; given up after ${next.lost} lost and ${next.failed} failed attempts` : `${why}; it is tried again`;
+  if (!(await store.tasks.requeue(task, next, { kind: code, text, code }, clock.now()))) return;
+  log.warn("an attempt was lost", { task: task.id, epoch: task.epoch, why, next: next.state });
+  if (next.state === "dead") return announce(deps, task.id);
+  const requeued = await store.tasks.get(task.id);
+  if (requeued) await store.letters.add([cardEdit(deps, requeued, [])], clock.now());
+}

@@ -1,0 +1,201 @@
+/** A VP does the work: worktree, agent loop, commit by the host, tests by the harness, receipt. */
+import type { Order, Progress, Result } from "#core/envelope.ts";
+import { publicMessage } from "#core/errors.ts";
+import { narrower } from "#core/limits.ts";
+import { type CommandRun, judge, type Receipt, type TestRun } from "#core/receipt.ts";
+import type { Attempt } from "#ports/journal.ts";
+import type { SandboxScope } from "#ports/sandbox.ts";
+import type { Changes, Worktree } from "#ports/workspace.ts";
+import { staffIn } from "#staff/roster.ts";
+import { type AgentEnd, runAgent } from "./agent-loop.ts";
+import type { Branch, Grant } from "./branch.ts";
+import { finishTool } from "./finish.ts";
+import { type Assignment, assign } from "./lead.ts";
+import { meter } from "./meter.ts";
+
+/** A test run may take this long, and keeps so much of what it prints. */
+const testTimeoutMs = 10 * 60_000;
+const testTailChars = 3500;
+const logChars = 15_000;
+const maxCommandsTold = 400;
+
+/** Told of every step, in order. Lossy: nobody waits for it. */
+export type Tell = (kind: Progress["kind"], persona: string, text: string) => void;
+
+type Outcome = Omit<Result, "usages">;
+
+/** Works an attempt to its end. Resolves with a result whatever happens; rejects only if the journal fails. */
+export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: Tell): Promise<Outcome> {
+  const { order } = attempt;
+  const log: string[] = [];
+  const record: Tell = (kind, persona, text) => {
+    const clean = deps.redactor.clean(text).slice(0, 500);
+    log.push(`${new Date(deps.clock.now()).toISOString()} ${persona} ${kind}: ${clean}`);
+    tell(kind, persona, clean);
+  };
+  const end = (outcome: Outcome["outcome"], code: string, reason: string, more: Partial<Outcome> = {}): Outcome => ({
+    task: order.task,
+    epoch: order.epoch,
+    outcome,
+    code,
+    reason: deps.redactor.clean(reason).slice(0, 2000),
+    persona: deps.profile.personas.primary,
+    summary: "",
+    receipt: null,
+    log: log.join("\n").slice(-logChars),
+    ...more,
+  });
+
+  let assigned: Assignment;
+  let worktree: Worktree;
+  try {
+    assigned = assign(order, deps.profile);
+    record("routed", deps.profile.personas.primary, `gave it to ${assigned.persona}: ${assigned.reason}`);
+    worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch);
+  } catch (error) {
+    return end("failed", "not_started", publicMessage(error));
+  }
+  try {
+    return await atTheBench(deps, { order, grant, assigned, worktree, record, end });
+  } catch (error) {
+    deps.log.error("the work broke off", { task: order.task, epoch: order.epoch, error });
+    return end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
+  }
+}
+
+function workspaceOf(deps: Branch, order: Order): string {
+  if (order.workspace !== null) return order.workspace;
+  const names = deps.workspaces.names();
+  return names.length === 1 && names[0] ? names[0] : "";
+}
+
+interface Bench {
+  order: Order;
+  grant: Grant;
+  assigned: Assignment;
+  worktree: Worktree;
+  record: Tell;
+  end(outcome: Outcome["outcome"], code: string, reason: string, more?: Partial<Outcome>): Outcome;
+}
+
+async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
+  const { clock, profile, journal } = deps;
+  const { order, grant, assigned, worktree, record } = bench;
+  const { persona, seat } = assigned;
+  const startedAt = clock.now();
+  const scope: SandboxScope = { worktree: worktree.path, readOnly: [worktree.gitDir], masked: [], network: grant.token.net };
+  const mayRun = grant.token.act.includes("exec");
+  const commands: CommandRun[] = [];
+
+  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}`);
+  const before = mayRun ? await runTests(deps, scope, worktree, grant.signal) : null;
+
+  const staff = staffIn(seat);
+  const llm = deps.llmFor(seat);
+  const spent = await journal.spent(order.task, order.epoch);
+  const meters = meter(
+    { llm, clock, ids: deps.ids, priceOf: deps.priceOf, record: journal.spend, spent },
+    { task: order.task, epoch: order.epoch, factory: deps.self, persona },
+  );
+  const tools = deps.toolsFor({
+    task: order.task,
+    epoch: order.epoch,
+    worktree,
+    sandbox: deps.sandbox,
+    scope,
+    allowed: grant.token.act,
+    names: staff.tools,
+    ran: (run) => commands.push(run),
+  });
+  const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
+  const agent = await runAgent({
+    system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
+    preface: [],
+    prompt: `${order.title}\n\n${order.instruction}`,
+    tools: [...tools, finishTool],
+    transcript: journal.transcript(order.task, order.epoch),
+    meter: meters,
+    limits,
+    deadline: startedAt + limits.wallS * 1000,
+    clock,
+    signal: grant.signal,
+    mayAnswer: false,
+    key: `${order.task}-${order.epoch}`,
+    onStep: (_, text) => record("step", persona, text),
+  });
+  if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
+
+  const changes = await commit(deps, bench);
+  if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${changes.diffstat.files} files`);
+  const after = mayRun && changes.head ? await runTests(deps, scope, worktree, grant.signal) : null;
+  if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
+
+  const receipt: Receipt = {
+    ...verdictOf(before, after, changes, mayRun),
+    base: worktree.base,
+    branch: changes.head ? worktree.branch : null,
+    ...changes,
+    commands: commands.slice(-maxCommandsTold),
+    testsBefore: before,
+    testsAfter: after,
+    steps: agent.steps,
+    wallMs: clock.now() - startedAt,
+    limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
+    approvals: [],
+  };
+  record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
+  return concluded(bench, agent, receipt);
+}
+
+/** Cancelled by the owner, or released by a factory that is being shut down: the signal's reason says which. */
+function interrupted(bench: Bench, reason: string): Outcome {
+  const released = bench.grant.signal.reason === releasing;
+  const { persona } = bench.assigned;
+  if (released) return bench.end("released", "released", "the factory is shutting down", { persona });
+  return bench.end("cancelled", "cancelled", reason, { persona });
+}
+
+/** Abort reason of a factory that gives its work back. */
+export const releasing = "the factory is shutting down";
+
+function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt): Outcome {
+  const { persona } = bench.assigned;
+  const summary = agent.kind === "finished" ? agent.summary.slice(0, 8000) : "";
+  const more = { persona, receipt, summary };
+  if (agent.kind === "stopped") return bench.end("failed", agent.code, `${persona} stopped: ${agent.reason}`, more);
+  if (agent.kind === "finished" && agent.status === "failed") return bench.end("failed", "gave_up", `${persona} could not do it`, more);
+  if (receipt.verdict === "regressed") return bench.end("failed", "regressed", `${persona} says it is done, but ${receipt.why}`, more);
+  if (bench.order.requireVerified && receipt.verdict !== "verified") {
+    return bench.end("failed", "not_verified", `the order demands a verified result, but ${receipt.why}`, more);
+  }
+  return bench.end("succeeded", "finished", receipt.why, more);
+}
+
+function verdictOf(before: TestRun | null, after: TestRun | null, changes: Changes, mayRun: boolean): Pick<Receipt, "verdict" | "why"> {
+  if (!mayRun) return { verdict: "unverified", why: "no command may run here, so no test did" };
+  if (!changes.head) return { verdict: "unverified", why: "nothing was changed, so there was nothing to test" };
+  return judge(before, after);
+}
+
+async function commit(deps: Branch, bench: Bench): Promise<Changes> {
+  const { order, grant, assigned, worktree } = bench;
+  const none: Changes = { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };
+  if (!grant.token.act.includes("commit")) return none;
+  const author = { name: `${assigned.persona} (${deps.profile.name})`, email: `${assigned.seat}@${deps.self}.uac.invalid` };
+  const changes = await deps.workspaces.commit(worktree, `${order.title}\n\nTask ${order.task}, attempt ${order.epoch}.`, author);
+  return { ...changes, patch: changes.patch && deps.redactor.clean(changes.patch) };
+}
+
+async function runTests(deps: Branch, scope: SandboxScope, worktree: Worktree, signal: AbortSignal): Promise<TestRun | null> {
+  if (!worktree.test) return null;
+  const run = await deps.sandbox.run(scope, {
+    command: worktree.test,
+    cwd: worktree.path,
+    timeoutMs: testTimeoutMs,
+    env: { CI: "true" },
+    maxOutput: 64 * 1024,
+    signal,
+  });
+  const tail = deps.redactor.clean(run.output).slice(-testTailChars);
+  return { command: worktree.test, exitCode: run.exitCode, durationMs: run.durationMs, tail };
+}
