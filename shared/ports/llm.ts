@@ -3,8 +3,10 @@
  * stalls or a reply that is not the protocol is an error, so no tool ever runs from half a message.
  *
  * Errors: `UacError` with `llm_unreachable` (network, 408, 429, 5xx: retried here within bounds), `llm_refused` (the
- * provider said no: key, balance, bad request) or `llm_incomplete` (not a whole message, retried here within bounds).
+ * provider said no: key, balance, bad request), `llm_incomplete` (not a whole message, retried here within bounds) or
+ * `interrupted` (the signal). Tries that failed cost too: they are part of a reply's usage, or are on the error.
  */
+import type { UacError } from "#core/errors.ts";
 import type { Usage, usageSources } from "#core/ledger.ts";
 
 export type Block =
@@ -48,4 +50,10 @@ export interface Llm {
   readonly provider: string;
   readonly model: string;
   complete(request: ModelRequest): Promise<ModelReply>;
+}
+
+/** What `complete` rejects with. */
+export interface LlmFailure extends UacError {
+  /** What the failed tries used, as far as the provider told. */
+  usage?: Usage;
 }
