@@ -1,0 +1,61 @@
+import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+/** Folders whose tests start servers, sandboxes or git. Every other folder of test/ is a unit test: fast, no processes. */
+const integration = ["adapters", "branch-agent", "dashboard", "dev", "hq-worker"];
+const testsIn = (folder: string) => `test/${folder}/**/*.test.{ts,tsx}`;
+
+/** Groups run one after the other, in this order; files of one group run beside each other. */
+const order = { unit: 0, integration: 1, workers: 2, e2e: 3 };
+
+export default defineConfig({
+  test: {
+    watch: false,
+    teardownTimeout: 10_000,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.{ts,tsx}"],
+          exclude: [...integration, "workers", "e2e"].map(testsIn),
+          sequence: { groupOrder: order.unit },
+          maxWorkers: 2,
+          testTimeout: 10_000,
+          hookTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: integration.map(testsIn),
+          sequence: { groupOrder: order.integration },
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: "./hq-worker/wrangler.toml" } })],
+        test: {
+          name: "workers",
+          include: [testsIn("workers")],
+          sequence: { groupOrder: order.workers },
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: [testsIn("e2e")],
+          sequence: { groupOrder: order.e2e },
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
