@@ -1,0 +1,96 @@
+/** What a sandboxed command sees of the file system, as arguments of bwrap. */
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, sep } from "node:path";
+import { UacError } from "#core/errors.ts";
+import type { SandboxScope } from "#ports/sandbox.ts";
+
+/** Where programs may write beside the worktree: memory, gone with the command. Bytes. */
+const tmpSize = 1024 ** 3;
+const sharedMemorySize = 256 * 1024 ** 2;
+
+export const sandboxHome = "/tmp/home";
+/** Where a Node that lies in nobody's package directory is shown. */
+const loneNode = "/opt/node/bin/node";
+
+/** The files of /etc that ordinary programs need. Everything else in it stays outside, `/etc/shadow` first. */
+const etc = [
+  "alternatives ca-certificates ca-certificates.conf crypto-policies debian_version fonts fedora-release group host.conf hosts",
+  "ld.so.cache ld.so.conf ld.so.conf.d locale.alias localtime magic mime.types nsswitch.conf os-release passwd pki/ca-trust",
+  "pki/tls/cert.pem pki/tls/certs pki/tls/openssl.cnf protocols services ssl/cert.pem ssl/certs ssl/openssl.cnf timezone",
+].flatMap((line) => line.split(" "));
+/** Parts of a JDK and of Python lie in a directory of /etc with the version in its name. */
+const etcByVersion = /^(java|java-\d+-openjdk|python\d[\d.]*)$/;
+
+/**
+ * bwrap 0.8.0 covers /proc/sys only where the directory itself is writable. For root its files are and the directory is not: without
+ * these a command run as root could set `kernel.core_pattern` of the host, and own it.
+ */
+const procReadOnly = ["sys", "bus", "fs", "irq", "sysrq-trigger", "acpi", "mtrr"];
+const procHidden = ["kcore", "keys", "kmsg"];
+
+export interface System {
+  /** Arguments of bwrap. */
+  args: string[];
+  /** Node's directory where it is not part of the system: shown read-only. */
+  nodeDir: string | null;
+  path: string;
+}
+
+/** The system: the same for every command, so made once. */
+export function systemMounts(nodeDir: string | undefined): System {
+  const args = ["--ro-bind", "/usr", "/usr"];
+  for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) {
+    const path = `/${name}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isSymbolicLink()) args.push("--symlink", readlinkSync(path), path);
+    else if (stat?.isDirectory()) args.push("--ro-bind", path, path);
+  }
+  const versioned = readdirSync("/etc").filter((name) => etcByVersion.test(name));
+  for (const name of [...etc, ...versioned]) args.push("--ro-bind-try", `/etc/${name}`, `/etc/${name}`);
+  args.push("--proc", "/proc");
+  for (const name of procReadOnly) args.push("--ro-bind-try", `/proc/${name}`, `/proc/${name}`);
+  for (const name of procHidden) if (existsSync(`/proc/${name}`)) args.push("--ro-bind", "/dev/null", `/proc/${name}`);
+  args.push("--dev", "/dev", "--size", String(sharedMemorySize), "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
+  args.push("--size", String(tmpSize), "--tmpfs", "/tmp", "--dir", sandboxHome);
+  const node = findNode(nodeDir);
+  if (!node.dir && node.bin === dirname(loneNode)) args.push("--ro-bind", realpathSync(process.execPath), loneNode);
+  return { args, nodeDir: node.dir, path: [node.bin, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].join(":") };
+}
+
+/** Node's own directory, if it is one: never the home directory that somebody's `~/bin/node` lies in. */
+function findNode(given: string | undefined): { dir: string | null; bin: string } {
+  const dir = given ?? dirname(dirname(realpathSync(process.execPath)));
+  if (dir === "/usr" || dir.startsWith("/usr/")) return { dir: null, bin: join(dir, "bin") };
+  if (given || existsSync(join(dir, "include", "node"))) return { dir, bin: join(dir, "bin") };
+  return { dir: null, bin: dirname(loneNode) };
+}
+
+/**
+ * The task's part: the worktree writable, its `.git` and what else is shown read-only, secrets covered.
+ * @param shown directories that are read-only for every task
+ */
+export function scopeMounts(scope: SandboxScope, shown: readonly string[]): string[] {
+  for (const path of [scope.worktree, ...scope.readOnly, ...scope.masked]) {
+    if (!isAbsolute(path) || path === sep) {
+      throw new UacError("bad_input", `The sandbox was given the path "${path}"; it needs an absolute path that is not the root.`);
+    }
+  }
+  const worktree = realpathSync(scope.worktree);
+  const binds = [
+    { how: "--bind", path: worktree },
+    ...[...shown, ...scope.readOnly].map((path) => ({ how: "--ro-bind", path: realpathSync(path) })),
+    // Read-only: a rewritten `.git` would make the host's git read a configuration that the model wrote.
+    ...[join(worktree, ".git")].filter((path) => existsSync(path)).map((path) => ({ how: "--ro-bind", path })),
+  ];
+  // A directory before what lies in it: a later mount covers an earlier one.
+  binds.sort((a, b) => a.path.length - b.path.length);
+  const args = binds.flatMap(({ how, path }) => [how, path, path]);
+  return [...args, ...scope.masked.flatMap((path) => mask(path))];
+}
+
+function mask(path: string): string[] {
+  // Through a link it is the target that must be covered; one that leads nowhere shows nothing.
+  if (!existsSync(path)) return [];
+  const real = realpathSync(path);
+  return statSync(real).isDirectory() ? ["--tmpfs", real, "--remount-ro", real] : ["--ro-bind", "/dev/null", real];
+}

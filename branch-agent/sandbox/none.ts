@@ -1,0 +1,17 @@
+/** The owner opted out of the sandbox: files can be worked on, commands cannot. */
+import { UacError } from "#core/errors.ts";
+import type { Sandbox } from "#ports/sandbox.ts";
+
+/** A sandbox that runs nothing: without confinement there are no commands. */
+export function noSandbox(): Sandbox {
+  return {
+    name: "none",
+    async check() {},
+    async run() {
+      throw new UacError(
+        "sandbox_unavailable",
+        "Commands are refused here: the factory was started with SANDBOX=none. Work with the file tools.",
+      );
+    },
+  };
+}
