@@ -83,6 +83,8 @@ CREATE TABLE `letters` (
 	`chat` integer NOT NULL,
 	`body_json` text NOT NULL,
 	`refers_to` text,
+	`version` integer DEFAULT 1 NOT NULL,
+	`leased` integer,
 	`created_at` integer NOT NULL,
 	`not_before` integer NOT NULL,
 	`lease_until` integer,
@@ -186,7 +188,6 @@ CREATE TABLE `turn_entries` (
 	`turn` text NOT NULL,
 	`seq` integer NOT NULL,
 	`entry_json` text NOT NULL,
-	`at` integer NOT NULL,
 	PRIMARY KEY(`turn`, `seq`)
 );
 --> statement-breakpoint

@@ -42,7 +42,8 @@ export type TaskEvent = (typeof taskEvents)[number];
 
 /**
  * The transition table. `lose`: the factory vanished (before or after its claim). `retry`: an attempt failed and another
- * is allowed. Both start a new epoch, so that whatever the old attempt still says is stale. `bury`: too many attempts.
+ * is allowed. Both start a new epoch, so that whatever the old attempt still says is stale; so does `hold` of a running
+ * task, which ends its attempt. `bury`: too many attempts.
  */
 export const transitions: Record<TaskState, Partial<Record<TaskEvent, TaskState>>> = {
   queued: { dispatch: "dispatched", wait: "waiting", hold: "held", cancel: "cancelled", expire: "expired" },
@@ -107,6 +108,7 @@ export function sourcesOf(event: TaskEvent): TaskState[] {
 export function advance(task: TaskProgress, event: TaskEvent, limits: AttemptLimits = attemptLimits): TaskProgress | null {
   const next = transitions[task.state][event];
   if (!next) return null;
+  if (event === "hold" && task.state === "running") return { ...task, state: next, epoch: task.epoch + 1 };
   if (event !== "lose" && event !== "retry") return { ...task, state: next };
 
   const lost = task.lost + (event === "lose" ? 1 : 0);

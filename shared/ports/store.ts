@@ -208,7 +208,11 @@ export interface Factories {
   heartbeat(id: string, facts: FactoryFacts, rttMs: number | null, draining: boolean, now: number): Promise<void>;
   /** Enrolled, not yet approved. An id that exists gets the new key and must be approved again: never a second row. */
   enrol(factory: { id: string; name: string; role: Role; kid: string; key: PublicKey }, now: number): Promise<void>;
-  setStatus(id: string, status: FactoryStatus, now: number): Promise<boolean>;
+  /**
+   * False if there is no such factory, or it is retired. With `kid` only while that is its key: an approval is for the key
+   * whose fingerprint was shown.
+   */
+  setStatus(id: string, status: FactoryStatus, now: number, kid?: string): Promise<boolean>;
   addCode(code: JoinCode, now: number): Promise<void>;
   /** Uses the code up. Wrong guesses are counted on all open codes of that factory id: the sixth burns them. */
   redeem(hash: string, factory: string, now: number): Promise<JoinCode | "unknown" | "used" | "expired" | "burned">;
@@ -221,8 +225,8 @@ export interface Ledger {
 }
 
 export interface Access {
-  /** Remembers an envelope id; false if it was seen before. Forgotten after `expiresAt`. */
-  unseen(issuer: string, id: string, expiresAt: number): Promise<boolean>;
+  /** Remembers an envelope id; false if it was seen before. Forgotten after `expiresAt` and the tolerated skew. */
+  unseen(issuer: string, id: string, expiresAt: number, now: number): Promise<boolean>;
   addLogin(hash: string, expiresAt: number): Promise<void>;
   /** Uses a one-time login up. */
   redeemLogin(hash: string, session: { hash: string; expiresAt: number }, now: number): Promise<boolean>;

@@ -166,7 +166,6 @@ export const turnEntries = sqliteTable(
     turn: text().notNull(),
     seq: integer().notNull(),
     entryJson: text("entry_json").notNull(),
-    at: integer().notNull(),
   },
   (t) => [primaryKey({ columns: [t.turn, t.seq] })],
 );
@@ -193,6 +192,9 @@ export const letters = sqliteTable(
     bodyJson: text("body_json").notNull(),
     /** Key of the letter that it replies to or edits. */
     refersTo: text("refers_to"),
+    /** Counts the bodies that an edit had; `leased` is the one that is being sent. */
+    version: integer().notNull().default(1),
+    leased: integer(),
     createdAt: integer("created_at").notNull(),
     notBefore: integer("not_before").notNull(),
     leaseUntil: integer("lease_until"),

@@ -1,0 +1,21 @@
+/** The tables of the state of record, made or brought up to date. */
+import { fileURLToPath } from "node:url";
+import type { Client } from "@libsql/client";
+import { drizzle } from "drizzle-orm/libsql";
+import { migrate } from "drizzle-orm/libsql/migrator";
+
+const migrationsFolder = fileURLToPath(new URL("../migrations", import.meta.url));
+
+/** Runs the migrations that the database has not had yet, all or none of them. Resolves to how many it ran. Repeatable. */
+export async function migrateDatabase(client: Client): Promise<number> {
+  const before = await ran(client);
+  await migrate(drizzle(client), { migrationsFolder });
+  return (await ran(client)) - before;
+}
+
+async function ran(client: Client): Promise<number> {
+  const table = await client.execute("select 1 from sqlite_master where name = '__drizzle_migrations'");
+  if (table.rows.length === 0) return 0;
+  const { rows } = await client.execute("select count(*) as n from __drizzle_migrations");
+  return Number(rows[0]?.n);
+}

@@ -1,0 +1,98 @@
+/** The fleet: who is enrolled, what it said of itself, and since when it is here. */
+import { and, asc, eq, getTableColumns, ne, or, type SQL, sql } from "drizzle-orm";
+import { factoryFactsSchema } from "#core/envelope.ts";
+import { leaseMs } from "#core/fleet.ts";
+import { publicKeySchema } from "#core/hq-api.ts";
+import { leasedStates } from "#core/task.ts";
+import type { Factories, Factory } from "#ports/store.ts";
+import { joinCodesOf } from "./join-codes.ts";
+import { parseJson } from "./json.ts";
+import { factories, tasks } from "./schema.ts";
+import { comma, type Database, hit, ifChanged, orConflict, showChange } from "./sql.ts";
+
+const f = factories;
+const busyStates = ["dispatched", ...leasedStates];
+/** Who ordered a drain: what the factory began by itself it may end by itself; the owner's order stays. */
+const byFactory = "the factory drains by itself";
+
+const busy = sql<number>`(select count(*) from ${tasks} where "tasks"."factory" = "factories"."id"
+  and "tasks"."state" in (${comma(busyStates.map((state) => sql`${state}`))}))`;
+
+export function factoriesOf(database: Database): Factories {
+  const { q, run, write } = database;
+  const select = async (where?: SQL) => {
+    const rows = await run(
+      q
+        .select({ ...getTableColumns(f), busy })
+        .from(f)
+        .where(where)
+        .orderBy(asc(f.id)),
+    );
+    return rows.map(toFactory);
+  };
+
+  return {
+    list: () => select(),
+    get: async (id) => (await select(eq(f.id, id)))[0] ?? null,
+    byKid: async (kid) => (await select(eq(f.kid, kid)))[0] ?? null,
+
+    async heartbeat(id, facts, rttMs, draining, now) {
+      const broken = sql`last_heartbeat_at is null or connected_since is null or ${now} - last_heartbeat_at > ${leaseMs}`;
+      const turn = draining
+        ? { from: sql`status = 'active'`, to: "draining", reason: byFactory }
+        : { from: sql`status = 'draining' and status_reason = ${byFactory}`, to: "active", reason: "" };
+      await write(
+        q
+          .update(f)
+          .set({
+            factsJson: JSON.stringify(facts),
+            rttMs,
+            lastHeartbeatAt: now,
+            connectedSince: sql`case when ${broken} then ${now} else connected_since end`,
+            status: sql`case when ${turn.from} then ${turn.to} else status end`,
+            statusReason: sql`case when ${turn.from} then ${turn.reason} else status_reason end`,
+            statusAt: sql`case when ${turn.from} then ${now} else status_at end`,
+          })
+          .where(and(eq(f.id, id), ne(f.status, "retired"))),
+        showChange(ifChanged),
+      );
+    },
+
+    async enrol({ id, name, role, kid, key }, now) {
+      const fresh = { name, role, kid, keyJson: JSON.stringify(key), status: "pending" as const, statusAt: now, enrolledAt: now };
+      const forgotten = { factsJson: null, rttMs: null, lastHeartbeatAt: null, connectedSince: null, statusReason: "" };
+      const enrolled = write(
+        q
+          .insert(f)
+          .values({ id, ...fresh })
+          .onConflictDoUpdate({ target: f.id, set: { ...fresh, ...forgotten, gen: sql`gen + 1` } }),
+        showChange(ifChanged),
+      );
+      await orConflict(enrolled, `The key of ${id} belongs to another factory. Make a new key: every factory has its own.`);
+    },
+
+    async setStatus(id, status, now, kid) {
+      const revokes = status === "retired" ? sql`gen + (status <> 'retired')` : sql`gen`;
+      const [set] = await write(
+        q
+          .update(f)
+          .set({ status, statusAt: now, statusReason: "", gen: revokes })
+          .where(
+            and(eq(f.id, id), or(ne(f.status, "retired"), sql`${status} = 'retired'`), kid === undefined ? undefined : eq(f.kid, kid)),
+          ),
+        showChange(ifChanged),
+      );
+      return hit(set);
+    },
+
+    ...joinCodesOf(database),
+  };
+}
+
+function toFactory({ keyJson, factsJson, statusAt: _, statusReason: __, ...row }: typeof f.$inferSelect & { busy: number }): Factory {
+  return {
+    ...row,
+    key: parseJson(publicKeySchema, keyJson, "key_json"),
+    facts: factsJson === null ? null : parseJson(factoryFactsSchema, factsJson, "facts_json"),
+  };
+}

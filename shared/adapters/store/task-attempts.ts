@@ -1,0 +1,121 @@
+/** An attempt at a task: given to a factory, claimed by it, kept alive by it, ended by its result. */
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import { leasedStates } from "#core/task.ts";
+import type { Tasks } from "#ports/store.ts";
+import { record } from "./ledger.ts";
+import { attempts, outbox, tasks } from "./schema.ts";
+import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
+import { after, at } from "./task-steps.ts";
+import { tell } from "./task-story.ts";
+
+const leased = sql`state in (${comma(leasedStates.map((state) => sql`${state}`))})`;
+
+type Attempts = Pick<Tasks, "dispatch" | "claim" | "settle" | "renew">;
+
+export function taskAttempts({ q, write }: Database): Attempts {
+  return {
+    async dispatch(id, epoch, { factory, reason, order, orderId }, now) {
+      const fresh = { persona: null, leaseUntil: null, step: 0, liveCost: 0 };
+      const [dispatched] = await write(
+        q
+          .update(tasks)
+          .set({ ...after("dispatch", now), ...fresh, factory, orderId, code: "dispatched", reason, updatedAt: now })
+          .where(at(id, epoch, "dispatch")),
+        ...tell(id, epoch, { kind: "dispatched", text: reason, factory }, now),
+        insertIf(ifChanged, attempts, { task: id, epoch, factory, routeReason: reason, dispatchedAt: now }),
+        insertIf(ifChanged, outbox, { factory, task: id, epoch, order, createdAt: now, notBefore: now }),
+      );
+      return hit(dispatched);
+    },
+
+    async claim(id, epoch, { factory, order, leaseUntil }, now) {
+      const given = and(eq(tasks.factory, factory), eq(tasks.orderId, order));
+      const reason = `${factory} claimed it`;
+      const [claimed, , , , , held] = await write(
+        q
+          .update(tasks)
+          .set({ ...after("claim", now), leaseUntil, code: "running", reason, updatedAt: now })
+          .where(and(at(id, epoch, "claim"), given)),
+        ...tell(id, epoch, { kind: "claimed", text: reason, factory }, now),
+        q
+          .update(attempts)
+          .set({ claimedAt: now })
+          .where(and(eq(attempts.task, id), eq(attempts.epoch, epoch), ifChanged)),
+        // It arrived: it need not be sent again.
+        q.delete(outbox).where(and(eq(outbox.task, id), eq(outbox.epoch, epoch), isNull(outbox.sentAt), ifChanged)),
+        q
+          .update(tasks)
+          .set({ leaseUntil: sql`max(lease_until, ${leaseUntil})` })
+          .where(and(eq(tasks.id, id), eq(tasks.epoch, epoch), given, inArray(tasks.state, [...leasedStates]))),
+      );
+      if (hit(claimed)) return "claimed";
+      return hit(held) ? "resumed" : "refused";
+    },
+
+    async settle(event, factory, result, now) {
+      const { task, epoch, outcome, code, reason, persona, summary, receipt, log } = result;
+      const usages = record(result.usages, now);
+      const results = await write(
+        ...usages,
+        q
+          .update(tasks)
+          .set({
+            ...after(event, now),
+            code,
+            reason,
+            persona,
+            summary,
+            log,
+            receiptJson: receipt && JSON.stringify(receipt),
+            ...(receipt && { step: receipt.steps }),
+            leaseUntil: null,
+            updatedAt: now,
+          })
+          .where(and(at(task, epoch, event), eq(tasks.factory, factory))),
+        ...tell(task, epoch, { kind: outcome, text: reason, factory, persona }, now),
+        q
+          .update(attempts)
+          .set({ endedAt: now, outcome, reason, persona })
+          .where(and(eq(attempts.task, task), eq(attempts.epoch, epoch), ifChanged)),
+      );
+      const settled = results[usages.length];
+      return settled && hit(settled) ? "accepted" : "stale";
+    },
+
+    async renew(factory, running, leaseUntil, now) {
+      if (running.length === 0) return [];
+      const told = sql`json_each(${JSON.stringify(running)}) as told`;
+      const isIt = sql`tasks.id = told.value ->> 'task'`;
+      const [, , seen] = await write(
+        sql`update tasks set lease_until = ${leaseUntil}, step = told.value ->> 'step', live_cost = told.value ->> 'cost', updated_at = ${now}
+          from ${told} where ${isIt} and epoch = told.value ->> 'epoch' and factory = ${factory} and ${leased} and cancel_requested is null`,
+        showChange(ifChanged),
+        sql`select told.value ->> 'task' as task, told.value ->> 'epoch' as epoch, tasks.epoch as current, state, factory, ${leased} as leased,
+          cancel_requested as cancelled from ${told} left join tasks on ${isIt} order by told.key`,
+      );
+      return (seen.rows as unknown as Seen[]).flatMap((row) => {
+        const reason = stopReason(row, factory);
+        return reason === null ? [] : [{ task: row.task, epoch: row.epoch, reason }];
+      });
+    },
+  };
+}
+
+/** A task as a factory told it, beside the one that HQ knows; null where HQ knows none. */
+interface Seen {
+  task: string;
+  epoch: number;
+  current: number | null;
+  state: string | null;
+  factory: string | null;
+  leased: number | null;
+  cancelled: string | null;
+}
+
+function stopReason(row: Seen, factory: string): string | null {
+  if (row.state === null) return "headquarters knows no such task";
+  if (row.epoch !== row.current) return `attempt ${row.epoch} was given up; this is attempt ${row.current}`;
+  if (row.leased !== 1) return `it is ${row.state}`;
+  if (row.factory !== factory) return `it is with ${row.factory}`;
+  return row.cancelled;
+}

@@ -1,0 +1,113 @@
+/** Steps of a task that HQ takes by itself. Each is a compare-and-set on epoch and state; a lost one leaves no trace. */
+import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { UacError } from "#core/errors.ts";
+import { leasedStates, sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
+import type { Tasks } from "#ports/store.ts";
+import { attempts, outbox, tasks } from "./schema.ts";
+import { always, type Database, hit, ifChanged, insertIf, type Statement } from "./sql.ts";
+import { tell } from "./task-story.ts";
+
+/** Steps with a method of their own: they write more than the state. */
+const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "retry"];
+/** Steps that leave the task with its factory. */
+const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
+
+type Steps = Pick<Tasks, "create" | "move" | "requeue" | "requestCancel">;
+
+export function taskSteps({ q, write }: Database): Steps {
+  return {
+    async create({ limits, ...task }, event, now) {
+      const row = { ...task, limitsJson: JSON.stringify(limits), state: "queued" as const, epoch: 1, createdAt: now, updatedAt: now };
+      const [created] = await write(
+        insertIf(always, tasks, { ...row, reason: event.text }, sql`on conflict do nothing`),
+        ...tell(task.id, 1, event, now),
+      );
+      return hit(created);
+    },
+
+    async move(id, epoch, event, { code, ...entry }, now) {
+      if (ownMethod.includes(event)) {
+        throw new UacError("illegal_transition", `A task can't be moved by "${event}": use the method that is made for it.`);
+      }
+      const left = keepsLease.includes(event) ? {} : { leaseUntil: null };
+      const backAtHq = event === "hold" ? { factory: null, persona: null, orderId: null, step: 0 } : {};
+      const [moved] = await write(
+        q
+          .update(tasks)
+          .set({ ...after(event, now), ...left, ...backAtHq, code, reason: entry.text, updatedAt: now })
+          .where(at(id, epoch, event)),
+        ...tell(id, epoch, entry, now),
+        ...(keepsLease.includes(event) ? [] : closeAttempt(id, epoch, transitions.running[event] ?? event, entry.text, now)),
+      );
+      return hit(moved);
+    },
+
+    async requeue(from, to, { code, ...entry }, now) {
+      const lost = to.lost > from.lost;
+      const dead = to.state === "dead";
+      if (!dead && (to.state !== "queued" || to.epoch !== from.epoch + 1)) {
+        throw new UacError("illegal_transition", `Task ${from.id} can't go from ${from.state} to ${to.state} by being requeued.`);
+      }
+      // A lease renewed since `from` was read means that the factory is back: then nothing was lost.
+      const silent = lost ? sql`lease_until is ${from.leaseUntil}` : undefined;
+      const again = { factory: null, persona: null, orderId: null, step: 0 };
+      const [requeued] = await write(
+        q
+          .update(tasks)
+          .set({
+            ...to,
+            ...(dead ? { endedAt: now } : again),
+            leaseUntil: null,
+            code,
+            reason: entry.text,
+            updatedAt: now,
+          })
+          .where(and(at(from.id, from.epoch, lost ? "lose" : "retry"), eq(tasks.state, from.state), silent)),
+        ...tell(from.id, from.epoch, entry, now),
+        ...closeAttempt(from.id, from.epoch, lost ? "lost" : "failed", entry.text, now),
+      );
+      return hit(requeued);
+    },
+
+    async requestCancel(id, reason, now) {
+      const running = and(eq(tasks.id, id), inArray(tasks.state, [...leasedStates])) as SQL;
+      const [marked, , , asked] = await write(
+        q
+          .update(tasks)
+          .set({ cancelRequested: reason, updatedAt: now })
+          .where(and(running, isNull(tasks.cancelRequested))),
+        ...tell(id, sql`(select epoch from tasks where id = ${id})`, { kind: "cancel_requested", text: reason }, now),
+        q.select({ id: tasks.id }).from(tasks).where(running),
+      );
+      return hit(marked) || asked.rows.length > 0;
+    },
+  };
+
+  function closeAttempt(id: string, epoch: number, outcome: string, reason: string, now: number): [Statement, Statement] {
+    return [
+      q
+        .update(attempts)
+        .set({ endedAt: now, outcome, reason })
+        .where(and(eq(attempts.task, id), eq(attempts.epoch, epoch), isNull(attempts.endedAt), ifChanged)),
+      // An order that did not leave yet must not leave any more.
+      q.delete(outbox).where(and(eq(outbox.task, id), eq(outbox.epoch, epoch), isNull(outbox.sentAt), ifChanged)),
+    ];
+  }
+}
+
+/** The `where` of a compare-and-set: this task at this epoch, in a state from which `event` is legal. */
+export function at(id: string, epoch: number, event: TaskEvent): SQL {
+  return and(eq(tasks.id, id), eq(tasks.epoch, epoch), inArray(tasks.state, sourcesOf(event))) as SQL;
+}
+
+/** What `event` sets, by the transition table, whatever legal state it finds. */
+export function after(event: TaskEvent, now: number) {
+  const cases = sourcesOf(event).map((state) => sql`when ${state} then ${transitions[state][event]}`);
+  const state = sql`case state ${sql.join(cases, sql` `)} end`;
+  const ends = sourcesOf(event).every((from) => terminal.includes(transitions[from][event]));
+  // A held task that ran had an attempt, which ends: what that still says is then stale.
+  const epoch = event === "hold" ? sql`epoch + (state = 'running')` : sql`epoch`;
+  return ends ? { state, endedAt: now } : { state, epoch };
+}
+
+const terminal: readonly (string | undefined)[] = terminalStates;

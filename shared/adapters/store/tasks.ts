@@ -1,0 +1,10 @@
+import type { Tasks } from "#ports/store.ts";
+import type { Database } from "./sql.ts";
+import { taskAttempts } from "./task-attempts.ts";
+import { taskReading } from "./task-rows.ts";
+import { taskSteps } from "./task-steps.ts";
+import { taskStory } from "./task-story.ts";
+
+export function tasksOf(database: Database): Tasks {
+  return { ...taskReading(database), ...taskSteps(database), ...taskAttempts(database), ...taskStory(database) };
+}
