@@ -31,6 +31,7 @@ export interface Profile {
   workspaces: Readonly<Record<string, string>>;
   workspaceTests: Readonly<Record<string, string>>;
   sandbox: "bubblewrap" | "none";
+  drainMs: number;
   logLevel: "debug" | "info" | "warn" | "error";
   hqUrl: string | null;
   busUrl: string | null;
@@ -207,6 +208,7 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
     workspaces: from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {},
     workspaceTests: from.read("WORKSPACE_TESTS", pairs(";", /\S/, "`name=command`, separated by semicolons")) ?? {},
     sandbox: from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap",
+    drainMs: (from.read("DRAIN_SECONDS", whole(0, 3600)) ?? 30) * 1000,
     logLevel: from.read("LOG_LEVEL", oneOf("debug", "info", "warn", "error")) ?? "info",
     hqUrl: from.read("HQ_URL", url("https:", "http:")),
     busUrl: from.read("BUS_URL", anyText),

@@ -71,6 +71,7 @@ export const settings = {
   WORKSPACES: { for: "branch", about: "Repositories to work on: `name=/absolute/path`, separated by commas.", otherwise: "none" },
   WORKSPACE_TESTS: { for: "branch", about: "Their test commands: `name=command`, separated by semicolons.", otherwise: "detected" },
   SANDBOX: { for: "branch", about: "`bubblewrap`, or `none`: then no command is ever run.", otherwise: "bubblewrap" },
+  DRAIN_SECONDS: { for: "branch", about: "How long running tasks may go on after SIGTERM before they are given back.", otherwise: "30" },
   UAC_HOME: { for: "branch", about: "Where the factory keeps its key, journal and worktrees.", otherwise: "~/.uac" },
   HQ_URL: { for: "branch", about: "Headquarters' address. https, except on loopback.", otherwise: "as enrolled" },
   BUS_URL: {

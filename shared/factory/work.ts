@@ -2,7 +2,7 @@
 import type { Order, Progress, Result } from "#core/envelope.ts";
 import { publicMessage } from "#core/errors.ts";
 import { narrower } from "#core/limits.ts";
-import { type CommandRun, judge, type Receipt, type TestRun } from "#core/receipt.ts";
+import { type CommandRun, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
 import type { Attempt } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
@@ -24,8 +24,14 @@ export type Tell = (kind: Progress["kind"], persona: string, text: string) => vo
 
 type Outcome = Omit<Result, "usages">;
 
+export interface Worked {
+  outcome: Outcome;
+  /** To be closed once the outcome is in the journal; null if none was opened. */
+  worktree: Worktree | null;
+}
+
 /** Works an attempt to its end. Resolves with a result whatever happens; rejects only if the journal fails. */
-export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: Tell): Promise<Outcome> {
+export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: Tell): Promise<Worked> {
   const { order } = attempt;
   const log: string[] = [];
   const record: Tell = (kind, persona, text) => {
@@ -53,13 +59,14 @@ export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: T
     record("routed", deps.profile.personas.primary, `gave it to ${assigned.persona}: ${assigned.reason}`);
     worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch);
   } catch (error) {
-    return end("failed", "not_started", publicMessage(error));
+    return { outcome: end("failed", "not_started", publicMessage(error)), worktree: null };
   }
   try {
-    return await atTheBench(deps, { order, grant, assigned, worktree, record, end });
+    return { outcome: await atTheBench(deps, { order, grant, assigned, worktree, record, end }), worktree };
   } catch (error) {
     deps.log.error("the work broke off", { task: order.task, epoch: order.epoch, error });
-    return end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
+    const outcome = end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
+    return { outcome, worktree };
   }
 }
 
@@ -88,7 +95,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const commands: CommandRun[] = [];
 
   record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}`);
-  const before = mayRun ? await runTests(deps, scope, worktree, grant.signal) : null;
+  const before = mayRun ? await testsAtBase(deps, bench, scope) : null;
 
   const staff = staffIn(seat);
   const llm = deps.llmFor(seat);
@@ -184,6 +191,16 @@ async function commit(deps: Branch, bench: Bench): Promise<Changes> {
   const author = { name: `${assigned.persona} (${deps.profile.name})`, email: `${assigned.seat}@${deps.self}.uac.invalid` };
   const changes = await deps.workspaces.commit(worktree, `${order.title}\n\nTask ${order.task}, attempt ${order.epoch}.`, author);
   return { ...changes, patch: changes.patch && deps.redactor.clean(changes.patch) };
+}
+
+/** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */
+async function testsAtBase(deps: Branch, { order, worktree, grant }: Bench, scope: SandboxScope): Promise<TestRun | null> {
+  const key = `tests-at-base:${order.task}:${order.epoch}`;
+  const kept = await deps.journal.get(key);
+  if (kept !== null) return testRunSchema.nullable().parse(JSON.parse(kept));
+  const run = await runTests(deps, scope, worktree, grant.signal);
+  if (!grant.signal.aborted) await deps.journal.set(key, JSON.stringify(run));
+  return run;
 }
 
 async function runTests(deps: Branch, scope: SandboxScope, worktree: Worktree, signal: AbortSignal): Promise<TestRun | null> {

@@ -32,6 +32,8 @@ export interface Journal {
   begin(task: string, epoch: number, now: number): Promise<number>;
   /** One batch: the result into the outbox, the attempt marked reported, the ledger entries told. */
   report(task: string, epoch: number, report: Report, toldUsages: readonly string[], now: number): Promise<void>;
+  /** Closes an attempt that HQ would not let start: nothing is reported. */
+  drop(task: string, epoch: number, now: number): Promise<void>;
   /** Attempts accepted or running, oldest first: what a restart goes on with. */
   open(): Promise<Attempt[]>;
   transcript(task: string, epoch: number): Transcript;

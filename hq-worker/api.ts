@@ -1,0 +1,76 @@
+/** What factories ask of HQ over HTTPS: join, claim, heartbeat, doorbell. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { type Body, type Kind, maxEntryBytes } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import { enrolRequestSchema } from "#core/hq-api.ts";
+import { grantClaim } from "#factory/claim.ts";
+import { deliverLetters } from "#factory/deliver.ts";
+import { dispatchAll } from "#factory/dispatch.ts";
+import { enrolFactory } from "#factory/enrol.ts";
+import type { Headquarters } from "#factory/headquarters.ts";
+import { acceptHeartbeat } from "#factory/heartbeat.ts";
+import { drain } from "#factory/settle.ts";
+import type { Factory } from "#ports/store.ts";
+import { parseJson, readBody } from "./body.ts";
+import type { HqContext } from "./context.ts";
+
+const maxEnrolBytes = 16 * 1024;
+
+export function factoryApi() {
+  const api = new Hono<{ Bindings: HqContext }>();
+
+  api.post("/enrol", async (c) => {
+    const request = enrolRequestSchema.safeParse(parseJson(await readBody(c.req.raw, maxEnrolBytes)));
+    if (!request.success) throw new UacError("bad_input", `Not a request to join: ${z.prettifyError(request.error)}`);
+    const reply = await enrolFactory(c.env.hq, c.env.digest, request.data);
+    c.env.later(deliverLetters(c.env.hq));
+    return c.json(reply);
+  });
+
+  api.post("/claim", async (c) => {
+    const { factory, body } = await openRequest(c.env.hq, c.req.raw, "claim");
+    return c.json(await grantClaim(c.env.hq, factory, body));
+  });
+
+  api.post("/heartbeat", async (c) => {
+    const { factory, body } = await openRequest(c.env.hq, c.req.raw, "heartbeat");
+    const reply = await acceptHeartbeat(c.env.hq, factory, body);
+    // A factory that is there may be what a waiting task waits for.
+    c.env.later(dispatchAll(c.env.hq));
+    return c.json(reply);
+  });
+
+  api.post("/doorbell", async (c) => {
+    await openRequest(c.env.hq, c.req.raw, "doorbell");
+    c.env.later(settleAndTell(c.env));
+    return c.body(null, 202);
+  });
+
+  return api;
+}
+
+/** Reads the bus, hands out what waits, and sends what is due; the desk sends what is due later. */
+export async function settleAndTell({ hq, desks }: Pick<HqContext, "hq" | "desks">): Promise<void> {
+  await drain(hq);
+  await dispatchAll(hq);
+  await deliverLetters(hq);
+  const [owner] = hq.settings.owners;
+  const due = await hq.store.letters.nextDue();
+  if (owner !== undefined && due !== null) await desks.ring(owner, due);
+}
+
+/** The body of a sealed request, and the factory that sealed it. Each envelope is heard once. */
+async function openRequest<K extends Kind>(hq: Headquarters, request: Request, kind: K): Promise<{ factory: Factory; body: Body<K> }> {
+  let factory: Factory | null = null;
+  const trusted = async (kid: string) => {
+    factory = await hq.store.factories.byKid(kid);
+    return factory && factory.status !== "retired" ? { owner: factory.id, key: factory.key } : null;
+  };
+  const envelope = await hq.verifier.open(await readBody(request, maxEntryBytes), "hq", trusted, hq.clock.now());
+  if (envelope.kind !== kind || !factory) throw new UacError("bad_envelope", `This address takes a ${kind}, not a ${envelope.kind}`);
+  if (!(await hq.store.access.unseen(envelope.iss, envelope.id, envelope.exp * 1000, hq.clock.now()))) {
+    throw new UacError("conflict", "This request was heard before");
+  }
+  return { factory, body: envelope.body as Body<K> };
+}

@@ -1,0 +1,26 @@
+/** HQ's routes. The same app runs in a Worker and under Node. */
+import { Hono } from "hono";
+import { publicMessage, UacError } from "#core/errors.ts";
+import { capabilitiesMd } from "#factory/capabilities-md.ts";
+import { factoryApi } from "./api.ts";
+import { telegramChannel } from "./channels/telegram.ts";
+import type { HqApp, HqContext } from "./context.ts";
+
+/** `app.fetch(request, context)`: the context is made for each request by the program that serves it. */
+export function hqApp(): HqApp {
+  const app = new Hono<{ Bindings: HqContext }>();
+
+  app.get("/health", (c) => c.json({ ok: true, factory: c.env.hq.profile.id, role: "headquarters" }));
+  app.get("/capabilities.md", (c) => c.text(capabilitiesMd(c.env.hq.profile), 200, { "content-type": "text/markdown; charset=utf-8" }));
+  app.route("/telegram", telegramChannel());
+  app.route("/api", factoryApi());
+  app.all("*", (c) => c.env.dashboard.fetch(c.req.raw));
+
+  app.onError((error, c) => {
+    const status = error instanceof UacError ? error.status : 500;
+    if (status >= 500) c.env.hq.log.error("a request failed", { method: c.req.method, path: c.req.path, error });
+    const code = error instanceof UacError ? error.code : "internal";
+    return c.json({ error: code, message: c.env.hq.redactor.clean(publicMessage(error)) }, status as 500);
+  });
+  return app;
+}

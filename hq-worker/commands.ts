@@ -1,0 +1,81 @@
+/** Slash commands: answered by rule, without a model. */
+import { factoryIdPattern } from "#core/fleet.ts";
+import { cancelTask } from "#factory/cancel.ts";
+import { say } from "#factory/converse.ts";
+import { joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
+import type { Headquarters } from "#factory/headquarters.ts";
+import type { Inbound } from "#ports/chat.ts";
+import type { Update } from "#ports/store.ts";
+import type { Digest } from "./context.ts";
+import { costReport } from "./tools/cost.ts";
+import { fleetReport } from "./tools/fleet.ts";
+import { storyOf } from "./tools/story.ts";
+import { taskReport } from "./tools/task.ts";
+import { sendViewLink } from "./tools/view.ts";
+
+type Text = Extract<Inbound, { kind: "text" }>;
+interface Call {
+  hq: Headquarters;
+  digest: Digest;
+  update: Update;
+  rest: string;
+}
+
+interface Command {
+  about: string;
+  /** Resolves to the answer. */
+  run(call: Call): Promise<string>;
+}
+
+const help = async () => `Tell me what to do, or use:\n${names.map((name) => `/${name} – ${commands[name]?.about}`).join("\n")}`;
+
+export const commands: Readonly<Record<string, Command>> = {
+  status: { about: "the fleet and what runs", run: async ({ hq }) => `${await fleetReport(hq)}\n\n${await taskReport(hq)}` },
+  fleet: { about: "the factories", run: ({ hq }) => fleetReport(hq) },
+  tasks: { about: "the last tasks", run: ({ hq }) => taskReport(hq) },
+  task: { about: "one task's story: /task <id>", run: ({ hq, rest }) => storyOf(hq, rest) },
+  cancel: { about: "stop a task: /cancel <id>", run: cancel },
+  cost: { about: "what was spent", run: ({ hq }) => costReport(hq) },
+  view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
+  enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrol },
+  help: { about: "this list", run: help },
+  start: { about: "this list", run: help },
+};
+const names = Object.keys(commands);
+
+/** Answers a message that begins with a slash. */
+export async function runCommand(hq: Headquarters, digest: Digest, update: Update, inbound: Text): Promise<void> {
+  const [, name = "", rest = ""] = /^\/(\w+)(?:@\w+)?\s*(.*)$/s.exec(inbound.text) ?? [];
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  // What others wrote is data: a forwarded command does nothing.
+  const text = inbound.forwarded
+    ? "A forwarded command is not carried out. Type it yourself if you mean it."
+    : await (command ?? { run: help }).run({ hq, digest, update, rest: rest.trim() });
+  await say(hq, { key: `reply:${update.id}`, chat: inbound.chat, message: inbound.message, text });
+}
+
+async function cancel({ hq, rest }: Call): Promise<string> {
+  if (rest === "") return "Which task? /cancel <id>; /tasks lists them.";
+  const outcome = await cancelTask(hq, rest, "cancelled by the owner");
+  return {
+    unknown: `There is no task ${rest}. /tasks lists them.`,
+    over: `${rest} is over already.`,
+    cancelled: `${rest} is cancelled.`,
+    requested: `I told the factory to stop ${rest}; its card says when it has.`,
+  }[outcome];
+}
+
+async function enrol({ hq, digest, rest }: Call): Promise<string> {
+  const [id = "", ...name] = rest.split(/\s+/);
+  if (!factoryIdPattern.test(id)) return "How shall it be called? /enrol <id>, with an id of lower-case letters, digits and hyphens.";
+  const role = "branch";
+  const code = await makeJoinCode(hq, digest, { id, name: name.join(" ") || id, role });
+  const named = name.length > 0 ? ` FACTORY_NAME=${JSON.stringify(name.join(" "))}` : "";
+  return [
+    `Run this on that machine within ${joinCodeMs / 60_000} minutes; the code works once:`,
+    "",
+    `FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`,
+    "",
+    "Then compare the fingerprint and approve it here.",
+  ].join("\n");
+}

@@ -1,0 +1,123 @@
+/** The Worker's composition root: environment → headquarters. Made anew for each event: sockets belong to one in workerd. */
+import { createClient } from "@libsql/client/web";
+import { libsqlBus } from "#adapters/bus/libsql.ts";
+import { redisBus } from "#adapters/bus/redis.ts";
+import { busScheme } from "#adapters/bus/scheme.ts";
+import { telegramChat } from "#adapters/chat/telegram.ts";
+import { systemClock } from "#adapters/clock/system.ts";
+import { randomIds } from "#adapters/ids/random.ts";
+import { llmFor, providers } from "#adapters/llm/index.ts";
+import { jsonLog } from "#adapters/log/json.ts";
+import { knownValues } from "#adapters/redactor/known-values.ts";
+import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
+import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
+import { libsqlStore } from "#adapters/store/libsql.ts";
+import { UacError } from "#core/errors.ts";
+import { priceOf } from "#core/prices.ts";
+import type { Headquarters } from "#factory/headquarters.ts";
+import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Signer } from "#ports/signer.ts";
+import { dashboardApp } from "../dashboard/app.tsx";
+import { dashboardDb } from "../dashboard/db.ts";
+import type { Desks, HqContext } from "./context.ts";
+import type { Desk } from "./desk.ts";
+
+export interface WorkerEnv {
+  DESK: DurableObjectNamespace<Desk>;
+}
+
+export type Opened = Omit<HqContext, "later"> & { close(): Promise<void> };
+
+/** What is the same for every event of an isolate. */
+interface Fixed {
+  profile: Profile;
+  settings: HqSettings;
+  signer: Signer;
+  secrets: Record<string, string>;
+}
+const fixed = new WeakMap<object, Promise<Fixed>>();
+
+/** Throws `bad_config`, naming every variable that is wrong. */
+export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
+  const { profile, settings, signer, secrets } = await onceFor(env);
+  const redactor = knownValues();
+  redactor.learn(secrets);
+  const clock = systemClock;
+  const log = jsonLog({ write: console.log, redactor, level: profile.logLevel, clock });
+  const database = createClient({ url: settings.databaseUrl, ...(settings.databaseToken && { authToken: settings.databaseToken }) });
+  const store = libsqlStore(database);
+  const bus = openBus(settings);
+  const hq: Headquarters = {
+    self: "hq",
+    profile,
+    settings,
+    store,
+    bus,
+    chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot }),
+    llm: llmFor({
+      provider: profile.provider,
+      clock,
+      model: profile.models.primary ?? undefined,
+      baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
+      apiKey: profile.llm.anthropicApiKey ?? undefined,
+      authToken: profile.llm.anthropicAuthToken ?? undefined,
+    }),
+    signer,
+    verifier: joseVerifier(),
+    clock,
+    ids: randomIds,
+    log,
+    redactor,
+    priceOf,
+  };
+  return {
+    hq,
+    desks: durableDesks(env, clock.now),
+    digest: { hash: hashSecret, fingerprint },
+    dashboard: dashboardApp({
+      db: dashboardDb(database),
+      access: store.access,
+      clock,
+      hqUrl: null,
+      log,
+      primary: profile.personas.primary,
+    }),
+    async close() {
+      await bus.close();
+      database.close();
+    },
+  };
+}
+
+/** One parse and one key import an isolate; a failure is tried again at the next event. */
+function onceFor(env: WorkerEnv): Promise<Fixed> {
+  const known = fixed.get(env);
+  if (known) return known;
+  const made = open(stringsOf(env));
+  made.catch(() => fixed.delete(env));
+  fixed.set(env, made);
+  return made;
+}
+
+async function open(env: Env): Promise<Fixed> {
+  const { profile, hq: settings } = parseHqProfile(env, { providers: Object.keys(providers), role: "headquarters" });
+  return { profile, settings, signer: await joseSigner(settings.signingKey), secrets: secretsOf(env) };
+}
+
+function stringsOf(env: WorkerEnv): Env {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value === "string"));
+}
+
+function openBus({ busUrl, busToken }: HqSettings): Bus {
+  const { transport, url } = busScheme(busUrl);
+  if (transport === "redis") return redisBus({ url });
+  if (transport === "file") throw new UacError("bad_config", "BUS_URL: a Worker has no files; use libsql://, redis:// or rediss://");
+  return libsqlBus(createClient({ url, ...(busToken && { authToken: busToken }) }));
+}
+
+function durableDesks(env: WorkerEnv, now: () => number): Desks {
+  return {
+    ring: (chat, at) => env.DESK.getByName(`chat:${chat}`).ring(chat, at ?? now()),
+  };
+}

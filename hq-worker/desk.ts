@@ -1,0 +1,31 @@
+/** A chat's desk: a Durable Object that works one turn at a time, woken by an alarm that outlives a crash. */
+import { DurableObject } from "cloudflare:workers";
+import { deliverLetters } from "#factory/deliver.ts";
+import { openHeadquarters, type WorkerEnv } from "./compose.ts";
+import { workChat } from "./turn.ts";
+
+const chatKey = "chat";
+
+export class Desk extends DurableObject<WorkerEnv> {
+  /** Durable when it resolves. An earlier wake-up is kept: it asks again when it is done. */
+  async ring(chat: number, at: number): Promise<void> {
+    await this.ctx.storage.put(chatKey, chat);
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || at < set) await this.ctx.storage.setAlarm(at);
+  }
+
+  override async alarm(): Promise<void> {
+    const chat = await this.ctx.storage.get<number>(chatKey);
+    if (chat === undefined) return;
+    const { hq, digest, close } = await openHeadquarters(this.env);
+    try {
+      const again = await workChat(hq, digest, chat);
+      await deliverLetters(hq);
+      const due = await hq.store.letters.nextDue();
+      const next = Math.min(again ?? Number.POSITIVE_INFINITY, due ?? Number.POSITIVE_INFINITY);
+      if (Number.isFinite(next)) await this.ring(chat, next);
+    } finally {
+      await close();
+    }
+  }
+}
