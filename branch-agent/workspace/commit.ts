@@ -1,0 +1,109 @@
+/** The host's commit of what lies in a worktree, and what it amounts to. Plumbing only: it knows no hooks and no signing. */
+import { createHash } from "node:crypto";
+import type { Changes, Worktree } from "#ports/workspace.ts";
+import { artefactDirectories, sift } from "./artefacts.ts";
+import { failed, type GitCall, git, neutralised } from "./git.ts";
+
+/** As the receipt bounds them: characters. */
+const patchMax = 150_000;
+const statMax = 8_000;
+const leftShown = 10;
+
+const plainDiff = ["diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
+
+/** Where one worktree's git lies: its private directory within the repository's, by which git is called, never by what the worktree says. */
+export interface Place {
+  gitDir: string;
+  workTree: string;
+}
+
+/** Commits everything but artefacts. A second call with nothing new gives the same facts. */
+export async function commitAll(
+  place: Place,
+  worktree: Worktree,
+  message: string,
+  author: { name: string; email: string },
+): Promise<Changes> {
+  const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
+  const left = await stage(call);
+  const tree = (await git(["write-tree"], call)).out.trim();
+  const tip = await resolve(call, "HEAD");
+  if (tree !== (await resolve(call, "HEAD^{tree}"))) {
+    const env = {
+      ...{ GIT_AUTHOR_NAME: author.name, GIT_AUTHOR_EMAIL: author.email },
+      ...{ GIT_COMMITTER_NAME: author.name, GIT_COMMITTER_EMAIL: author.email },
+    };
+    const commit = await git(["commit-tree", tree, "-p", tip, "-F", "-"], { ...call, env, input: message });
+    await git(["update-ref", "-m", "commit", `refs/heads/${worktree.branch}`, commit.out.trim(), tip], { ...call, env });
+  }
+  return changes(call, worktree.base, await resolve(call, `refs/heads/${worktree.branch}`), left);
+}
+
+/** Puts the worktree into its index; answers what was left out. */
+async function stage(call: GitCall & Place): Promise<string[]> {
+  const excludes = artefactDirectories.map((directory) => `--exclude=${directory}/`);
+  const others = listed(await git(["ls-files", "-z", "--others", "--exclude-standard", ...excludes], call));
+  const nested = others.find((path) => path.endsWith("/"));
+  if (nested) {
+    throw failed(
+      `Not committed: "${nested}" is a git repository of its own, and its files would be lost from the commit. ` +
+        `Remove "${nested}.git", or add the directory to .gitignore.`,
+    );
+  }
+  const tracks = async (directory: string) => (await git(["ls-files", "-z", "--", directory], call)).out !== "";
+  const { wanted, left } = await sift(call.workTree, others, tracks);
+  const modified = listed(await git(["diff-files", "-z", "--name-only", "--ignore-submodules=all"], call));
+  const input = [...modified, ...wanted].map((path) => `${path}\0`).join("");
+  await git(["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], { ...call, input });
+  return left;
+}
+
+async function changes(call: GitCall, base: string, tip: string, left: readonly string[]): Promise<Changes> {
+  const note =
+    left.length > 0 ? `left out as artefacts: ${left.slice(0, leftShown).join(", ")}${left.length > leftShown ? ", …" : ""}\n` : "";
+  if (tip === base) return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: note }, patch: null, patchSha256: null };
+  const numbers = await git([...plainDiff, "--numstat", base, tip], call);
+  const rows = numbers.out
+    .split("\n")
+    .filter((row) => row !== "")
+    .map((row) => row.split("\t"));
+  // A binary file counts "-" lines.
+  const sum = (column: 0 | 1) => rows.reduce((total, row) => total + (Number(row[column]) || 0), 0);
+  const text = (await git([...plainDiff, "--stat=100", base, tip], call)).out;
+  return {
+    head: tip,
+    diffstat: { files: rows.length, insertions: sum(0), deletions: sum(1), text: shortened(text, statMax - note.length) + note },
+    ...(await patchOf(call, base, tip)),
+  };
+}
+
+async function patchOf(call: GitCall, base: string, tip: string): Promise<{ patch: string | null; patchSha256: string }> {
+  const hash = createHash("sha256");
+  const kept: Buffer[] = [];
+  let size = 0;
+  const onOutput = (chunk: Buffer) => {
+    hash.update(chunk);
+    size += chunk.length;
+    if (size <= patchMax) kept.push(chunk);
+  };
+  await git([...plainDiff, "-p", base, tip], { ...call, onOutput });
+  const bytes = Buffer.concat(kept);
+  const patch = bytes.toString("utf8");
+  // Not UTF-8: as text it would be another patch than the one that the digest names.
+  const whole = size <= patchMax && Buffer.from(patch, "utf8").equals(bytes);
+  return { patch: whole ? patch : null, patchSha256: hash.digest("hex") };
+}
+
+/** The last line of a diffstat is its sum: the middle goes. */
+function shortened(text: string, max: number) {
+  if (text.length <= max) return text;
+  const sum = text.slice(text.trimEnd().lastIndexOf("\n") + 1);
+  const start = text.slice(0, max - sum.length - 3);
+  return `${start.slice(0, start.lastIndexOf("\n") + 1)}…\n${sum}`;
+}
+
+const listed = (result: { out: string }) => result.out.split("\0").filter((path) => path !== "");
+
+export async function resolve(call: GitCall, name: string): Promise<string> {
+  return (await git(["rev-parse", "--verify", "--end-of-options", name], call)).out.trim();
+}
