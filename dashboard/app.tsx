@@ -1,0 +1,152 @@
+/** The Corporation View: what the fleet does, has done and costs. It reads; orders go through the chat. */
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { Child } from "hono/jsx";
+import { publicMessage, UacError } from "#core/errors.ts";
+import { defaultPersonas } from "#core/persona.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Log } from "#ports/log.ts";
+import { answered, type DashboardDb } from "./db.ts";
+import { type DashboardAccess, fromOwnPage, gate, ownPath } from "./gate.ts";
+import { headers } from "./headers.ts";
+import { Main, Notice, Page } from "./layout.tsx";
+import type { Panel } from "./panel.ts";
+import { changeSeq } from "./panels/change-seq.query.ts";
+import { panels } from "./panels/index.ts";
+import { loadPatch } from "./panels/task.query.ts";
+import { stillTrue, tagOf } from "./tag.ts";
+
+export interface DashboardDeps {
+  db: DashboardDb;
+  access: DashboardAccess;
+  clock: Clock;
+  /** Where headquarters is, if these pages are a read-only copy beside it; null where headquarters serves them itself. */
+  hqUrl: string | null;
+  log?: Log;
+  /** Headquarters' primary persona, as the owner calls it. */
+  primary?: string;
+  /** One sentence for who has no session. */
+  signIn?: string;
+}
+
+/**
+ * The pages as a Hono app for `/`: `app.route("/", dashboardApp(deps))`. Its paths are `/`, `/tasks`, `/tasks/:id`,
+ * `/tasks/:id/diff`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
+ */
+export function dashboardApp(deps: DashboardDeps): Hono {
+  const { db, clock, hqUrl } = deps;
+  const primary = deps.primary ?? defaultPersonas.headquarters.primary;
+  const signIn = deps.signIn ?? `Send /view to ${primary} in the chat: the link that comes back opens this page once.`;
+  const door = gate(deps.access, clock);
+  const app = new Hono();
+
+  const closed = (c: Context, text = signIn) => notice(c, 401, "Not signed in", <p>{text}</p>);
+  const missing = (c: Context) =>
+    notice(
+      c,
+      404,
+      "No such task",
+      <p>
+        Nothing is stored under this address. <a href="/tasks">All tasks</a>
+      </p>,
+    );
+
+  async function screen(c: Context, panel: Panel) {
+    if (!(await door.open(c))) return closed(c);
+    const now = clock.now();
+    // The counter first: what is written while the page is made then counts as news.
+    const seq = await answered(changeSeq(db));
+    if (stillTrue(c.req.header("If-None-Match"), seq, now)) return c.body(null, 304, headers);
+    const ask = { db, now, params: c.req.param(), query: c.req.query(), primary };
+    const made = await answered(panel.show(ask));
+    if (!made) return missing(c);
+
+    const { pathname, search } = new URL(c.req.url);
+    const view = { title: made.title, address: pathname + search, now, tag: tagOf(seq, now, made.changesAt) };
+    const main = <Main view={view}>{made.body}</Main>;
+    if (c.req.header("HX-Request") === "true") return html(c, 200, main, { ETag: view.tag });
+    return html(
+      c,
+      200,
+      <Page view={view} hqUrl={hqUrl}>
+        {main}
+      </Page>,
+      { ETag: view.tag },
+    );
+  }
+
+  for (const panel of panels) app.get(panel.path, (c) => screen(c, panel));
+
+  app.get("/tasks/:id/diff", async (c) => {
+    if (!(await door.open(c))) return closed(c);
+    const id = c.req.param("id");
+    const patch = /^[A-Za-z0-9_-]{1,64}$/.test(id) ? await answered(loadPatch(db, id)) : null;
+    if (patch === null) return missing(c);
+    const disposition = `attachment; filename="${id}.diff"`;
+    return c.body(patch, 200, { ...headers, "Content-Type": "text/plain; charset=utf-8", "Content-Disposition": disposition });
+  });
+
+  // Opening the link changes nothing, so that link previews and prefetching can't use it up: the button does.
+  app.get("/login", (c) => {
+    const token = c.req.query("t");
+    if (token === undefined) return closed(c);
+    return notice(
+      c,
+      200,
+      "Corporation View",
+      <form method="post" action="/login">
+        <p>This link works once, in this browser, and opens the view for 12 hours.</p>
+        <input type="hidden" name="t" value={token} />
+        <input type="hidden" name="next" value={ownPath(c.req.query("next"))} />
+        <button class="primary" type="submit">
+          Open the Corporation View
+        </button>
+      </form>,
+    );
+  });
+
+  app.post("/login", bodyLimit({ maxSize: 4096 }), async (c) => {
+    if (!fromOwnPage(c.req.raw)) return strange(c);
+    const form = await c.req.parseBody();
+    const token = typeof form.t === "string" ? form.t : "";
+    if (!(await door.enter(c, token))) return closed(c, `This link was used already, or is too old. ${signIn}`);
+    return c.redirect(ownPath(typeof form.next === "string" ? form.next : undefined), 303);
+  });
+
+  app.post("/logout", async (c) => {
+    if (!fromOwnPage(c.req.raw)) return strange(c);
+    await door.leave(c);
+    return c.redirect("/login", 303);
+  });
+
+  app.notFound((c) =>
+    notice(
+      c,
+      404,
+      "No such page",
+      <p>
+        Nothing is served under this address. <a href="/">The Corporation View</a>
+      </p>,
+    ),
+  );
+  app.onError((error, c) => {
+    const status = error instanceof UacError ? error.status : 500;
+    deps.log?.error("dashboard: page failed", { path: c.req.path, status, error });
+    return notice(c, status, "This page can't be shown", <p>{publicMessage(error)}</p>);
+  });
+
+  return app;
+}
+
+function strange(c: Context) {
+  const text = "This form was sent by another site, or by a program. Open the page here and press its button.";
+  return notice(c, 403, "Refused", <p>{text}</p>);
+}
+
+function notice(c: Context, status: 200 | 401 | 403 | 404 | UacError["status"], title: string, body: Child) {
+  return html(c, status, <Notice title={title}>{body}</Notice>);
+}
+
+function html(c: Context, status: 200 | UacError["status"], page: Child, more: Record<string, string> = {}) {
+  return c.html(`<!doctype html>${page}`, status, { ...headers, ...more });
+}

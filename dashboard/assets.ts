@@ -1,0 +1,7 @@
+/** Written by scripts/build-assets.mjs: run it after a change in dashboard/client. */
+export const assets = {
+  css: "/assets/view.bb8b3bc897.css",
+  view: "/assets/view.33b9cd9dfc.js",
+  icon: "/assets/icon.79a431c894.svg",
+  htmx: "/assets/htmx.min.a0abb04f2f.js",
+} as const;

@@ -1,0 +1,258 @@
+/** The first page: one sentence, what is wrong, every factory, the newest tasks. */
+import { capabilities, capabilityNames } from "#core/capability.ts";
+import type { FactoryFacts } from "#core/envelope.ts";
+import { livenesses } from "#core/fleet.ts";
+import { showCost } from "#core/ledger.ts";
+import { defaultPersonas } from "#core/persona.ts";
+import { Ago, Byline, Since, TaskLink } from "../figures.tsx";
+import { livenessMarks, Shape, State, taskMarks } from "../marks.tsx";
+import type { Ask, Panel } from "../panel.ts";
+import { type Problem, problems } from "../problems.ts";
+import { many, measured, plain } from "../text.ts";
+import { type Corporation, cardsShown, type FactoryCard, loadCorporation } from "./corporation.query.ts";
+
+export const corporationPanel: Panel = {
+  path: "/",
+  nav: "Corporation",
+  async show(ask) {
+    const corporation = await loadCorporation(ask.db, ask.now);
+    const found = problems(corporation);
+    return {
+      title: found.length > 0 ? `(${found.length}) Corporation` : "Corporation",
+      body: <CorporationView corporation={corporation} found={found} ask={ask} />,
+      changesAt: corporation.changesAt,
+    };
+  },
+};
+
+function CorporationView({ corporation, found, ask }: { corporation: Corporation; found: Problem[]; ask: Ask }) {
+  const from = Math.max(0, Number.parseInt(ask.query.from ?? "0", 10) || 0);
+  const fleet = worstFirst(corporation.fleet);
+  return (
+    <>
+      <h1>{sentence(corporation)}</h1>
+      {found.length > 0 && <Problems found={found} now={ask.now} />}
+      <section aria-labelledby="factories">
+        <h2 id="factories">Factories</h2>
+        {fleet.length === 0 ? (
+          <NoFactories primary={ask.primary} />
+        ) : (
+          <div class="cards">
+            {fleet.slice(from, from + cardsShown).map((factory) => (
+              <Card factory={factory} now={ask.now} />
+            ))}
+          </div>
+        )}
+        <Pages from={from} of={fleet.length} />
+        {corporation.elsewhere.map((row) => (
+          <p class="aside">
+            {row.factory === "hq" ? `${ask.primary} at headquarters` : plain(row.factory)}: {showCost(row)} today in{" "}
+            {many(row.calls, "call")}
+          </p>
+        ))}
+      </section>
+      <Recent corporation={corporation} ask={ask} />
+    </>
+  );
+}
+
+/** `1 of 1 factories online · 1 running · $0.0042 today`: what is zero and no news is left out. */
+function sentence({ fleet, open, today }: Corporation): string {
+  const count = (liveness: FactoryCard["liveness"]) => fleet.filter((factory) => factory.liveness === liveness).length;
+  const parts = [
+    fleet.length === 0 ? "No factories yet" : `${count("online")} of ${many(fleet.length, "factory", "factories")} online`,
+    ...livenesses.filter((word) => word !== "online" && count(word) > 0).map((word) => `${count(word)} ${word}`),
+    `${open.running ?? 0} running`,
+    ...(["dispatched", "queued", "waiting", "held", "awaiting_approval"] as const)
+      .filter((state) => open[state])
+      .map((state) => `${open[state]} ${taskMarks[state].word}`),
+    `${showCost(today)} today`,
+  ];
+  return parts.join(" · ");
+}
+
+/** Offline with work, offline, stale, and so on; then by name, as they came. */
+function worstFirst(fleet: readonly FactoryCard[]): FactoryCard[] {
+  const rank = (f: FactoryCard) => {
+    if (f.liveness === "offline") return f.tasks.length > 0 ? 0 : 1;
+    return ["pending", "stale", "online", "draining", "paused"].indexOf(f.liveness) + 2;
+  };
+  return fleet.toSorted((a, b) => rank(a) - rank(b));
+}
+
+function Problems({ found, now }: { found: Problem[]; now: number }) {
+  return (
+    <section aria-labelledby="problems">
+      <h2 id="problems">{many(found.length, "problem")}</h2>
+      <ul class="problems">
+        {found.map((problem) => (
+          <li id={problem.id} class={problem.severe ? "bad" : "warn"}>
+            <Shape name={problem.severe ? "triangle" : "diamond"} />
+            <div>
+              <strong>{problem.title}</strong>
+              {problem.task && (
+                <>
+                  {" "}
+                  <TaskLink {...problem.task} />
+                </>
+              )}
+              <p>
+                {problem.detail}
+                {problem.at !== null && (
+                  <>
+                    {" · "}
+                    <Ago at={problem.at} now={now} />
+                  </>
+                )}
+              </p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Card({ factory, now }: { factory: FactoryCard; now: number }) {
+  const { facts } = factory;
+  return (
+    <article id={`f-${factory.id}`} class="card" aria-labelledby={`n-${factory.id}`}>
+      <header>
+        <h3 id={`n-${factory.id}`}>{plain(factory.name)}</h3>
+        <State mark={livenessMarks[factory.liveness]} />
+      </header>
+      <p class="aside">
+        {factory.role} · <code>{factory.id}</code>
+        {factory.statusReason !== "" && ` · ${plain(factory.statusReason)}`}
+      </p>
+      <dl class="facts">
+        <div>
+          <dt>Heartbeat</dt>
+          <dd>{factory.lastHeartbeatAt === null ? "never" : <Ago at={factory.lastHeartbeatAt} now={now} />}</dd>
+        </div>
+        <div>
+          <dt>Round trip</dt>
+          <dd>{factory.rttMs === null ? "not measured" : measured(factory.rttMs)}</dd>
+        </div>
+        <div>
+          <dt>Connected for</dt>
+          <dd>
+            {factory.connectedSince === null || factory.liveness === "offline" ? (
+              "not connected"
+            ) : (
+              <Since at={factory.connectedSince} now={now} />
+            )}
+          </dd>
+        </div>
+        <div>
+          <dt>Today</dt>
+          <dd>{showCost(factory.today)}</dd>
+        </div>
+      </dl>
+      {facts ? (
+        <Abilities facts={facts} busy={factory.tasks.length} />
+      ) : (
+        <p class="aside">It has not told what it can do: no heartbeat yet.</p>
+      )}
+      {factory.tasks.length > 0 && (
+        <ul class="plain">
+          {factory.tasks.map((task) => (
+            <li>
+              <State mark={taskMarks[task.state]} /> <TaskLink {...task} />
+              <span class="aside"> {[task.persona, task.step > 0 && `step ${task.step}`].filter(Boolean).join(" · ")}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </article>
+  );
+}
+
+function Abilities({ facts, busy }: { facts: FactoryFacts; busy: number }) {
+  const { primary, coder, general } = facts.personas;
+  return (
+    <>
+      <p>
+        {plain(`${primary}, ${coder}, ${general}`)}
+        <span class="aside"> · {plain(`${facts.provider}/${facts.model}`)}</span>
+      </p>
+      <p class="slots">
+        <Slots busy={busy} of={facts.slots} />
+        {`${busy}/${facts.slots} ${facts.slots === 1 ? "slot" : "slots"} busy`}
+        <span class="aside"> · version {plain(facts.version)}</span>
+      </p>
+      <ul class="chips" aria-label="Capabilities">
+        {capabilityNames.map((name) => (
+          <li class={facts.capabilities[name] ? "on" : "off"}>
+            {capabilities[name].label}: {facts.capabilities[name] ? "Enabled" : "Disabled"}
+          </li>
+        ))}
+      </ul>
+      <p class="aside">
+        {facts.workspaces.length === 0 ? "no workspaces registered" : `workspaces: ${facts.workspaces.map(plain).join(", ")}`}
+      </p>
+    </>
+  );
+}
+
+/** One square a slot, filled from the left; the numbers stand beside it. At most twelve: more are told by the numbers alone. */
+function Slots({ busy, of }: { busy: number; of: number }) {
+  if (of > 12) return null;
+  return (
+    <svg class="squares" viewBox={`0 0 ${of * 12} 10`} width={of * 12} height="10" aria-hidden="true">
+      {Array.from({ length: of }, (_, i) => (
+        <rect x={i * 12 + 0.5} y="0.5" width="9" height="9" rx="2" class={i < busy ? "busy" : "free"} />
+      ))}
+    </svg>
+  );
+}
+
+function Pages({ from, of }: { from: number; of: number }) {
+  if (of <= cardsShown && from === 0) return null;
+  return (
+    <nav class="pages" aria-label="More factories">
+      {from > 0 && <a href={`/?from=${Math.max(0, from - cardsShown)}`}>Previous {cardsShown}</a>}
+      {from + cardsShown < of && <a href={`/?from=${from + cardsShown}`}>Next {Math.min(cardsShown, of - from - cardsShown)}</a>}
+    </nav>
+  );
+}
+
+function Recent({ corporation, ask }: { corporation: Corporation; ask: Ask }) {
+  return (
+    <section aria-labelledby="recent">
+      <h2 id="recent">Newest tasks</h2>
+      {corporation.recent.length === 0 ? (
+        <p class="empty">
+          No task yet. Write to {ask.primary} in the chat what you want done, for example “in <code>demo</code>, make the tests pass”.
+        </p>
+      ) : (
+        <ul class="rows">
+          {corporation.recent.map((task) => (
+            <li id={`r-${task.id}`}>
+              <State mark={taskMarks[task.state]} />
+              <TaskLink {...task} />
+              <span class="aside">
+                <Byline persona={task.persona} factory={task.factory} /> · <Ago at={task.updatedAt} now={ask.now} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function NoFactories({ primary }: { primary: string }) {
+  return (
+    <div class="empty">
+      <p>No factory has joined yet. {primary} can talk, but nobody can work in your repositories.</p>
+      <ol>
+        <li>
+          Send {primary} <code>/enrol desk-1</code> in the chat.
+        </li>
+        <li>Run the line that comes back on that desktop, in a clone of this project.</li>
+        <li>Compare the fingerprint and approve. {defaultPersonas.branch.primary} then reports here within half a minute.</li>
+      </ol>
+    </div>
+  );
+}

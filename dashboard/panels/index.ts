@@ -1,0 +1,7 @@
+import type { Panel } from "../panel.ts";
+import { corporationPanel } from "./corporation.tsx";
+import { taskPanel } from "./task.tsx";
+import { taskListPanel } from "./task-list.tsx";
+
+/** Every page of the Corporation View, in the order of the navigation. */
+export const panels: readonly Panel[] = [corporationPanel, taskListPanel, taskPanel];

@@ -1,0 +1,90 @@
+/** One task: its story, its attempts, what was measured, what it cost. One round trip. */
+import { asc, desc, eq } from "drizzle-orm";
+import { attempts, factories, taskEvents, tasks, usages } from "#adapters/store/schema.ts";
+import { type LedgerEntry, noTotal, type Total } from "#core/ledger.ts";
+import { type Limits, limitsSchema } from "#core/limits.ts";
+import { type Receipt, receiptSchema } from "#core/receipt.ts";
+import type { DashboardDb } from "../db.ts";
+import { parsed } from "../stored.ts";
+import { money, spentColumns, tokenColumns, tokens } from "./spent.query.ts";
+
+/** The newest of each; the totals are of all. */
+export const rowsRead = { events: 300, usages: 200, attempts: 20 };
+
+export type TaskRecord = typeof tasks.$inferSelect;
+export type Attempt = typeof attempts.$inferSelect;
+export type StoryLine = typeof taskEvents.$inferSelect;
+export type Call = Pick<
+  LedgerEntry,
+  "id" | "epoch" | "step" | "persona" | "model" | "durationMs" | "usage" | "source" | "cost" | "outcome"
+>;
+
+export interface TaskStory {
+  task: TaskRecord;
+  /** The name of the factory that has or had it. */
+  factoryName: string | null;
+  receipt: Receipt | null;
+  /** True where something is stored that is no receipt. */
+  receiptUnreadable: boolean;
+  limits: Limits | null;
+  attempts: Attempt[];
+  /** Oldest first, as are the calls. */
+  events: StoryLine[];
+  calls: Call[];
+  total: Total;
+}
+
+/** Null if there is no such task. */
+export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory | null> {
+  const [found, tries, events, ledger, bill] = await db.batch([
+    db
+      .select({ task: tasks, factoryName: factories.name })
+      .from(tasks)
+      .leftJoin(factories, eq(factories.id, tasks.factory))
+      .where(eq(tasks.id, id)),
+    db.select().from(attempts).where(eq(attempts.task, id)).orderBy(asc(attempts.epoch)).limit(rowsRead.attempts),
+    db.select().from(taskEvents).where(eq(taskEvents.task, id)).orderBy(desc(taskEvents.id)).limit(rowsRead.events),
+    db.select().from(usages).where(eq(usages.task, id)).orderBy(desc(usages.epoch), desc(usages.at)).limit(rowsRead.usages),
+    db
+      .select({ ...spentColumns, ...tokenColumns })
+      .from(usages)
+      .where(eq(usages.task, id)),
+  ]);
+  const row = found[0];
+  if (!row) return null;
+  const receipt = parsed(receiptSchema, row.task.receiptJson);
+  return {
+    task: row.task,
+    factoryName: row.factoryName,
+    receipt,
+    receiptUnreadable: row.task.receiptJson !== null && receipt === null,
+    limits: parsed(limitsSchema, row.task.limitsJson),
+    attempts: tries,
+    events: events.toReversed(),
+    calls: ledger.map(call).toReversed(),
+    total: bill[0] ? { ...money(bill[0]), usage: tokens(bill[0]) } : noTotal,
+  };
+}
+
+/** The whole patch of a task, or null where the database has none. */
+export async function loadPatch(db: DashboardDb, id: string): Promise<string | null> {
+  const rows = await db.select({ receiptJson: tasks.receiptJson }).from(tasks).where(eq(tasks.id, id));
+  return parsed(receiptSchema, rows[0]?.receiptJson ?? null)?.patch ?? null;
+}
+
+function call(row: typeof usages.$inferSelect): Call {
+  const { id, epoch, step, persona, model, durationMs, source, cost, outcome } = row;
+  const { uncachedIn, cacheRead, write5m, write1h, output, reasoning } = row;
+  return {
+    id,
+    epoch,
+    step,
+    persona,
+    model,
+    durationMs,
+    source,
+    cost,
+    outcome,
+    usage: { uncachedIn, cacheRead, write5m, write1h, output, reasoning },
+  };
+}

@@ -1,0 +1,90 @@
+/** What needs a person's eye, worst first, each with what to do about it. */
+import type { ActiveTask, Corporation, FactoryCard } from "./panels/corporation.query.ts";
+import { many, plain } from "./text.ts";
+
+export interface Problem {
+  id: string;
+  severe: boolean;
+  title: string;
+  detail: string;
+  /** Since when, if that says something. */
+  at: number | null;
+  task?: { id: string; title: string };
+}
+
+export function problems(corporation: Corporation): Problem[] {
+  const found = [
+    ...corporation.fleet.flatMap(ofFactory),
+    ...corporation.incidents.map(
+      (incident, i): Problem => ({
+        id: `incident-${i}`,
+        severe: true,
+        title: `Incident: ${plain(incident.kind)}${incident.factory ? ` (${incident.factory})` : ""}`,
+        detail: plain(incident.text),
+        at: incident.at,
+      }),
+    ),
+    ...undelivered(corporation),
+    ...corporation.held.map(
+      (task): Problem => ({
+        id: `held-${task.id}`,
+        severe: false,
+        title: "Held",
+        detail: task.reason === "" ? "no reason was written down" : plain(task.reason),
+        at: task.updatedAt,
+        task,
+      }),
+    ),
+  ];
+  return found.toSorted((a, b) => Number(b.severe) - Number(a.severe));
+}
+
+function ofFactory(factory: FactoryCard): Problem[] {
+  const base = { id: `trouble-${factory.id}`, at: factory.lastHeartbeatAt };
+  if (factory.liveness === "pending") {
+    const detail = "compare its fingerprint with the one on the desktop's screen, then approve it in the chat";
+    return [{ ...base, severe: false, title: `${factory.name} asks to join`, detail, at: factory.enrolledAt }];
+  }
+  if (factory.liveness === "stale" && factory.tasks.length > 0) {
+    return [{ ...base, severe: false, title: `${factory.name} missed a heartbeat`, detail: "its tasks keep their lease for now" }];
+  }
+  if (factory.liveness !== "offline") return [];
+  const [task] = factory.tasks;
+  if (task) return [leasingWhileGone(factory, task, base)];
+  const detail = "no task is waiting for it to finish; start `npx tsx branch-agent` there, or retire it in the chat";
+  return [{ ...base, severe: false, title: `${factory.name} is offline`, detail }];
+}
+
+function leasingWhileGone(factory: FactoryCard, task: ActiveTask, base: { id: string; at: number | null }): Problem {
+  const others = factory.tasks.length - 1;
+  return {
+    ...base,
+    severe: true,
+    title: `${factory.name} is offline but leasing ${task.id}${others > 0 ? ` and ${many(others, "more task")}` : ""}`,
+    detail: "when the lease ends, headquarters gives the work out again; wake the desktop to keep this attempt",
+    task,
+  };
+}
+
+function undelivered(corporation: Corporation): Problem[] {
+  const found: Problem[] = [];
+  if (corporation.unsent.orders > 0) {
+    found.push({
+      id: "unsent",
+      severe: true,
+      title: `${many(corporation.unsent.orders, "order")} can't get onto the bus`,
+      detail: `${plain(corporation.unsent.error) || "no error was written down"}; check BUS_URL and BUS_TOKEN, they are resent by themselves`,
+      at: null,
+    });
+  }
+  if (corporation.lettersDropped > 0) {
+    found.push({
+      id: "letters",
+      severe: true,
+      title: `${many(corporation.lettersDropped, "message")} to the chat dropped in the last 24 hours`,
+      detail: "the chat refused them for good; look at the tasks below for what they would have said",
+      at: null,
+    });
+  }
+  return found;
+}

@@ -1,0 +1,103 @@
+/** What the executor measured. */
+import type { Receipt, TestRun } from "#core/receipt.ts";
+import { Printed } from "./figures.tsx";
+import { State, verdictMarks } from "./marks.tsx";
+import { many, measured, plain } from "./text.ts";
+
+export function ReceiptView({ receipt }: { receipt: Receipt }) {
+  const { diffstat } = receipt;
+  return (
+    <section aria-labelledby="receipt">
+      <h2 id="receipt">
+        Receipt <State mark={verdictMarks[receipt.verdict]} />
+      </h2>
+      <p>{plain(receipt.why)}</p>
+      <dl class="facts">
+        <div>
+          <dt>Commits</dt>
+          <dd>
+            <code>{receipt.base?.slice(0, 10) ?? "none"}</code> → <code>{receipt.head?.slice(0, 10) ?? "none"}</code>
+          </dd>
+        </div>
+        <div>
+          <dt>Branch</dt>
+          <dd>{receipt.branch === null ? "none" : <code>{plain(receipt.branch)}</code>}</dd>
+        </div>
+        <div>
+          <dt>Change</dt>
+          <dd>
+            {many(diffstat.files, "file")} <span class="plus">+{diffstat.insertions}</span> <span class="minus">−{diffstat.deletions}</span>
+          </dd>
+        </div>
+        <div>
+          <dt>Work</dt>
+          <dd>
+            {many(receipt.steps, "step")} in {measured(receipt.wallMs)}
+          </dd>
+        </div>
+        <div>
+          <dt>Limits hit</dt>
+          <dd>{receipt.limitsHit.length === 0 ? "none" : plain(receipt.limitsHit.join(", "))}</dd>
+        </div>
+        {receipt.approvals.length > 0 && (
+          <div>
+            <dt>Approvals used</dt>
+            <dd>{plain(receipt.approvals.join(", "))}</dd>
+          </div>
+        )}
+      </dl>
+      <div class="pair">
+        <Tests id="before" title="Tests before" run={receipt.testsBefore} />
+        <Tests id="after" title="Tests after" run={receipt.testsAfter} />
+      </div>
+      <Commands runs={receipt.commands} />
+    </section>
+  );
+}
+
+function Tests({ id, title, run }: { id: string; title: string; run: TestRun | null }) {
+  return (
+    <div>
+      <h3>{title}</h3>
+      {run === null ? (
+        <p class="aside">not run</p>
+      ) : (
+        <>
+          <p>
+            <Exit code={run.exitCode} /> <code>{plain(run.command)}</code> <span class="aside">{measured(run.durationMs)}</span>
+          </p>
+          <details id={`tests-${id}`}>
+            <summary>Output, its end</summary>
+            <Printed label={`Output of ${title.toLowerCase()}`}>{plain(run.tail) || "(nothing printed)"}</Printed>
+          </details>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Commands({ runs }: { runs: Receipt["commands"] }) {
+  if (runs.length === 0) return <p class="aside">No commands were run.</p>;
+  const failed = runs.filter((run) => run.exitCode !== 0).length;
+  return (
+    <details id="commands">
+      <summary>
+        {many(runs.length, "command")}
+        {failed > 0 && `, ${failed} not ending with 0`}
+      </summary>
+      <ol class="commands">
+        {runs.map((run) => (
+          <li>
+            <Exit code={run.exitCode} /> <code>{plain(run.command)}</code> <span class="aside">{measured(run.durationMs)}</span>
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}
+
+function Exit({ code }: { code: number | null }) {
+  if (code === null) return <State mark={{ tone: "bad", shape: "hourglass", word: "did not end" }} />;
+  if (code === 0) return <State mark={{ tone: "good", shape: "check", word: "exit 0" }} />;
+  return <State mark={{ tone: "bad", shape: "cross", word: `exit ${code}` }} />;
+}
