@@ -4,7 +4,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
-import { ApiError } from "./api-error.ts";
+import { ApiError, tooMany } from "./api-error.ts";
 import type { ChatState } from "./chat-state.ts";
 import { maxUpload } from "./limits.ts";
 import { Described, type Method } from "./methods.ts";
@@ -21,6 +21,8 @@ export const faultSchema = z.strictObject({
   method: z.string().optional(),
   status: z.int().min(400).max(599).default(500),
   retryAfter: z.int().positive().default(1),
+  /** Of an `error`; absent: Telegram's usual text for the status. */
+  description: z.string().optional(),
   times: z.int().positive().default(1),
 });
 export type Fault = z.input<typeof faultSchema>;
@@ -115,9 +117,9 @@ function refusal({ status, message, retryAfter }: ApiError): Response {
   return Response.json(body, { status, headers: retryAfter ? { "retry-after": String(retryAfter) } : {} });
 }
 
-function asError({ status, retryAfter }: z.infer<typeof faultSchema>): ApiError {
-  if (status === 429) return new ApiError(429, `Too Many Requests: retry after ${retryAfter}`, retryAfter);
-  return new ApiError(status, status >= 500 ? "Internal Server Error" : "Bad Request: refused on demand");
+function asError({ status, retryAfter, description }: z.infer<typeof faultSchema>): ApiError {
+  if (status === 429) return tooMany(retryAfter);
+  return new ApiError(status, description ?? (status >= 500 ? "Internal Server Error" : "Bad Request: refused on demand"));
 }
 
 function sameText(a: string, b: string): boolean {

@@ -64,8 +64,12 @@ export interface TelegramStandIn {
   pending(): number;
   fail(fault: Fault): void;
   calls(): readonly { method: string; status: number; at: number }[];
+  /** The latest answers to taps, oldest first. */
+  answers(): readonly { query: string; text: string; alert: boolean }[];
   close(): Promise<void>;
 }
+
+const answersKept = 1000;
 
 /** Starts it; resolves when it listens. */
 export async function startTelegram(options: TelegramOptions): Promise<TelegramStandIn> {
@@ -85,6 +89,11 @@ export async function startTelegram(options: TelegramOptions): Promise<TelegramS
   const limits = { ...telegramLimits, ...options.limits };
   const methods = botMethods({ bot, chat, state, webhook, limits, strictUrls: options.strictUrls ?? false, queries });
   const api = botApi(options.botToken, methods, state);
+  const answers: { query: string; text: string; alert: boolean }[] = [];
+  state.watch((change) => {
+    if ("toast" in change) answers.push(change.toast);
+    if (answers.length > answersKept) answers.shift();
+  });
   const hands = ownerOf(user, chat, state, webhook, queries);
 
   const app = new Hono();
@@ -126,6 +135,7 @@ export async function startTelegram(options: TelegramOptions): Promise<TelegramS
     pending: () => state.pending().length,
     fail: api.fail,
     calls: api.calls,
+    answers: () => answers,
     async close() {
       webhook.close();
       await new Promise<void>((resolve) => {

@@ -129,7 +129,7 @@ function withoutToken(text: string, token: string): string {
   return secret === "" ? cleaned : cleaned.replaceAll(secret, "[bot token]");
 }
 
-/** grammY writes the name bare into a header: what could end it or break it goes. */
+/** grammY writes the name bare into a part's header, where servers differ on anything but plain ASCII. */
 function fileName(name: string): string {
-  return name.replace(/[^\p{L}\p{N}._+-]+/gu, "_").slice(-80) || "file";
+  return name.replace(/[^A-Za-z0-9._+-]+/g, "_").slice(-80) || "file";
 }
