@@ -2,7 +2,8 @@
  * Streams with consumer groups. At-least-once: an entry is delivered to one consumer of its group and stays pending
  * until it is acknowledged. An entry is one opaque string (a compact JWS).
  *
- * Errors: every method rejects with `UacError("bus_unavailable")` when the outcome is unknown; the caller resends.
+ * Errors: every method rejects with `UacError("bus_unavailable")` when the outcome is unknown; the caller waits a moment
+ * and resends. A read that failed or was aborted may have been given entries that nobody saw: read `own` before `new`.
  */
 import type { Channel } from "#core/fleet.ts";
 
@@ -25,13 +26,14 @@ export interface ReadOptions {
   count: number;
   /** Wait so long for something new; 0 returns at once. A transport that can't block polls. */
   blockMs: number;
+  /** Ends the wait: the read then resolves to []. */
   signal?: AbortSignal;
 }
 
 export interface Bus {
   /** Creates the four streams and groups of a factory, from the first entry on. Repeatable. */
   open(factory: string): Promise<void>;
-  /** Appends; resolves to the entry's id. `keep` trims the stream to about that many. */
+  /** Appends; resolves to the entry's id. `keep` trims the stream to about that many. `too_large` beyond `maxEntryBytes`. */
   publish(to: { factory: string; channel: Channel }, data: string, keep?: number): Promise<string>;
   /** A missing group is made again at the first entry, and the read repeated: one wiped stream never silences the others. */
   read(options: ReadOptions): Promise<BusEntry[]>;
@@ -43,5 +45,6 @@ export interface Bus {
   remove(of: { factory: string; channel: Channel }, ids: readonly string[]): Promise<void>;
   /** Entries in a stream, read or not. */
   length(of: { factory: string; channel: Channel }): Promise<number>;
+  /** Ends waiting reads and the connections; every later call is `bus_unavailable`. Repeatable. */
   close(): Promise<void>;
 }
