@@ -1,0 +1,68 @@
+/** `status`: does headquarters answer, who is this factory, and what does its journal hold. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { UacError } from "#core/errors.ts";
+import type { Env } from "#factory/profile.ts";
+import { openJournal, profileOf } from "../compose.ts";
+import { homeOf, readEnrolment } from "../state.ts";
+import { version } from "../version.ts";
+
+const askMs = 5000;
+
+/** Resolves to 0, or 3 where headquarters does not answer. Rejects with `unauthenticated` where this machine has not joined. */
+export async function status(env: Env, json: boolean): Promise<number> {
+  const home = homeOf(env);
+  const enrolment = await readEnrolment(home);
+  if (!enrolment)
+    throw new UacError("unauthenticated", `This machine has not joined (no enrolment in ${home}); npx tsx branch-agent enrol <code>`);
+  const profile = profileOf(env, enrolment);
+  const hqUrl = profile.hqUrl ?? enrolment.hqUrl;
+  const [rttMs, journal] = await Promise.all([roundTrip(hqUrl), readJournal(home)]);
+  const report = {
+    factory: enrolment.factory,
+    name: profile.name,
+    role: profile.role,
+    version,
+    hq: { url: hqUrl, reachable: rttMs !== null, rttMs },
+    ...journal,
+  };
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : `${asText(report)}\n`);
+  return rttMs === null ? 3 : 0;
+}
+
+/** Milliseconds to HQ and back; null where it does not answer. */
+async function roundTrip(url: string): Promise<number | null> {
+  const at = performance.now();
+  const answer = await fetch(new URL("/health", url), { signal: AbortSignal.timeout(askMs), redirect: "error" }).catch(() => null);
+  return answer?.ok ? Math.round(performance.now() - at) : null;
+}
+
+async function readJournal(home: string) {
+  if (!existsSync(join(home, "journal.db"))) return { tasks: [], unsent: 0 };
+  const journal = await openJournal(home);
+  try {
+    const [open, unsent] = await Promise.all([journal.open(), journal.unsent(1000)]);
+    const tasks = open.map(({ order, state, starts }) => ({ task: order.task, epoch: order.epoch, title: order.title, state, starts }));
+    return { tasks, unsent: unsent.length };
+  } finally {
+    await journal.close();
+  }
+}
+
+type Report = Awaited<ReturnType<typeof readJournal>> & {
+  factory: string;
+  name: string;
+  role: string;
+  version: string;
+  hq: { url: string; rttMs: number | null };
+};
+
+function asText({ factory, name, role, version: v, hq, tasks, unsent }: Report): string {
+  return [
+    `${name} (${factory}), ${role}, version ${v}`,
+    hq.rttMs === null ? `headquarters at ${hq.url} does not answer` : `headquarters at ${hq.url}: ${hq.rttMs} ms there and back`,
+    tasks.length === 0 ? "no tasks" : tasks.map((task) => `${task.task} (attempt ${task.epoch}): ${task.state} – ${task.title}`).join("\n"),
+    `reports waiting for the bus: ${unsent}`,
+  ].join("\n");
+}

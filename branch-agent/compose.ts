@@ -1,0 +1,144 @@
+/** The branch agent's composition root: environment and folder → a factory. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
+import { libsqlBus } from "#adapters/bus/libsql.ts";
+import { redisBus } from "#adapters/bus/redis.ts";
+import { busScheme } from "#adapters/bus/scheme.ts";
+import { systemClock } from "#adapters/clock/system.ts";
+import { randomIds } from "#adapters/ids/random.ts";
+import { llmFor, providers } from "#adapters/llm/index.ts";
+import { jsonLog } from "#adapters/log/json.ts";
+import { prettyLog } from "#adapters/log/pretty.ts";
+import { knownValues } from "#adapters/redactor/known-values.ts";
+import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
+import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
+import { UacError } from "#core/errors.ts";
+import { priceOf } from "#core/prices.ts";
+import type { Branch } from "#factory/branch.ts";
+import { capabilitiesMd } from "#factory/capabilities-md.ts";
+import { type Env, type Profile, parseProfile, secretsOf } from "#factory/profile.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Journal } from "#ports/journal.ts";
+import { httpHq } from "./hq-client.ts";
+import { libsqlJournal } from "./journal/libsql.ts";
+import { loadOrMakeKey } from "./keys.ts";
+import { bubblewrap } from "./sandbox/bubblewrap.ts";
+import { noSandbox } from "./sandbox/none.ts";
+import { type Enrolment, homeOf, readEnrolment } from "./state.ts";
+import { coderTools } from "./tools/coder-tools.ts";
+import { version } from "./version.ts";
+import { gitWorkspaces } from "./workspace/worktrees.ts";
+
+export interface Opened {
+  branch: Branch;
+  close(): Promise<void>;
+}
+
+/** Provider names that an environment may name. */
+export const providerNames = Object.keys(providers);
+
+/** The log and the redactor, which everything else speaks through. */
+export function openVoice(env: Env, level: Profile["logLevel"]) {
+  const redactor = knownValues();
+  redactor.learn(secretsOf(env));
+  const write = (line: string) => process.stderr.write(`${line}\n`);
+  const options = { write, redactor, level, clock: systemClock };
+  return { redactor, log: process.stderr.isTTY ? prettyLog(options) : jsonLog(options) };
+}
+
+/** Throws `bad_config` (with the variable's name) or `sandbox_unavailable`; `unauthenticated` where this machine has not joined. */
+export async function openBranch(env: Env): Promise<Opened> {
+  const home = homeOf(env);
+  const enrolment = await readEnrolment(home);
+  if (!enrolment)
+    throw new UacError(
+      "unauthenticated",
+      "This machine has not joined; ask Simone for a code (/enrol <id>), then: npx tsx branch-agent enrol <code>",
+    );
+  const profile = profileOf(env, enrolment);
+  const { redactor, log } = openVoice(env, profile.logLevel);
+  const key = await loadOrMakeKey(home);
+  redactor.learn({ BUS_TOKEN: enrolment.busToken, FACTORY_KEY: key.privateJwk });
+
+  await mkdir(join(home, "worktrees"), { recursive: true, mode: 0o700 });
+  await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile));
+  const sandbox = profile.sandbox === "none" ? noSandbox() : bubblewrap();
+  if (profile.sandbox !== "none" && profile.capabilities.shell) await sandbox.check();
+
+  const journal = await openJournal(home);
+  const bus = openBus(profile.busUrl ?? enrolment.busUrl, profile.busToken ?? (enrolment.busToken || null));
+  const branch: Branch = {
+    self: enrolment.factory,
+    profile,
+    version,
+    hqKey: enrolment.hqKey,
+    hqKid: enrolment.hqKid,
+    hq: httpHq({ url: profile.hqUrl ?? enrolment.hqUrl }),
+    bus,
+    journal,
+    workspaces: gitWorkspaces({ workspaces: profile.workspaces, root: join(home, "worktrees"), test: profile.workspaceTests, log }),
+    sandbox,
+    signer: await joseSigner(key.privateJwk),
+    verifier: joseVerifier(),
+    clock: systemClock,
+    ids: randomIds,
+    log,
+    redactor,
+    priceOf,
+    llmFor: (seat) =>
+      llmFor({
+        provider: profile.provider,
+        clock: systemClock,
+        model: profile.models[seat] ?? undefined,
+        baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
+        apiKey: profile.llm.anthropicApiKey ?? undefined,
+        authToken: profile.llm.anthropicAuthToken ?? undefined,
+      }),
+    toolsFor: ({ names, task, epoch, ...bench }) => {
+      const logDir = join(home, "logs", `${task}-${epoch}`);
+      return coderTools({ ...bench, redact: redactor.clean, logDir }).filter((tool) => names.includes(tool.name));
+    },
+  };
+  // A model that can't be made is told at boot, not at the first task.
+  branch.llmFor("coder");
+  return {
+    branch,
+    async close() {
+      await bus.close();
+      await journal.close();
+    },
+  };
+}
+
+/** This machine's key and what `enrol` needs of it. */
+export async function openIdentity(home: string) {
+  const key = await loadOrMakeKey(home);
+  return { publicKey: key.publicKey, signer: await joseSigner(key.privateJwk), hashSecret, fingerprint };
+}
+
+/** The journal of the factory in `home`; made if it is not there. */
+export function openJournal(home: string): Promise<Journal> {
+  return libsqlJournal(createClient({ url: `file:${join(home, "journal.db")}` }));
+}
+
+/** The environment's profile, with what the enrolment fixed. Throws `bad_config` where the two disagree. */
+export function profileOf(env: Env, enrolment: Enrolment): Profile {
+  const profile = parseProfile(
+    { FACTORY_NAME: enrolment.name, FACTORY_ROLE: enrolment.role, ...env },
+    { providers: providerNames, id: enrolment.factory },
+  );
+  if (profile.id !== enrolment.factory || profile.role !== enrolment.role) {
+    throw new UacError(
+      "bad_config",
+      `This machine joined as ${enrolment.factory} (${enrolment.role}); FACTORY_ID and FACTORY_ROLE say otherwise`,
+    );
+  }
+  return profile;
+}
+
+function openBus(busUrl: string, token: string | null): Bus {
+  const { transport, url } = busScheme(busUrl);
+  if (transport === "redis") return redisBus({ url });
+  return libsqlBus(createClient({ url, ...(token && transport === "libsql" && { authToken: token }) }));
+}

@@ -1,0 +1,20 @@
+/** What a factory tells of itself with every heartbeat. No secret, no raw environment value. */
+import type { FactoryFacts } from "#core/envelope.ts";
+import type { Branch } from "#factory/branch.ts";
+
+export function factsOf(deps: Pick<Branch, "profile" | "llmFor" | "workspaces" | "version" | "clock">): FactoryFacts {
+  const { profile, workspaces, version, clock } = deps;
+  const { provider, model } = deps.llmFor("coder");
+  return {
+    name: profile.name,
+    role: profile.role,
+    personas: profile.personas,
+    capabilities: profile.capabilities,
+    provider,
+    model,
+    workspaces: workspaces.names(),
+    slots: profile.slots,
+    version,
+    startedAt: clock.now(),
+  };
+}

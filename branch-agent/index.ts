@@ -1,0 +1,23 @@
+/**
+ * `npx tsx branch-agent`. Imports built-ins only, so that it runs on a bare clone: it sets the clone up if need be, and
+ * goes on under the project's own Node 24.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const ready = existsSync(join(root, "node_modules", ".bin", "tsx")) && Number(process.versions.node.split(".")[0]) >= 24;
+
+if (ready) {
+  const { main } = await import("./cli/main.ts");
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  const args = [join(root, "scripts", "with-node24.mjs"), "--for=run", join(root, "branch-agent", "index.ts"), ...process.argv.slice(2)];
+  const child = spawn(process.execPath, args, { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => {
+    process.exitCode = signal ? 1 : (code ?? 1);
+  });
+}

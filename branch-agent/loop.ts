@@ -1,0 +1,143 @@
+/** A factory at work: reads its orders, starts them while slots are free, reports, and drains when it is told to. */
+
+import { publicMessage } from "#core/errors.ts";
+import type { Channel, FactoryStatus } from "#core/fleet.ts";
+import { acceptOrder, openEntry } from "#factory/accept.ts";
+import type { Branch } from "#factory/branch.ts";
+import { flushReports, ringDoorbell } from "#factory/report.ts";
+import type { BusEntry } from "#ports/bus.ts";
+import { factsOf } from "./facts.ts";
+import { progressTeller } from "./progress.ts";
+import { pulse } from "./pulse.ts";
+import { taskSlots } from "./slots.ts";
+
+/** One blocking read. Below every socket timeout on the way. */
+const blockMs = 25_000;
+const flushEveryMs = 15_000;
+const maxBackoffMs = 30_000;
+
+export interface Stops {
+  /** Take nothing new, end what runs, go. */
+  drain: AbortSignal;
+  /** Go now. */
+  halt: AbortSignal;
+}
+
+/** Runs until drained or halted. Rejects with `forbidden` when HQ does not know the factory any more. */
+export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
+  const { clock, log, journal, profile } = deps;
+  const ending = new AbortController();
+  const over = AbortSignal.any([ending.signal, stops.halt]);
+  const intake = AbortSignal.any([over, stops.drain]);
+  const active = Promise.withResolvers<void>();
+  let wake = new AbortController();
+  let flushing: Promise<void> = Promise.resolve();
+
+  const progress = progressTeller(deps);
+  const slots = taskSlots(deps, progress, () => {
+    flush();
+    wake.abort();
+  });
+  const heart = pulse(deps, factsOf(deps), slots);
+
+  /** One flush at a time; a second call waits its turn. */
+  function flush() {
+    flushing = flushing
+      .then(() => progress.settled())
+      .then(() => flushReports(deps))
+      .then((sent) => (sent > 0 ? ringDoorbell(deps, "result") : undefined))
+      .catch((error: unknown) => log.error("reports could not be flushed", { error }));
+    return flushing;
+  }
+
+  async function handle(entry: BusEntry) {
+    if (entry.channel === "ctl") return control(entry);
+    const attempt = await acceptOrder(deps, entry);
+    if (attempt) slots.start(attempt);
+    else flush();
+  }
+
+  async function control(entry: BusEntry) {
+    try {
+      const envelope = entry.data === null ? null : await openEntry(deps, entry.data);
+      if (envelope?.kind === "cancel") slots.stop(envelope.body.task, envelope.body.epoch, envelope.body.reason);
+    } catch (error) {
+      log.error("a control entry was refused", { entry: entry.id, reason: publicMessage(error) });
+    }
+    await deps.bus.ack({ factory: deps.self, channel: "ctl" }, [entry.id]);
+  }
+
+  async function readOrders() {
+    let own = true;
+    let backoff = 1000;
+    while (!intake.aborted) {
+      wake = new AbortController();
+      const free = slots.free();
+      const channels: Channel[] = free > 0 ? ["in", "ctl"] : ["ctl"];
+      const from = channels.map((channel) => ({ factory: deps.self, channel }));
+      const count = own ? 50 : Math.max(1, free);
+      const signal = AbortSignal.any([intake, wake.signal]);
+      try {
+        const entries = await deps.bus.read({
+          from,
+          consumer: deps.self,
+          what: own ? "own" : "new",
+          count,
+          blockMs: own ? 0 : blockMs,
+          signal,
+        });
+        own = false;
+        backoff = 1000;
+        for (const entry of entries) await handle(entry);
+      } catch (error) {
+        // What was delivered and lost with the connection is still ours: it is read again first.
+        own = true;
+        log.warn("the bus can't be read", { reason: publicMessage(error) });
+        await clock.sleep(backoff, intake);
+        backoff = Math.min(backoff * 2, maxBackoffMs);
+      }
+    }
+  }
+
+  async function flushNowAndThen() {
+    while (!over.aborted) {
+      await clock.sleep(flushEveryMs, over);
+      await flush();
+    }
+  }
+
+  let status: FactoryStatus = "pending";
+  const beating = heart.run(over, (reply) => {
+    if (status !== reply.status) log.info(`${profile.personas.primary} is at work`, { factory: deps.self, status: reply.status });
+    status = reply.status;
+    active.resolve();
+  });
+  const flushes = flushNowAndThen();
+  try {
+    await Promise.race([active.promise, beating, aborted(intake)]);
+    if (!intake.aborted) {
+      for (const attempt of await journal.open()) slots.start(attempt);
+      await Promise.race([readOrders(), beating]);
+    }
+    await drain();
+  } finally {
+    ending.abort();
+    await Promise.allSettled([beating, flushes, flushing]);
+  }
+
+  async function drain() {
+    if (stops.halt.aborted) return;
+    heart.drain();
+    log.info("draining: no new work", { running: profile.slots - slots.free() });
+    const beaten = heart.beat().catch((error: unknown) => log.warn("HQ was not told that this factory drains", { error }));
+    await Promise.race([slots.idle(), clock.sleep(profile.drainMs, stops.halt)]);
+    slots.release();
+    await Promise.race([slots.idle(), aborted(stops.halt)]);
+    await Promise.race([Promise.all([flush(), beaten]), aborted(stops.halt)]);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

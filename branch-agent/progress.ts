@@ -1,0 +1,47 @@
+/** A task's story on its way to HQ: in order, lossy, never waited for. */
+import type { Body, Order } from "#core/envelope.ts";
+import type { Branch } from "#factory/branch.ts";
+import { ringDoorbell, tellProgress } from "#factory/report.ts";
+
+/** Lines that wait for the bus; the oldest goes when there are more. */
+const maxWaiting = 200;
+/** HQ is rung at most so often for progress. */
+const ringEveryMs = 3000;
+
+export interface ProgressTeller {
+  tell(of: Pick<Order, "task" | "epoch">, kind: Body<"progress">["kind"], persona: string, text: string): void;
+  /** Resolves when what was told is on the bus or given up. */
+  settled(): Promise<void>;
+}
+
+export function progressTeller(deps: Branch): ProgressTeller {
+  const waiting: Body<"progress">[] = [];
+  const seqs = new Map<string, number>();
+  let sending: Promise<void> = Promise.resolve();
+  let active = false;
+  let lastRing = 0;
+
+  async function send() {
+    active = true;
+    for (let line = waiting.shift(); line; line = waiting.shift()) {
+      await tellProgress(deps, line).catch((error: unknown) => deps.log.debug("a line of progress was lost", { error }));
+    }
+    active = false;
+    if (deps.clock.now() - lastRing < ringEveryMs) return;
+    lastRing = deps.clock.now();
+    await ringDoorbell(deps, "progress");
+  }
+
+  return {
+    tell({ task, epoch }, kind, persona, text) {
+      const key = `${task}:${epoch}`;
+      // The clock as first number keeps lines of a restarted factory apart from those before.
+      const seq = seqs.get(key) ?? deps.clock.now();
+      seqs.set(key, seq + 1);
+      waiting.push({ task, epoch, seq, at: deps.clock.now(), kind, persona, text });
+      if (waiting.length > maxWaiting) waiting.shift();
+      if (!active) sending = send();
+    },
+    settled: () => sending,
+  };
+}

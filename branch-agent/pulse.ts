@@ -1,0 +1,69 @@
+/** The heartbeat: tells HQ that the factory lives, and brings back what to stop and fresh Ops Tokens. */
+
+import type { FactoryFacts } from "#core/envelope.ts";
+import { publicMessage, UacError } from "#core/errors.ts";
+import { heartbeatEveryMs } from "#core/fleet.ts";
+import type { HeartbeatReply } from "#core/hq-api.ts";
+import type { Branch } from "#factory/branch.ts";
+import { seal } from "#factory/seal.ts";
+import type { Slots } from "./slots.ts";
+
+/** While the owner has not approved, HQ is asked this often. */
+const pendingEveryMs = 3000;
+
+export interface Pulse {
+  /** One heartbeat. Rejects as HQ does. */
+  beat(): Promise<HeartbeatReply>;
+  /** Beats until `signal` aborts. Rejects with `forbidden` once HQ has retired the factory. */
+  run(signal: AbortSignal, first: (reply: HeartbeatReply) => void): Promise<void>;
+  drain(): void;
+}
+
+export function pulse(deps: Branch, facts: FactoryFacts, slots: Slots): Pulse {
+  const { clock, log } = deps;
+  let rttMs: number | null = null;
+  let draining = false;
+
+  async function beat() {
+    const running = await slots.running();
+    const { jws } = await seal(deps, "heartbeat", { facts, rttMs, draining, running }, { aud: "hq", corr: null });
+    const sentAt = clock.now();
+    const reply = await deps.hq.heartbeat(jws);
+    rttMs = clock.now() - sentAt;
+    for (const { task, epoch, reason } of reply.cancel) slots.stop(task, epoch, reason);
+    for (const { task, epoch, token } of reply.tokens) {
+      await slots.renew(task, epoch, token).catch((error: unknown) => log.error("HQ sent a token that is none", { task, error }));
+    }
+    return reply;
+  }
+
+  return {
+    beat,
+    drain: () => {
+      draining = true;
+    },
+    async run(signal, first) {
+      let known = false;
+      while (!signal.aborted) {
+        let wait = heartbeatEveryMs;
+        try {
+          const reply = await beat();
+          if (reply.status === "pending") {
+            if (!known) log.info("waiting for the owner's approval", { factory: deps.self });
+            wait = pendingEveryMs;
+          } else first(reply);
+          known = true;
+        } catch (error) {
+          if (
+            error instanceof UacError &&
+            (error.code === "forbidden" || error.code === "bad_envelope" || error.code === "unauthenticated")
+          )
+            throw error;
+          log.warn("headquarters can't be reached", { reason: publicMessage(error) });
+          if (!known) wait = pendingEveryMs;
+        }
+        await clock.sleep(wait, signal);
+      }
+    },
+  };
+}

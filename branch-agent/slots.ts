@@ -1,0 +1,146 @@
+/** The tasks that a factory works on: begun with a claim, ended with a report, stoppable from outside. */
+
+import { claimAttempt } from "#factory/accept.ts";
+import type { Branch, Grant } from "#factory/branch.ts";
+import { reportResult } from "#factory/report.ts";
+import { releasing, work } from "#factory/work.ts";
+import type { Attempt } from "#ports/journal.ts";
+import type { ProgressTeller } from "./progress.ts";
+
+/** A task that was begun so often without an end kills its factory: it is ended. */
+const maxStarts = 3;
+const claimRetryMs = 5000;
+
+export interface Running {
+  task: string;
+  epoch: number;
+  step: number;
+  /** Nano-dollars at list price. */
+  cost: number;
+}
+
+export interface Slots {
+  free(): number;
+  running(): Promise<Running[]>;
+  start(attempt: Attempt): void;
+  /** Ends a task with a reason; false if it is not here. */
+  stop(task: string, epoch: number, reason: string): boolean;
+  /** A fresh Ops Token for a running task. */
+  renew(task: string, epoch: number, jwt: string): Promise<void>;
+  /** Gives everything back. */
+  release(): void;
+  /** Resolves when nothing runs. */
+  idle(): Promise<void>;
+}
+
+interface Slot {
+  attempt: Attempt;
+  abort: AbortController;
+  grant: Grant | null;
+  step: number;
+  ended: Promise<void>;
+}
+
+/** `ended` is called when a slot is free again and its report lies in the journal. */
+export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => void): Slots {
+  const slots = new Map<string, Slot>();
+  const keyOf = (task: string, epoch: number) => `${task}:${epoch}`;
+
+  const readToken = (jwt: string) => deps.verifier.readToken(jwt, deps.self, deps.signer.kid, deps.hqKey, deps.clock.now());
+
+  async function run(slot: Slot) {
+    const { order } = slot.attempt;
+    const { journal, clock, log } = deps;
+    const starts = await journal.begin(order.task, order.epoch, clock.now());
+    progress.tell(order, "received", deps.profile.personas.primary, "took the order in; its signature is HQ's");
+    const claimed = await claim(slot);
+    if (claimed === null) return;
+    if (claimed === "refused") {
+      await journal.drop(order.task, order.epoch, clock.now());
+      await deps.bus.ack({ factory: deps.self, channel: "in" }, [slot.attempt.entryId]);
+      return;
+    }
+    const token = await readToken(claimed.token);
+    if (token.tsk !== order.task || token.epoch !== order.epoch) throw new Error("HQ sent a token for another task");
+    slot.grant = { token, signal: slot.abort.signal };
+    progress.tell(order, "claimed", deps.profile.personas.primary, claimed.resumed ? "claimed it again" : "claimed it");
+    if (starts > maxStarts) {
+      await reportResult(deps, slot.attempt, poisoned(slot.attempt, starts));
+      return;
+    }
+    const { outcome, worktree } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
+      if (kind === "step") slot.step += 1;
+      progress.tell(order, kind, persona, text);
+    });
+    log.info("a task ended", { task: order.task, epoch: order.epoch, outcome: outcome.outcome, code: outcome.code });
+    await reportResult(deps, slot.attempt, outcome);
+    if (worktree)
+      await deps.workspaces.close(worktree).catch((error: unknown) => log.warn("a worktree stays behind", { path: worktree.path, error }));
+  }
+
+  /** Null: the factory stopped before HQ could be asked; the journal keeps the attempt. */
+  async function claim({ attempt, abort }: Slot) {
+    while (!abort.signal.aborted) {
+      const claimed = await claimAttempt(deps, attempt);
+      if (claimed !== "unreachable") return claimed;
+      await deps.clock.sleep(claimRetryMs, abort.signal);
+    }
+    return null;
+  }
+
+  function poisoned({ order }: Attempt, starts: number) {
+    const reason = `it was begun ${starts} times and took the factory down each time`;
+    const persona = deps.profile.personas.primary;
+    return {
+      task: order.task,
+      epoch: order.epoch,
+      outcome: "failed" as const,
+      code: "poison",
+      reason,
+      persona,
+      summary: "",
+      receipt: null,
+      log: "",
+    };
+  }
+
+  return {
+    free: () => deps.profile.slots - slots.size,
+    running: () =>
+      Promise.all(
+        [...slots.values()]
+          .filter((slot) => slot.grant !== null)
+          .map(async ({ attempt: { order }, step }) => {
+            const spent = await deps.journal.spent(order.task, order.epoch);
+            return { task: order.task, epoch: order.epoch, step, cost: spent.reduce((total, entry) => total + (entry.cost ?? 0), 0) };
+          }),
+      ),
+    start(attempt) {
+      const key = keyOf(attempt.order.task, attempt.order.epoch);
+      if (slots.has(key)) return;
+      const slot: Slot = { attempt, abort: new AbortController(), grant: null, step: 0, ended: Promise.resolve() };
+      slots.set(key, slot);
+      slot.ended = run(slot)
+        .catch((error: unknown) => deps.log.error("a task could not be worked", { task: attempt.order.task, error }))
+        .finally(() => {
+          slots.delete(key);
+          ended();
+        });
+    },
+    stop(task, epoch, reason) {
+      const slot = slots.get(keyOf(task, epoch));
+      slot?.abort.abort(reason);
+      return slot !== undefined;
+    },
+    async renew(task, epoch, jwt) {
+      const slot = slots.get(keyOf(task, epoch));
+      if (slot?.grant) slot.grant.token = await readToken(jwt);
+    },
+    release() {
+      for (const slot of slots.values()) slot.abort.abort(releasing);
+    },
+    async idle() {
+      while (slots.size > 0) await Promise.all([...slots.values()].map((slot) => slot.ended));
+    },
+  };
+}
