@@ -99,7 +99,7 @@ function whyNot(from: z.infer<typeof userSchema>, chat: z.infer<typeof chatSchem
 /** A name without line breaks and invisible direction marks, at most 64 characters. */
 function shown(name: string): string {
   return name
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .replace(/[\s\p{Cc}\p{Cf}]+/gu, " ")
     .trim()
     .slice(0, 64);
 }
