@@ -1,0 +1,27 @@
+/** What the coder's tools share in one run. */
+import type { Action } from "#core/ops-token.ts";
+import type { Sandbox, SandboxScope } from "#ports/sandbox.ts";
+import type { Worktree } from "#ports/workspace.ts";
+import type { Bounds } from "./confine.ts";
+import type { Files } from "./files.ts";
+
+export interface CoderContext {
+  worktree: Worktree;
+  sandbox: Sandbox;
+  scope: SandboxScope;
+  /** What the Ops Token grants: tools that need more are absent. */
+  allowed: readonly Action[];
+  redact(text: string): string;
+  /** Where the whole output of commands is kept; outside the worktree. Absolute. */
+  logDir: string;
+  /** A command of the model's has ended. */
+  ran(run: { command: string; exitCode: number | null; durationMs: number }): void;
+  /** A file was changed by a tool. */
+  edited(): void;
+}
+
+/** What one tool gets. */
+export interface Bench extends CoderContext {
+  bounds: Bounds;
+  files: Files;
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import type { Tool } from "#ports/tool.ts";
+import { confine, Refusal } from "./confine.ts";
+import type { Bench } from "./context.ts";
+import { isBinary } from "./files.ts";
+import { replaceAll } from "./replace.ts";
+
+const edit = z.strictObject({
+  old: z.string().max(200_000).describe("exact text, unique in the file"),
+  new: z.string().max(200_000),
+  replace_all: z.boolean().optional(),
+});
+
+const input = z.strictObject({
+  path: z.string().max(4096),
+  // Some models send the list as a JSON string.
+  edits: z.preprocess((value) => (typeof value === "string" ? parsed(value) : value), z.array(edit).min(1).max(100)),
+});
+
+export function editTool({ bounds, files, edited }: Bench): Tool<z.infer<typeof input>> {
+  return {
+    name: "edit",
+    description: "Replace texts in a file that you have read. All edits match the original file; all are made, or none.",
+    input,
+    needs: "write",
+    repeatable: false,
+    async run({ path, edits }) {
+      const file = await confine({ ...bounds, logs: undefined }, path);
+      const bytes = await files.readSeen(file);
+      const result = replaceAll(decoded(bytes, file.shown), edits);
+      if (!result.ok) {
+        const which = edits.length > 1 ? `Edit ${result.index + 1} of ${edits.length}: ` : "";
+        throw new Refusal(`"${file.shown}" is unchanged. ${which}${result.problem}`);
+      }
+      await files.write(file, Buffer.from(result.text, "utf8"));
+      edited();
+      const lines = result.lines.slice(0, 20).join(", ");
+      return {
+        content: `Edited "${file.shown}": ${result.lines.length} replaced, at ${result.lines.length === 1 ? "line" : "lines"} ${lines}.`,
+      };
+    },
+  };
+}
+
+/** As text that turns back into the same bytes, or not at all. */
+function decoded(bytes: Buffer, shown: string): string {
+  try {
+    if (!isBinary(bytes)) return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    // Told below.
+  }
+  throw new Refusal(`"${shown}" is not UTF-8 text, so editing it could harm it. Use bash with sed or a script.`);
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return json;
+  }
+}
