@@ -1,0 +1,229 @@
+/** A corporation in a box: everything on one machine, each part real where the environment has the credentials. */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
+import { libsqlBus } from "#adapters/bus/libsql.ts";
+import { redisBus } from "#adapters/bus/redis.ts";
+import { busScheme } from "#adapters/bus/scheme.ts";
+import { libsqlStore } from "#adapters/store/libsql.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Store } from "#ports/store.ts";
+import { migrateDatabase } from "../../scripts/migrate-database.ts";
+import { makeDemoShop } from "../demo-shop.ts";
+import { startHrana } from "../hrana.ts";
+import { type Model, startModel } from "../model/server.ts";
+import { startTelegram, type TelegramStandIn } from "../telegram/start.ts";
+import { startBranch } from "./branch.ts";
+import type { Child } from "./child.ts";
+import { type HqProcess, startHq } from "./hq.ts";
+import { type BoxKeys, loadOrMakeKeys } from "./keys.ts";
+import { freePort, usualPorts } from "./ports.ts";
+import { bridgeTelegram } from "./telegram-bridge.ts";
+
+export interface BoxOptions {
+  dir: string;
+  /** Throw away what an earlier start left. */
+  fresh?: boolean;
+  /** Parameters for both programs: model, bus, Telegram. Values here win over the box's own. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Start only some parts. */
+  without?: readonly ("hq" | "branch")[];
+  /** True: any free ports, so that several boxes live side by side. */
+  anyPorts?: boolean;
+  say(line: string): void;
+}
+
+export interface Box {
+  hq: HqProcess | null;
+  hqUrl: string;
+  /** What HQ's environment is, secrets included. */
+  hqEnv: Record<string, string>;
+  /** Null where the real service is used. */
+  telegram: TelegramStandIn | null;
+  model: Model | null;
+  branch: Child | null;
+  /** The state of record and the bus, for looking at. */
+  store: Store;
+  bus: Bus;
+  shop: string;
+  keys: BoxKeys;
+  owner: number;
+  startBranch(): Promise<Child>;
+  stop(): Promise<void>;
+}
+
+const branchId = "desk-1";
+
+/** Starts part by part; if one fails, those before it are stopped. */
+export async function startBox(options: BoxOptions): Promise<Box> {
+  const { dir, env, say, without = [], anyPorts = false } = options;
+  if (options.fresh) await rm(dir, { recursive: true, force: true });
+  await mkdir(join(dir, "logs"), { recursive: true, mode: 0o700 });
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  const port = (name: keyof typeof usualPorts) => (anyPorts ? freePort(0) : freePort(usualPorts[name]));
+
+  try {
+    const keys = await loadOrMakeKeys(dir);
+    const database = await startHrana({ file: join(dir, "hq.db"), token: keys.databaseToken, port: await port("database") });
+    closers.push(database.close);
+    const client = createClient({ url: database.url, authToken: keys.databaseToken });
+    await migrateDatabase(client);
+    const store = libsqlStore(client);
+
+    const carried = await openBus(dir, keys, env, await port("bus"));
+    closers.push(carried.close);
+
+    const owner = env.TELEGRAM_BOT_TOKEN ? Number((env.TELEGRAM_OWNER_IDS ?? "").split(",")[0]) : keys.owner;
+    const hqPort = await port("hq");
+    const hqUrl = `http://localhost:${hqPort}`;
+    const telegram = env.TELEGRAM_BOT_TOKEN
+      ? null
+      : await startTelegram({
+          botToken: keys.botToken,
+          webhook: { url: `${hqUrl}/telegram/webhook`, secret: keys.webhookSecret },
+          owner: { id: keys.owner, name: "Owner" },
+          port: await port("chat"),
+          stateFile: join(dir, "chat.json"),
+        });
+    if (telegram) closers.push(telegram.close);
+
+    const ownModel = !env.ANTHROPIC_API_KEY && !env.ANTHROPIC_AUTH_TOKEN;
+    const model = ownModel ? await startModel({ apiKey: keys.modelKey, port: await port("model") }) : null;
+    if (model) closers.push(model.close);
+    const modelEnv = model
+      ? { LLM_PROVIDER: "scripted", ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: keys.modelKey }
+      : pick(env, [
+          "LLM_PROVIDER",
+          "ANTHROPIC_BASE_URL",
+          "ANTHROPIC_API_KEY",
+          "ANTHROPIC_AUTH_TOKEN",
+          "MODEL_NAME",
+          "PRIMARY_MODEL_NAME",
+          "VP_CODER_MODEL_NAME",
+          "VP_GENERAL_MODEL_NAME",
+        ]);
+
+    const hqEnv: Record<string, string> = {
+      ...modelEnv,
+      ...pick(env, ["LOG_LEVEL", "TASK_BUDGET_USD", "TASK_MAX_STEPS", "TASK_MAX_MINUTES", "TASK_MAX_TOKENS"]),
+      DATABASE_URL: database.url,
+      DATABASE_AUTH_TOKEN: keys.databaseToken,
+      BUS_URL: carried.url,
+      ...(carried.token && { BUS_TOKEN: carried.token }),
+      HQ_SIGNING_KEY: keys.signingKey,
+      TELEGRAM_BOT_TOKEN: env.TELEGRAM_BOT_TOKEN ?? keys.botToken,
+      TELEGRAM_WEBHOOK_SECRET: env.TELEGRAM_WEBHOOK_SECRET ?? keys.webhookSecret,
+      TELEGRAM_OWNER_IDS: env.TELEGRAM_BOT_TOKEN ? (env.TELEGRAM_OWNER_IDS ?? "") : String(keys.owner),
+      ...(telegram ? { TELEGRAM_API_ROOT: telegram.apiRoot } : pick(env, ["TELEGRAM_API_ROOT"])),
+      PUBLIC_URL: env.PUBLIC_URL ?? hqUrl,
+    };
+    let hq: HqProcess | null = null;
+    if (!without.includes("hq")) {
+      say("starting headquarters in workerd …");
+      hq = await startHq({ dir, port: hqPort, env: hqEnv, say });
+      closers.push(hq.stop);
+    }
+    if (env.TELEGRAM_BOT_TOKEN) {
+      const bridge = bridgeTelegram({
+        token: env.TELEGRAM_BOT_TOKEN,
+        apiRoot: env.TELEGRAM_API_ROOT,
+        webhook: `${hqUrl}/telegram/webhook`,
+        secret: hqEnv.TELEGRAM_WEBHOOK_SECRET ?? "",
+        say,
+      });
+      closers.push(bridge.close);
+    }
+
+    const shop = join(dir, "demo-shop");
+    await makeDemoShop(shop);
+    const branchEnv = {
+      ...modelEnv,
+      ...pick(env, [
+        "LOG_LEVEL",
+        "TASK_BUDGET_USD",
+        "TASK_MAX_STEPS",
+        "TASK_MAX_MINUTES",
+        "TASK_MAX_TOKENS",
+        "MAX_CONCURRENT_TASKS",
+        "ENABLE_SHELL",
+        "ENABLE_GIT",
+        "ENABLE_VP_CODER",
+        "ENABLE_VP_GENERAL",
+        "SANDBOX",
+      ]),
+      HQ_URL: hqUrl,
+      BUS_URL: carried.url,
+      ...(carried.token && { BUS_TOKEN: carried.token }),
+      WORKSPACES: env.WORKSPACES ?? `demo-shop=${shop}`,
+      DRAIN_SECONDS: env.DRAIN_SECONDS ?? "3",
+    };
+    const box: Box = {
+      hq,
+      hqUrl,
+      hqEnv,
+      telegram,
+      model,
+      branch: null,
+      store,
+      bus: carried.bus,
+      shop,
+      keys,
+      owner,
+      async startBranch() {
+        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus: carried.bus });
+        closers.push(branch.stop);
+        box.branch = branch;
+        return branch;
+      },
+      stop,
+    };
+    if (!without.includes("branch") && hq) {
+      say("starting the branch …");
+      await box.startBranch();
+      await untilOnline(box);
+    }
+    return box;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The embedded bus, or the one that BUS_URL names. */
+async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port: number) {
+  if (env.BUS_URL) {
+    const { transport, url } = busScheme(env.BUS_URL);
+    const bus =
+      transport === "redis" ? redisBus({ url }) : libsqlBus(createClient({ url, ...(env.BUS_TOKEN && { authToken: env.BUS_TOKEN }) }));
+    return { bus, url: env.BUS_URL, token: env.BUS_TOKEN ?? null, close: bus.close };
+  }
+  const server = await startHrana({ file: join(dir, "bus.db"), token: keys.databaseToken, port });
+  const bus = libsqlBus(createClient({ url: server.url, authToken: keys.databaseToken }));
+  const close = async () => {
+    await bus.close();
+    await server.close();
+  };
+  return { bus, url: server.url, token: keys.databaseToken, close };
+}
+
+/** Waits for the first heartbeat. */
+async function untilOnline({ store, branch }: Box) {
+  let ended: string | null = null;
+  void branch?.exited.then((how) => {
+    ended = how;
+  });
+  const since = Date.now();
+  while (Date.now() - since < 60_000 && ended === null) {
+    const factory = await store.factories.get(branchId);
+    if (factory?.lastHeartbeatAt && factory.lastHeartbeatAt >= since - 1000) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`The branch did not come online (${ended ?? "no heartbeat in 60 s"}); its log: logs/${branchId}.log in the box's folder`);
+}
+
+function pick(env: BoxOptions["env"], names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}

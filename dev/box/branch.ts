@@ -1,0 +1,62 @@
+/** One enrolled branch in the box: `npx tsx branch-agent` in a process of its own, with the demo repository. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { randomIds } from "#adapters/ids/random.ts";
+import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
+import { joseVerifier } from "#adapters/signer/jose.ts";
+import { UacError } from "#core/errors.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Store } from "#ports/store.ts";
+import { loadOrMakeKey } from "../../branch-agent/keys.ts";
+import { type Child, startChild } from "./child.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const agent = ["--import", "tsx", join(root, "branch-agent", "index.ts")];
+
+export interface BranchOptions {
+  dir: string;
+  id: string;
+  name: string;
+  /** The branch's environment: its parameters, no secret of HQ's. */
+  env: Readonly<Record<string, string>>;
+  store: Store;
+  bus: Bus;
+}
+
+/** Joins if it has not, then starts. Resolves when the process runs; HQ hears of it a moment later. */
+export async function startBranch({ dir, id, name, env, store, bus }: BranchOptions): Promise<Child> {
+  const home = join(dir, id);
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  const full = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    ...env,
+    UAC_HOME: home,
+    FACTORY_ROLE: "branch",
+    FACTORY_ID: id,
+    FACTORY_NAME: name,
+  };
+  const known = await store.factories.get(id);
+  if (!existsSync(join(home, "enrolment.json")) || !known || known.status === "retired") await joinHq(full, { home, id, name, store, bus });
+  return startChild({ name: id, args: [...agent, "start"], env: full, logFile: join(dir, "logs", `${id}.log`) });
+}
+
+/** What the owner and the desktop do by hand: a code, `enrol`, the fingerprints compared, the approval. */
+async function joinHq(env: Record<string, string | undefined>, of: { home: string; id: string; name: string; store: Store; bus: Bus }) {
+  const { id, name, store, bus, home } = of;
+  const code = randomIds.secret(16);
+  const now = Date.now();
+  await store.factories.addCode({ hash: await hashSecret(code), factory: id, name, role: "branch", expiresAt: now + 600_000 }, now);
+  await promisify(execFile)(process.execPath, [...agent, "enrol", code], { cwd: root, env, timeout: 60_000 });
+
+  const joined = await store.factories.get(id);
+  const { publicKey } = await loadOrMakeKey(home);
+  const mine = fingerprint(await joseVerifier().thumbprint(publicKey));
+  if (!joined || fingerprint(joined.kid) !== mine) throw new UacError("forbidden", `${id} shows another fingerprint than headquarters has`);
+  await bus.open(id);
+  await store.factories.setStatus(id, "active", Date.now());
+}

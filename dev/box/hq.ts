@@ -1,0 +1,127 @@
+/** Headquarters in the box: real workerd under `wrangler dev`, watched, and ticked every minute. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Child, startChild } from "./child.ts";
+
+const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+const startMs = 90_000;
+/** A workerd that was killed leaves wrangler "ready" but hanging: so it is asked, not believed. */
+const probeEveryMs = 1000;
+const probeMs = 3000;
+const missesAllowed = 3;
+const tickEveryMs = 60_000;
+
+export interface HqProcess {
+  url: string;
+  /** The process that runs now. */
+  child(): Child;
+  /** Calls the minute tick now: wrangler's local cron never fires by itself. */
+  tick(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface HqOptions {
+  dir: string;
+  port: number;
+  /** The Worker's variables and secrets: handed on by environment, never by file. */
+  env: Readonly<Record<string, string>>;
+  say(line: string): void;
+}
+
+/** Resolves when HQ answers. Rejects with the end of its log if it does not within 90 s. */
+export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqProcess> {
+  const url = `http://localhost:${port}`;
+  const lines: string[] = [];
+  const isolated = join(dir, "wrangler");
+  await mkdir(isolated, { recursive: true });
+  const args = [wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
+  args.push("--persist-to", isolated, "--env-file", join(isolated, "no-file.env"), "--show-interactive-dev-session=false");
+  const launch = () =>
+    startChild({
+      name: "hq",
+      args,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        ...proxies(),
+        ...env,
+        CLOUDFLARE_INCLUDE_PROCESS_ENV: "true",
+        WRANGLER_SEND_METRICS: "false",
+        NO_COLOR: "1",
+      },
+      logFile: join(dir, "logs", "hq.log"),
+      onLine: (line) => {
+        lines.push(line);
+        if (lines.length > 60) lines.shift();
+      },
+    });
+
+  let child = launch();
+  let stopped = false;
+  if (!(await answers(url, startMs, child))) {
+    await child.stop();
+    throw new Error(`Headquarters did not start:\n${lines.join("\n")}`);
+  }
+  const probe = watch();
+  const ticker = setInterval(() => void tick().catch(() => undefined), tickEveryMs);
+
+  async function watch() {
+    let misses = 0;
+    while (!stopped) {
+      await sleep(probeEveryMs);
+      misses = (await healthy(url)) ? 0 : misses + 1;
+      if (stopped || misses < missesAllowed) continue;
+      say("headquarters does not answer; it is started again");
+      child.kill();
+      await child.stop();
+      if (stopped) return;
+      child = launch();
+      await answers(url, startMs, child);
+      misses = 0;
+    }
+  }
+
+  async function tick() {
+    await fetch(`${url}/cdn-cgi/handler/scheduled`, { signal: AbortSignal.timeout(30_000) });
+  }
+
+  return {
+    url,
+    child: () => child,
+    tick,
+    async stop() {
+      stopped = true;
+      clearInterval(ticker);
+      await child.stop();
+      await probe;
+    },
+  };
+}
+
+async function answers(url: string, withinMs: number, child: Child): Promise<boolean> {
+  const until = Date.now() + withinMs;
+  let ended = false;
+  void child.exited.then(() => {
+    ended = true;
+  });
+  while (Date.now() < until && !ended) {
+    if (await healthy(url)) return true;
+    await sleep(200);
+  }
+  return false;
+}
+
+async function healthy(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(probeMs) }).catch(() => null);
+  return response?.ok ?? false;
+}
+
+function sleep(ms: number) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function proxies() {
+  const names = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
+  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name] ?? ""]));
+}

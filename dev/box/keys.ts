@@ -1,0 +1,36 @@
+/**
+ * Throwaway credentials of a box: made at its first start, good only for its own stand-ins, kept in a file that only its
+ * owner reads so that a second start finds the same corporation. Credentials from the environment are never written.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { newKeyPair } from "#adapters/signer/jose.ts";
+
+const schema = z.strictObject({
+  botToken: z.string(),
+  webhookSecret: z.string(),
+  signingKey: z.string(),
+  databaseToken: z.string(),
+  modelKey: z.string(),
+  owner: z.int(),
+});
+export type BoxKeys = z.infer<typeof schema>;
+
+export async function loadOrMakeKeys(dir: string): Promise<BoxKeys> {
+  const path = join(dir, "box-keys.json");
+  const text = await readFile(path, "utf8").catch(() => null);
+  if (text !== null) return schema.parse(JSON.parse(text));
+  const secret = (bytes: number) => randomBytes(bytes).toString("base64url");
+  const keys: BoxKeys = {
+    botToken: `${randomInt(1e9, 9e9)}:${secret(26).slice(0, 35)}`,
+    webhookSecret: secret(32),
+    signingKey: (await newKeyPair()).privateJwk,
+    databaseToken: secret(24),
+    modelKey: secret(24),
+    owner: randomInt(1e8, 9e8),
+  };
+  await writeFile(path, JSON.stringify(keys), { mode: 0o600 });
+  return keys;
+}

@@ -1,0 +1,72 @@
+/** `npm start`: a corporation in a box, until Ctrl-C. */
+
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startBox } from "./box/box.ts";
+import { usualPorts } from "./box/ports.ts";
+
+const usage = `npm start -- [--fresh] [--without hq|branch] [--dir FOLDER]
+  --fresh           throw away what an earlier start left, and begin anew
+  --without hq      everything but headquarters (for a bare "npx wrangler dev" beside it)
+  --without branch  no branch factory
+  --dir FOLDER      where the box keeps its data (default .uac/box)
+`;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+async function main(): Promise<number> {
+  let options: { fresh?: boolean | undefined; without?: string[] | undefined; dir?: string | undefined; help?: boolean | undefined };
+  try {
+    options = parseArgs({
+      options: {
+        fresh: { type: "boolean" },
+        without: { type: "string", multiple: true },
+        dir: { type: "string" },
+        help: { type: "boolean" },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`);
+    return 2;
+  }
+  const without = (options.without ?? []).filter((part) => part === "hq" || part === "branch");
+  if (options.help || without.length !== (options.without ?? []).length) {
+    process.stderr.write(usage);
+    return options.help ? 0 : 2;
+  }
+
+  const asked = new Promise<void>((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const starting = startBox({ dir: options.dir ?? `${root}.uac/box`, fresh: options.fresh ?? false, env: process.env, without, say });
+  const box = await Promise.race([starting, asked.then(() => null)]);
+  if (!box) {
+    await starting.then((late) => late.stop()).catch(() => undefined);
+    return 130;
+  }
+
+  const [chat, view] = [box.telegram?.chatUrl ?? "your Telegram chat with the bot", box.hqUrl];
+  say("");
+  say("The corporation runs.");
+  say(`  chat       ${chat}`);
+  say(`  dashboard  ${view}   (say /view in the chat: Simone sends a link that logs you in)`);
+  say(`  try        The tests of the demo shop fail. Fix them.`);
+  say("");
+  if (box.telegram) say("  Telegram is a local stand-in. Set TELEGRAM_BOT_TOKEN and TELEGRAM_OWNER_IDS for the real one.");
+  if (box.model) say("  The model is a scripted stand-in without intelligence. Set ANTHROPIC_API_KEY (and MODEL_NAME) for a real one.");
+  if (!process.env.BUS_URL) say("  The bus is a local libSQL file. Set BUS_URL=redis://… for Redis.");
+  if (!box.hqUrl.endsWith(`:${usualPorts.hq}`)) say(`  Port ${usualPorts.hq} was busy; headquarters took another.`);
+  say("  Ctrl-C ends everything; the next npm start goes on with the same data.");
+
+  await asked;
+  say("closing …");
+  await box.stop();
+  return 0;
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  return 1;
+});
