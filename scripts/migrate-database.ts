@@ -8,6 +8,8 @@ const migrationsFolder = fileURLToPath(new URL("../migrations", import.meta.url)
 
 /** Runs the migrations that the database has not had yet, all or none of them. Resolves to how many it ran. Repeatable. */
 export async function migrateDatabase(client: Client): Promise<number> {
+  // Readers and the writer of a file then don't wait for each other. A server chooses for itself.
+  if (client.protocol === "file") await client.execute("pragma journal_mode = wal");
   const before = await ran(client);
   await migrate(drizzle(client), { migrationsFolder });
   return (await ran(client)) - before;

@@ -63,12 +63,20 @@ async function answered<T>(query: PromiseLike<T>): Promise<T> {
 function ours(error: unknown): UacError {
   const cause = error instanceof DrizzleQueryError ? error.cause : error;
   if (cause instanceof UacError) return cause;
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "no code";
+  const code = codeOf(cause);
   if (code.startsWith("SQLITE_CONSTRAINT")) {
     return new UacError("conflict", "The database refused it: a value that must be unique is taken.", { cause });
   }
   const hint = "Try again; if it stays, check DATABASE_URL and whether the migrations ran.";
   return new UacError("store_unavailable", `The database failed (${code}). ${hint}`, { cause });
+}
+
+/** The first code in the chain of causes: the driver's, or the network's below it. */
+function codeOf(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && typeof cause.code === "string") return cause.code;
+  }
+  return "no code";
 }
 
 /** True where the statement before it, in the same batch, changed a row. */

@@ -1,10 +1,11 @@
 /** An attempt at a task: given to a factory, claimed by it, kept alive by it, ended by its result. */
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { leasedStates } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
 import { record } from "./ledger.ts";
 import { attempts, outbox, tasks } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
+import { attemptEnd } from "./task-ends.ts";
 import { after, at } from "./task-steps.ts";
 import { tell } from "./task-story.ts";
 
@@ -12,7 +13,9 @@ const leased = sql`state in (${comma(leasedStates.map((state) => sql`${state}`))
 
 type Attempts = Pick<Tasks, "dispatch" | "claim" | "settle" | "renew">;
 
-export function taskAttempts({ q, write }: Database): Attempts {
+export function taskAttempts(database: Database): Attempts {
+  const { q, write } = database;
+  const { closeAttempt, withdrawOrder } = attemptEnd(database);
   return {
     async dispatch(id, epoch, { factory, reason, order, orderId }, now) {
       const fresh = { persona: null, leaseUntil: null, step: 0, liveCost: 0 };
@@ -41,8 +44,7 @@ export function taskAttempts({ q, write }: Database): Attempts {
           .update(attempts)
           .set({ claimedAt: now })
           .where(and(eq(attempts.task, id), eq(attempts.epoch, epoch), ifChanged)),
-        // It arrived: it need not be sent again.
-        q.delete(outbox).where(and(eq(outbox.task, id), eq(outbox.epoch, epoch), isNull(outbox.sentAt), ifChanged)),
+        withdrawOrder(id, epoch),
         q
           .update(tasks)
           .set({ leaseUntil: sql`max(lease_until, ${leaseUntil})` })
@@ -73,10 +75,7 @@ export function taskAttempts({ q, write }: Database): Attempts {
           })
           .where(and(at(task, epoch, event), eq(tasks.factory, factory))),
         ...tell(task, epoch, { kind: outcome, text: reason, factory, persona }, now),
-        q
-          .update(attempts)
-          .set({ endedAt: now, outcome, reason, persona })
-          .where(and(eq(attempts.task, task), eq(attempts.epoch, epoch), ifChanged)),
+        ...closeAttempt(task, epoch, { outcome, reason, persona }, now),
       );
       const settled = results[usages.length];
       return settled && hit(settled) ? "accepted" : "stale";

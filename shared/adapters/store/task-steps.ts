@@ -3,8 +3,9 @@ import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
 import { leasedStates, sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
-import { attempts, outbox, tasks } from "./schema.ts";
-import { always, type Database, hit, ifChanged, insertIf, type Statement } from "./sql.ts";
+import { tasks } from "./schema.ts";
+import { always, type Database, hit, insertIf } from "./sql.ts";
+import { attemptEnd } from "./task-ends.ts";
 import { tell } from "./task-story.ts";
 
 /** Steps with a method of their own: they write more than the state. */
@@ -14,7 +15,9 @@ const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
 
 type Steps = Pick<Tasks, "create" | "move" | "requeue" | "requestCancel">;
 
-export function taskSteps({ q, write }: Database): Steps {
+export function taskSteps(database: Database): Steps {
+  const { q, write } = database;
+  const { closeAttempt } = attemptEnd(database);
   return {
     async create({ limits, ...task }, event, now) {
       const row = { ...task, limitsJson: JSON.stringify(limits), state: "queued" as const, epoch: 1, createdAt: now, updatedAt: now };
@@ -37,7 +40,9 @@ export function taskSteps({ q, write }: Database): Steps {
           .set({ ...after(event, now), ...left, ...backAtHq, code, reason: entry.text, updatedAt: now })
           .where(at(id, epoch, event)),
         ...tell(id, epoch, entry, now),
-        ...(keepsLease.includes(event) ? [] : closeAttempt(id, epoch, transitions.running[event] ?? event, entry.text, now)),
+        ...(keepsLease.includes(event)
+          ? []
+          : closeAttempt(id, epoch, { outcome: transitions.running[event] ?? event, reason: entry.text }, now)),
       );
       return hit(moved);
     },
@@ -64,7 +69,7 @@ export function taskSteps({ q, write }: Database): Steps {
           })
           .where(and(at(from.id, from.epoch, lost ? "lose" : "retry"), eq(tasks.state, from.state), silent)),
         ...tell(from.id, from.epoch, entry, now),
-        ...closeAttempt(from.id, from.epoch, lost ? "lost" : "failed", entry.text, now),
+        ...closeAttempt(from.id, from.epoch, { outcome: lost ? "lost" : "failed", reason: entry.text }, now),
       );
       return hit(requeued);
     },
@@ -82,17 +87,6 @@ export function taskSteps({ q, write }: Database): Steps {
       return hit(marked) || asked.rows.length > 0;
     },
   };
-
-  function closeAttempt(id: string, epoch: number, outcome: string, reason: string, now: number): [Statement, Statement] {
-    return [
-      q
-        .update(attempts)
-        .set({ endedAt: now, outcome, reason })
-        .where(and(eq(attempts.task, id), eq(attempts.epoch, epoch), isNull(attempts.endedAt), ifChanged)),
-      // An order that did not leave yet must not leave any more.
-      q.delete(outbox).where(and(eq(outbox.task, id), eq(outbox.epoch, epoch), isNull(outbox.sentAt), ifChanged)),
-    ];
-  }
 }
 
 /** The `where` of a compare-and-set: this task at this epoch, in a state from which `event` is legal. */

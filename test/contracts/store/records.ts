@@ -1,0 +1,104 @@
+import { expect, it } from "vitest";
+import { skewS } from "#core/envelope.ts";
+import { noTotal } from "#core/ledger.ts";
+import type { Bench } from "../store.contract.ts";
+import { atOnce, count, entry, taskIn } from "./samples.ts";
+
+export function recordCases(bench: Bench): void {
+  it("adds every ledger entry once, and sums what is asked for", async () => {
+    const { ledger } = bench.store;
+    await ledger.add([], 100);
+    expect(await ledger.total({})).toEqual(noTotal);
+    const known = entry();
+    await ledger.add([known, { ...known, cost: 99 }], 100);
+    await ledger.add([known, entry({ id: "usage_0002", cost: null, task: null, factory: "other" })], 200);
+    expect(await ledger.total({})).toEqual({
+      cost: 11,
+      calls: 2,
+      unpriced: 1,
+      usage: { uncachedIn: 2, cacheRead: 40, write5m: 600, write1h: 8000, output: 100_000, reasoning: 1200 },
+    });
+    expect(await ledger.total({ task: "task_1" })).toMatchObject({ cost: 11, calls: 1, unpriced: 0, usage: known.usage });
+    expect(await ledger.total({ since: 200 })).toMatchObject({ cost: 0, calls: 1, unpriced: 1 });
+    expect(await ledger.total({ since: 100, factory: "desk" })).toMatchObject({ calls: 1 });
+  });
+
+  it("takes as many ledger entries as a report holds", async () => {
+    const many = Array.from({ length: 400 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}` }));
+    await bench.store.ledger.add(many, 100);
+    expect(await bench.store.ledger.total({})).toMatchObject({ calls: 400, cost: 4400 });
+  });
+
+  it("knows an envelope again for as long as it could be taken", async () => {
+    const { access } = bench.store;
+    const expiresAt = 100_000;
+    const answers = await atOnce(40, () => access.unseen("desk", "env_1", expiresAt, 50_000));
+    expect(count(answers, true)).toBe(1);
+    expect(await access.unseen("other", "env_1", expiresAt, 50_000)).toBe(true);
+    expect(await access.unseen("desk", "env_1", expiresAt, expiresAt + skewS * 1000)).toBe(false);
+    await access.unseen("desk", "env_2", 900_000, expiresAt + skewS * 1000 + 1);
+    expect(await bench.sql("select id from seen_envelopes")).toEqual([{ id: "env_2" }]);
+  });
+
+  it("opens one session with a one-time login", async () => {
+    const { access } = bench.store;
+    await access.addLogin("login", 1000);
+    await access.addLogin("late", 150);
+    const answers = await atOnce(10, (i) => access.redeemLogin("login", { hash: `session-${i}`, expiresAt: 2000 }, 200));
+    expect(count(answers, true)).toBe(1);
+    expect(await access.redeemLogin("late", { hash: "session-late", expiresAt: 2000 }, 200)).toBe(false);
+    expect(await access.redeemLogin("guessed", { hash: "session-guessed", expiresAt: 2000 }, 200)).toBe(false);
+    const open = `session-${answers.indexOf(true)}`;
+    expect(await bench.sql("select hash from sessions")).toEqual([{ hash: open }]);
+    expect([await access.session(open, 1999), await access.session(open, 2000)]).toEqual([true, false]);
+    await access.endSession(open);
+    expect(await access.session(open, 300)).toBe(false);
+  });
+
+  it("forgets logins and sessions that ended", async () => {
+    const { access } = bench.store;
+    for (const [i, expiresAt] of [500, 5000].entries()) {
+      await access.addLogin(`login-${i}`, expiresAt);
+      await access.redeemLogin(`login-${i}`, { hash: `session-${i}`, expiresAt }, 100);
+    }
+    await access.addLogin("login-9", 9000);
+    await access.redeemLogin("login-9", { hash: "session-9", expiresAt: 9000 }, 600);
+    expect(await bench.sql("select hash from sessions order by hash")).toEqual([{ hash: "session-1" }, { hash: "session-9" }]);
+    expect(await bench.sql("select hash from logins order by hash")).toEqual([{ hash: "login-1" }, { hash: "login-9" }]);
+  });
+
+  it("notes the same incident once", async () => {
+    const incident = { kind: "dead_letter", factory: "desk", text: "unsigned", digest: "d1" };
+    await bench.store.incident(incident, 100);
+    await bench.store.incident(incident, 200);
+    await bench.store.incident({ ...incident, factory: null, digest: "d2" }, 300);
+    expect(await bench.sql("select at, factory, digest from incidents order by id")).toEqual([
+      { at: 100, factory: "desk", digest: "d1" },
+      { at: 300, factory: null, digest: "d2" },
+    ]);
+  });
+
+  it("keeps facts and counts", async () => {
+    const { store } = bench;
+    expect(await store.get("last_tick")).toBeNull();
+    await store.set("last_tick", "100");
+    await store.set("last_tick", "0200");
+    expect(await store.get("last_tick")).toBe("0200");
+    const numbers = await atOnce(40, () => store.next("seq:desk"));
+    expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    expect(await store.next("seq:other")).toBe(1);
+  });
+
+  it("never hands out half-read rows", async () => {
+    await taskIn(bench, "queued");
+    await bench.sql("update tasks set limits_json = '{\"usd\":-1}'");
+    await expect(bench.store.tasks.get("task_1")).rejects.toMatchObject({
+      code: "internal",
+      message: expect.stringContaining("limits_json"),
+    });
+    await bench.sql("update tasks set limits_json = 'no json'");
+    await expect(bench.store.tasks.list({ limit: 1 })).rejects.toMatchObject({ code: "internal" });
+    await bench.sql("insert into turn_entries values ('turn_1', 0, '{\"type\":\"prophecy\"}')");
+    await expect(bench.store.conversations.turn("turn_1").load()).rejects.toMatchObject({ message: expect.stringContaining("entry_json") });
+  });
+}

@@ -1,0 +1,100 @@
+/** Things to store, with only what a case is about to be given. */
+import type { Result } from "#core/envelope.ts";
+import type { LedgerEntry } from "#core/ledger.ts";
+import type { Receipt } from "#core/receipt.ts";
+import type { NewTask, Task } from "#ports/store.ts";
+import type { Bench } from "../store.contract.ts";
+
+export const newTask: NewTask = {
+  id: "task_1",
+  chat: 7,
+  message: 70,
+  title: "Fix the parser",
+  instruction: "It drops the last line.",
+  kind: "coder",
+  workspace: "demo",
+  wanted: null,
+  limits: { usd: 1000, tokens: 2000, steps: 30, wallS: 40 },
+  requireVerified: true,
+  receivedAt: 90,
+};
+
+export const delegated = { kind: "delegated", text: "asked for" };
+
+export function entry(changed: Partial<LedgerEntry> = {}): LedgerEntry {
+  return {
+    id: "usage_0001",
+    task: "task_1",
+    epoch: 1,
+    step: 1,
+    factory: "desk",
+    persona: "Lisa",
+    provider: "p",
+    model: "m",
+    at: 5,
+    durationMs: 6,
+    usage: { uncachedIn: 1, cacheRead: 20, write5m: 300, write1h: 4000, output: 50_000, reasoning: 600 },
+    source: "reported",
+    cost: 11,
+    outcome: "ok",
+    ...changed,
+  };
+}
+
+export const receipt: Receipt = {
+  verdict: "verified",
+  why: "the tests pass",
+  base: "a".repeat(40),
+  head: "b".repeat(40),
+  branch: "uac/task_1-1",
+  diffstat: { files: 1, insertions: 2, deletions: 3, text: "parser.ts | 5" },
+  patch: "+ a quote ' and an umlaut ä",
+  patchSha256: "c".repeat(64),
+  commands: [{ command: "npm test", exitCode: 0, durationMs: 9 }],
+  testsBefore: null,
+  testsAfter: { command: "npm test", exitCode: 0, durationMs: 9, tail: "ok" },
+  steps: 12,
+  wallMs: 99,
+  limitsHit: [],
+  approvals: [],
+};
+
+export function result(changed: Partial<Result> = {}): Result {
+  return {
+    task: "task_1",
+    epoch: 1,
+    outcome: "succeeded",
+    code: "finished",
+    reason: "the parser keeps the last line",
+    persona: "Lisa",
+    summary: "Kept the last line.",
+    receipt,
+    usages: [],
+    log: "did it",
+    ...changed,
+  };
+}
+
+/** An order for `epoch` of task_1, to the factory `desk`. */
+export const order = (epoch = 1) => ({ factory: "desk", reason: "it is free", order: `sealed-${epoch}`, orderId: `order_${epoch}` });
+
+/** Creates task_1 and takes it as far as it says; resolves to it. */
+export async function taskIn({ store }: Bench, state: "queued" | "dispatched" | "running", leaseUntil = 1000): Promise<Task> {
+  await store.tasks.create(newTask, delegated, 100);
+  if (state !== "queued") await store.tasks.dispatch("task_1", 1, order(), 200);
+  if (state === "running") await store.tasks.claim("task_1", 1, { factory: "desk", order: "order_1", leaseUntil }, 300);
+  return theTask({ store });
+}
+
+export async function theTask({ store }: Pick<Bench, "store">): Promise<Task> {
+  const task = await store.tasks.get("task_1");
+  if (!task) throw new Error("task_1 is not there");
+  return task;
+}
+
+/** `n` calls at once. */
+export function atOnce<T>(n: number, call: (i: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: n }, (_, i) => call(i)));
+}
+
+export const count = <T>(values: readonly T[], value: T) => values.filter((v) => v === value).length;
