@@ -1,0 +1,221 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Order } from "#core/envelope.ts";
+import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import { defaultLimits } from "#core/limits.ts";
+import type { Journal, Report } from "#ports/journal.ts";
+import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
+
+let folder: string;
+let journal: Journal;
+const url = () => `file:${join(folder, "journal.db")}`;
+const open = () => libsqlJournal(createClient({ url: url() }));
+/** As after a kill: nothing of the old client is closed or told. */
+const reopen = async () => {
+  journal = await open();
+};
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "uac-journal-"));
+  journal = await open();
+});
+afterEach(async () => {
+  await journal.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const order = (task: string, epoch = 1): Order => ({
+  task,
+  epoch,
+  kind: "coder",
+  title: `Title of ${task}`,
+  instruction: "Do it.",
+  workspace: null,
+  limits: defaultLimits,
+  requireVerified: false,
+});
+const attempt = (task: string, epoch = 1) => ({
+  order: order(task, epoch),
+  orderId: `order-${task}-${epoch}`,
+  entryId: `entry-${task}-${epoch}`,
+});
+const report = (id: string, ackEntry: string | null = null): Report => ({ id, channel: "out", data: `sealed ${id}`, ackEntry });
+const spending = (id: string, task: string | null = "task-a", epoch = 1): LedgerEntry => ({
+  id: `usage no ${id}`,
+  task,
+  epoch,
+  step: 0,
+  factory: "branch",
+  persona: "Lisa",
+  provider: "scripted",
+  model: "m",
+  at: 1,
+  durationMs: 2,
+  usage: { ...noUsage, output: 3 },
+  source: "reported",
+  cost: null,
+  outcome: "ok",
+});
+
+test("an order is accepted once per task and epoch, whatever brought it", async () => {
+  expect(await journal.accept(attempt("task-a"), 1)).toBe(true);
+  expect(await journal.accept({ ...attempt("task-a"), orderId: "another", entryId: "another" }, 2)).toBe(false);
+  expect(await journal.accept(attempt("task-a", 2), 3)).toBe(true);
+  expect(await journal.find("task-a", 1)).toEqual({ ...attempt("task-a"), state: "accepted", starts: 0 });
+  expect(await journal.find("task-a", 3)).toBeNull();
+});
+
+test("of many acceptances at once one wins", async () => {
+  const wins = await Promise.all(Array.from({ length: 20 }, () => journal.accept(attempt("task-a"), 1)));
+  expect(wins.filter(Boolean)).toHaveLength(1);
+});
+
+test("starts are counted over crashes, and open attempts come oldest first", async () => {
+  for (const task of ["task-b", "task-a", "task-c"]) await journal.accept(attempt(task), 1);
+  expect(await journal.begin("task-a", 1, 2)).toBe(1);
+  await reopen();
+  expect(await journal.begin("task-a", 1, 3)).toBe(2);
+  await journal.report("task-b", 1, report("r1"), [], 4);
+  expect((await journal.open()).map((one) => [one.order.task, one.state, one.starts])).toEqual([
+    ["task-a", "running", 2],
+    ["task-c", "accepted", 0],
+  ]);
+});
+
+test("what never was accepted, or has ended, can't begin", async () => {
+  await expect(journal.begin("task-a", 1, 1)).rejects.toMatchObject({ code: "not_found" });
+  await journal.accept(attempt("task-a"), 1);
+  await journal.drop("task-a", 1, 2);
+  await expect(journal.begin("task-a", 1, 3)).rejects.toMatchObject({ code: "not_found" });
+  expect(await journal.open()).toEqual([]);
+  expect(await journal.unsent(10)).toEqual([]);
+  expect(await journal.accept(attempt("task-a"), 4)).toBe(false);
+});
+
+test("a report closes the attempt, waits in the outbox and tells its ledger entries, all or nothing", async () => {
+  await journal.accept(attempt("task-a"), 1);
+  await journal.spend(spending("1"));
+  await journal.spend(spending("2"));
+  await journal.spend(spending("3"));
+  await journal.report("task-a", 1, report("r1", "entry-task-a-1"), ["usage no 1", "usage no 2"], 5);
+  await reopen();
+  expect((await journal.find("task-a", 1))?.state).toBe("reported");
+  expect(await journal.unsent(10)).toEqual([report("r1", "entry-task-a-1")]);
+  expect((await journal.untold(10)).map(({ id }) => id)).toEqual(["usage no 3"]);
+
+  await expect(journal.report("task-a", 1, report("r2"), ["usage no 3"], 6)).rejects.toMatchObject({ code: "conflict" });
+  await expect(journal.report("task-x", 1, report("r3"), ["usage no 3"], 6)).rejects.toMatchObject({ code: "conflict" });
+  expect((await journal.unsent(10)).map(({ id }) => id)).toEqual(["r1"]);
+  expect((await journal.untold(10)).map(({ id }) => id)).toEqual(["usage no 3"]);
+  expect(await journal.find("task-x", 1)).toBeNull();
+});
+
+test("the same report may be handed in again, before and after it was sent", async () => {
+  await journal.accept(attempt("task-a"), 1);
+  for (let i = 0; i < 2; i += 1) await journal.report("task-a", 1, report("r1"), [], 5);
+  expect(await journal.unsent(10)).toHaveLength(1);
+  await journal.sent("r1");
+  await journal.sent("r1");
+  await journal.report("task-a", 1, report("r1"), [], 6);
+  await journal.send(report("r1"), [], 6);
+  expect(await journal.unsent(10)).toEqual([]);
+});
+
+test("reports leave in the order they came, up to a limit", async () => {
+  const progress: Report = { ...report("p"), channel: "ev" };
+  for (const one of [report("z"), progress, report("a", "entry")]) await journal.send(one, [], 1);
+  expect(await journal.unsent(2)).toEqual([report("z"), progress]);
+  await journal.sent("z");
+  expect(await journal.unsent(10)).toEqual([progress, report("a", "entry")]);
+});
+
+test("a ledger entry is kept once, listed by its attempt and told once", async () => {
+  await journal.spend(spending("2"));
+  await journal.spend(spending("1"));
+  await journal.spend({ ...spending("1"), step: 99 });
+  await journal.spend(spending("of another", "task-b"));
+  await journal.spend(spending("of no task", null, 0));
+  expect(await journal.spent("task-a", 1)).toEqual([spending("2"), spending("1")]);
+  expect(await journal.spent("task-a", 2)).toEqual([]);
+  expect((await journal.untold(2)).map(({ id }) => id)).toEqual(["usage no 2", "usage no 1"]);
+  await journal.send(report("usage report"), ["usage no 2", "usage no of no task"], 1);
+  expect((await journal.untold(10)).map(({ id }) => id)).toEqual(["usage no 1", "usage no of another"]);
+});
+
+test("a ledger entry that could not be read back is refused, since it would stand in the way of every report", async () => {
+  await expect(journal.spend({ ...spending("1"), cost: Number.NaN })).rejects.toMatchObject({ code: "internal" });
+  expect(await journal.untold(10)).toEqual([]);
+});
+
+test("a transcript is loaded as it was appended, and a number once written stays", async () => {
+  const transcript = journal.transcript("task-a", 1);
+  expect(await transcript.load()).toEqual([]);
+  const said = { type: "assistant" as const, content: [{ type: "text" as const, text: "naïve 🙂" }], stop: "end" };
+  await transcript.append(0, { type: "user", text: "go" });
+  await transcript.append(1, said);
+  await transcript.append(1, { type: "user", text: "overwritten" });
+  await transcript.append(10, { type: "intent", toolUseId: "t", name: "bash" });
+  await journal.transcript("task-a", 2).append(0, { type: "user", text: "another epoch" });
+  await reopen();
+  expect(await journal.transcript("task-a", 1).load()).toEqual([
+    { type: "user", text: "go" },
+    said,
+    { type: "intent", toolUseId: "t", name: "bash" },
+  ]);
+});
+
+test("transcripts of attempts that ended over a month ago are deleted, those of open ones never", async () => {
+  const day = 86_400_000;
+  for (const task of ["task-old", "task-open"]) {
+    await journal.accept(attempt(task), 0);
+    await journal.transcript(task, 1).append(0, { type: "user", text: "go" });
+  }
+  await journal.report("task-old", 1, report("r1"), [], day);
+  await journal.accept(attempt("task-b"), 31 * day);
+  expect(await journal.transcript("task-old", 1).load()).toHaveLength(1);
+  await journal.accept(attempt("task-c"), 32 * day);
+  expect(await journal.transcript("task-old", 1).load()).toEqual([]);
+  expect(await journal.transcript("task-open", 1).load()).toHaveLength(1);
+});
+
+test("facts outlive a restart", async () => {
+  expect(await journal.get("seq")).toBeNull();
+  await journal.set("seq", "1");
+  await journal.set("seq", "2");
+  await reopen();
+  expect(await journal.get("seq")).toBe("2");
+});
+
+test("it waits for another process that is writing, and works on after", async () => {
+  const other = createClient({ url: url() });
+  const lock = await other.transaction("write");
+  const setting = Promise.all([journal.set("a", "1"), journal.accept(attempt("task-a"), 1), journal.get("a")]);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await lock.commit();
+  expect((await setting)[1]).toBe(true);
+  await journal.set("b", "2");
+  expect([await journal.get("a"), await journal.get("b")]).toEqual(["1", "2"]);
+  other.close();
+});
+
+test("a journal of another version is refused; a closed one says so", async () => {
+  const other = createClient({ url: url() });
+  await other.execute("update journal_schema set version = 2");
+  await expect(open()).rejects.toMatchObject({ code: "bad_config", message: expect.stringContaining("version 2") });
+  await other.execute("update journal_schema set version = 1");
+  other.close();
+  const second = await open();
+  await second.close();
+  await expect(second.get("x")).rejects.toMatchObject({ code: "store_unavailable" });
+});
+
+test("writes are durable: write-ahead log, synced at every commit", async () => {
+  const client = createClient({ url: url() });
+  const value = async (pragma: string) => Object.values((await client.execute(`pragma ${pragma}`)).rows[0] ?? {})[0];
+  expect(await value("journal_mode")).toBe("wal");
+  expect(await value("synchronous")).toBe(2);
+  client.close();
+});
