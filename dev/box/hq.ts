@@ -1,5 +1,5 @@
 /** Headquarters in the box: real workerd under `wrangler dev`, watched, and ticked every minute. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Child, startChild } from "./child.ts";
@@ -35,8 +35,11 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
   const lines: string[] = [];
   const isolated = join(dir, "wrangler");
   await mkdir(isolated, { recursive: true });
+  // Named instead of .env and .dev.vars, which may hold somebody's own values; it must exist, since node looks for it too.
+  const noVariables = join(isolated, "no-variables.env");
+  await writeFile(noVariables, "");
   const args = [wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
-  args.push("--persist-to", isolated, "--env-file", join(isolated, "no-file.env"), "--show-interactive-dev-session=false");
+  args.push("--persist-to", isolated, "--env-file", noVariables, "--show-interactive-dev-session=false");
   const launch = () =>
     startChild({
       name: "hq",
