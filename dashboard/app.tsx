@@ -9,7 +9,7 @@ import type { Log } from "#ports/log.ts";
 import { answered, type DashboardDb } from "./db.ts";
 import { type DashboardAccess, fromOwnPage, gate, ownPath } from "./gate.ts";
 import { headers } from "./headers.ts";
-import { Main, Notice, Page } from "./layout.tsx";
+import { Fragment, Notice, Page } from "./layout.tsx";
 import type { Panel } from "./panel.ts";
 import { changeSeq } from "./panels/change-seq.query.ts";
 import { panels } from "./panels/index.ts";
@@ -63,16 +63,15 @@ export function dashboardApp(deps: DashboardDeps): Hono {
 
     const { pathname, search } = new URL(c.req.url);
     const view = { title: made.title, address: pathname + search, now, tag: tagOf(seq, now, made.changesAt) };
-    const main = <Main view={view}>{made.body}</Main>;
-    if (c.req.header("HX-Request") === "true") return html(c, 200, main, { ETag: view.tag });
-    return html(
-      c,
-      200,
+    const polled = c.req.header("HX-Request") === "true";
+    const page = polled ? (
+      <Fragment view={view}>{made.body}</Fragment>
+    ) : (
       <Page view={view} hqUrl={hqUrl}>
-        {main}
-      </Page>,
-      { ETag: view.tag },
+        {made.body}
+      </Page>
     );
+    return html(c, 200, page, { ETag: view.tag });
   }
 
   for (const panel of panels) app.get(panel.path, (c) => screen(c, panel));

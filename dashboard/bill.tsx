@@ -21,25 +21,12 @@ export function Bill({ calls, total, live }: { calls: Call[]; total: TaskStory["
             <thead>
               <tr>
                 <th scope="col">Step</th>
+                {["Cost", "Input", "Cached read", "Cached write", "Output", "Took"].map((column) => (
+                  <th scope="col" class="n">
+                    {column}
+                  </th>
+                ))}
                 <th scope="col">Model</th>
-                <th scope="col" class="n">
-                  Input
-                </th>
-                <th scope="col" class="n">
-                  Cached read
-                </th>
-                <th scope="col" class="n">
-                  Cached write
-                </th>
-                <th scope="col" class="n">
-                  Output
-                </th>
-                <th scope="col" class="n">
-                  Took
-                </th>
-                <th scope="col" class="n">
-                  Cost
-                </th>
               </tr>
             </thead>
             <tbody>
@@ -49,15 +36,14 @@ export function Bill({ calls, total, live }: { calls: Call[]; total: TaskStory["
             </tbody>
             <tfoot>
               <tr class="total">
-                <th scope="row" colspan={2}>
-                  {calls.length < total.calls ? `Total of ${total.calls}; the last ${calls.length} are shown` : "Total"}
-                </th>
+                <th scope="row">Total</th>
+                <td class="n">{showCost(total)}</td>
                 <td class="n">{digits(total.usage.uncachedIn)}</td>
                 <td class="n">{digits(total.usage.cacheRead)}</td>
                 <td class="n">{digits(total.usage.write5m + total.usage.write1h)}</td>
                 <td class="n">{digits(total.usage.output)}</td>
                 <td />
-                <td class="n">{showCost(total)}</td>
+                <td>{calls.length < total.calls && `of ${digits(total.calls)} calls; the last ${calls.length} are shown`}</td>
               </tr>
             </tfoot>
           </table>
@@ -83,19 +69,19 @@ function Row({ call, again, dearest }: { call: Call; again: boolean; dearest: nu
   return (
     <tr id={`c-${call.id}`}>
       <th scope="row">{call.epoch > 1 ? `${call.epoch}.${call.step}` : call.step}</th>
-      <td>
-        {plain(call.model)} <span class="aside">{[plain(call.persona), ...remarks].join(" · ")}</span>
+      <td class="n">
+        {call.cost === null ? "unpriced" : showNanos(call.cost)}
+        <svg class="share" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
+          <rect width={Math.round((100 * (call.cost ?? 0)) / dearest)} height="3" class="run" />
+        </svg>
       </td>
       <td class="n">{digits(usage.uncachedIn)}</td>
       <td class="n">{digits(usage.cacheRead)}</td>
       <td class="n">{digits(usage.write5m + usage.write1h)}</td>
       <td class="n">{digits(usage.output)}</td>
       <td class="n">{measured(call.durationMs)}</td>
-      <td class="n">
-        {call.cost === null ? "unpriced" : showNanos(call.cost)}
-        <svg class="share" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
-          <rect width={Math.round((100 * (call.cost ?? 0)) / dearest)} height="3" class="run" />
-        </svg>
+      <td>
+        {plain(call.model)} <span class="aside">{[plain(call.persona), ...remarks].join(" · ")}</span>
       </td>
     </tr>
   );

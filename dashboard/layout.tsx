@@ -10,24 +10,34 @@ export interface View {
   tag: string;
 }
 
-/** The part that polling renews. The title comes along, because it counts the problems. */
-export function Main({ view, children }: { view: View; children: Child }) {
+/** What polling asks for: the content, and the title, because it counts the problems. */
+export function Fragment({ view, children }: { view: View; children: Child }) {
   return (
     <>
-      <title>{`${view.title} · UAC`}</title>
-      <main
-        id="view"
-        tabindex={-1}
-        data-tag={view.tag}
-        data-now={view.now}
-        hx-get={view.address}
-        hx-trigger="every 5s, wake"
-        hx-swap="outerMorph"
-      >
-        {children}
-      </main>
+      <title>{titleOf(view.title)}</title>
+      <Main view={view}>{children}</Main>
     </>
   );
+}
+
+function Main({ view, children }: { view: View; children: Child }) {
+  return (
+    <main
+      id="view"
+      tabindex={-1}
+      data-tag={view.tag}
+      data-now={view.now}
+      hx-get={view.address}
+      hx-trigger="every 5s, wake"
+      hx-swap="outerMorph"
+    >
+      {children}
+    </main>
+  );
+}
+
+function titleOf(title: string): string {
+  return `${title} · UAC`;
 }
 
 /** A page that polls: for who is signed in. `hqUrl` where this is a read-only copy beside headquarters. */
@@ -42,7 +52,7 @@ export function Page({ view, hqUrl, children }: { view: View; hqUrl: string | nu
         </a>
         <header class="top">
           <Wordmark />
-          <nav aria-label="Pages">
+          <nav class="tabs" aria-label="Pages">
             {panels
               .filter((panel) => panel.nav !== null)
               .map((panel) => (
@@ -103,7 +113,7 @@ function Head({ title, live = false }: { title: string; live?: boolean }) {
       <meta name="viewport" content="width=device-width, initial-scale=1" />
       <meta name="color-scheme" content="light dark" />
       <meta name="robots" content="noindex" />
-      <title>{`${title} · UAC`}</title>
+      <title>{titleOf(title)}</title>
       <link rel="icon" type="image/svg+xml" href={assets.icon} />
       <link rel="stylesheet" href={assets.css} />
       {live && (

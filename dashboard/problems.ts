@@ -30,7 +30,7 @@ export function problems(corporation: Corporation): Problem[] {
         id: `held-${task.id}`,
         severe: false,
         title: "Held",
-        detail: task.reason === "" ? "no reason was written down" : plain(task.reason),
+        detail: task.reason === "" ? "No reason was written down." : plain(task.reason),
         at: task.updatedAt,
         task,
       }),
@@ -42,16 +42,16 @@ export function problems(corporation: Corporation): Problem[] {
 function ofFactory(factory: FactoryCard): Problem[] {
   const base = { id: `trouble-${factory.id}`, at: factory.lastHeartbeatAt };
   if (factory.liveness === "pending") {
-    const detail = "compare its fingerprint with the one on the desktop's screen, then approve it in the chat";
+    const detail = "Compare its fingerprint with the one on the desktop's screen, then approve it in the chat";
     return [{ ...base, severe: false, title: `${factory.name} asks to join`, detail, at: factory.enrolledAt }];
   }
   if (factory.liveness === "stale" && factory.tasks.length > 0) {
-    return [{ ...base, severe: false, title: `${factory.name} missed a heartbeat`, detail: "its tasks keep their lease for now" }];
+    return [{ ...base, severe: false, title: `${factory.name} missed a heartbeat`, detail: "Its tasks keep their lease for now" }];
   }
   if (factory.liveness !== "offline") return [];
   const [task] = factory.tasks;
   if (task) return [leasingWhileGone(factory, task, base)];
-  const detail = "no task is waiting for it to finish; start `npx tsx branch-agent` there, or retire it in the chat";
+  const detail = "No task waits for it to finish. Start `npx tsx branch-agent` there, or retire it in the chat";
   return [{ ...base, severe: false, title: `${factory.name} is offline`, detail }];
 }
 
@@ -61,7 +61,7 @@ function leasingWhileGone(factory: FactoryCard, task: ActiveTask, base: { id: st
     ...base,
     severe: true,
     title: `${factory.name} is offline but leasing ${task.id}${others > 0 ? ` and ${many(others, "more task")}` : ""}`,
-    detail: "when the lease ends, headquarters gives the work out again; wake the desktop to keep this attempt",
+    detail: "When the lease ends, headquarters gives the work out again. Wake the desktop to keep this attempt",
     task,
   };
 }
@@ -73,7 +73,7 @@ function undelivered(corporation: Corporation): Problem[] {
       id: "unsent",
       severe: true,
       title: `${many(corporation.unsent.orders, "order")} can't get onto the bus`,
-      detail: `${plain(corporation.unsent.error) || "no error was written down"}; check BUS_URL and BUS_TOKEN, they are resent by themselves`,
+      detail: `Check BUS_URL and BUS_TOKEN; they are resent by themselves. Last error: ${plain(corporation.unsent.error) || "none was written down"}`,
       at: null,
     });
   }
@@ -82,7 +82,7 @@ function undelivered(corporation: Corporation): Problem[] {
       id: "letters",
       severe: true,
       title: `${many(corporation.lettersDropped, "message")} to the chat dropped in the last 24 hours`,
-      detail: "the chat refused them for good; look at the tasks below for what they would have said",
+      detail: "The chat refused them for good. Look at the tasks below for what they would have said",
       at: null,
     });
   }

@@ -11,7 +11,7 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
       <h2 id="receipt">
         Receipt <State mark={verdictMarks[receipt.verdict]} />
       </h2>
-      <p>{plain(receipt.why)}</p>
+      <p class="receipt-why">{plain(receipt.why)}</p>
       <dl class="facts">
         <div>
           <dt>Commits</dt>

@@ -22,13 +22,13 @@ export function span(ms: number): string {
   return min % 60 === 0 ? `${h} h` : `${h} h ${min % 60} min`;
 }
 
-/** A measured duration, finer than `span`: `43 ms`, `1.8 s`, `52 s`, `3 min 20 s`. */
+/** A measured duration, finer than `span`: `43 ms`, `1.8 s`, `52 s`, `3 min 20 s`. Milliseconds. */
 export function measured(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   const s = ms / 1000;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 60) return `${Math.round(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
+  if (s < 3600) return s % 60 < 1 ? `${Math.floor(s / 60)} min` : `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
   return span(ms);
 }
 

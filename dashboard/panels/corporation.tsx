@@ -30,7 +30,7 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
   const fleet = worstFirst(corporation.fleet);
   return (
     <>
-      <h1>{sentence(corporation)}</h1>
+      <Sentence corporation={corporation} />
       {found.length > 0 && <Problems found={found} now={ask.now} />}
       <section aria-labelledby="factories">
         <h2 id="factories">Factories</h2>
@@ -45,7 +45,7 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
         )}
         <Pages from={from} of={fleet.length} />
         {corporation.elsewhere.map((row) => (
-          <p class="aside">
+          <p class="aside after">
             {row.factory === "hq" ? `${ask.primary} at headquarters` : plain(row.factory)}: {showCost(row)} today in{" "}
             {many(row.calls, "call")}
           </p>
@@ -56,8 +56,8 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
   );
 }
 
-/** `1 of 1 factories online · 1 running · $0.0042 today`: what is zero and no news is left out. */
-function sentence({ fleet, open, today }: Corporation): string {
+/** `1 of 1 factory online · 1 running · $0.0042 today`: what is zero and no news is left out. */
+function Sentence({ corporation: { fleet, open, today } }: { corporation: Corporation }) {
   const count = (liveness: FactoryCard["liveness"]) => fleet.filter((factory) => factory.liveness === liveness).length;
   const parts = [
     fleet.length === 0 ? "No factories yet" : `${count("online")} of ${many(fleet.length, "factory", "factories")} online`,
@@ -68,7 +68,16 @@ function sentence({ fleet, open, today }: Corporation): string {
       .map((state) => `${open[state]} ${taskMarks[state].word}`),
     `${showCost(today)} today`,
   ];
-  return parts.join(" · ");
+  // A line never begins with a dot: each goes with the part before it.
+  return (
+    <h1>
+      {parts.map((part, i) => (
+        <>
+          <span class="part">{i < parts.length - 1 ? `${part} ·` : part}</span>{" "}
+        </>
+      ))}
+    </h1>
+  );
 }
 
 /** Offline with work, offline, stale, and so on; then by name, as they came. */
@@ -172,14 +181,15 @@ function Abilities({ facts, busy }: { facts: FactoryFacts; busy: number }) {
   const { primary, coder, general } = facts.personas;
   return (
     <>
-      <p>
-        {plain(`${primary}, ${coder}, ${general}`)}
-        <span class="aside"> · {plain(`${facts.provider}/${facts.model}`)}</span>
-      </p>
+      <div>
+        <p>{plain(`${primary}, ${coder}, ${general}`)}</p>
+        <p class="aside">
+          {plain(`${facts.provider}/${facts.model}`)} · version {plain(facts.version)}
+        </p>
+      </div>
       <p class="slots">
         <Slots busy={busy} of={facts.slots} />
         {`${busy}/${facts.slots} ${facts.slots === 1 ? "slot" : "slots"} busy`}
-        <span class="aside"> · version {plain(facts.version)}</span>
       </p>
       <ul class="chips" aria-label="Capabilities">
         {capabilityNames.map((name) => (

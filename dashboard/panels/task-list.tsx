@@ -20,7 +20,7 @@ function TaskListView({ list, now, primary }: { list: TaskList; now: number; pri
   return (
     <>
       <h1>Tasks{list.factory !== null && ` of ${plain(list.factory)}`}</h1>
-      <nav class="filters" aria-label="Filter by state">
+      <nav class="tabs filters" aria-label="Filter by state">
         {(Object.keys(filters) as Filter[]).map((filter) => (
           <a href={address(list, { filter, before: null })} aria-current={filter === list.filter ? "true" : undefined}>
             {filter}

@@ -44,7 +44,12 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
       .where(eq(tasks.id, id)),
     db.select().from(attempts).where(eq(attempts.task, id)).orderBy(asc(attempts.epoch)).limit(rowsRead.attempts),
     db.select().from(taskEvents).where(eq(taskEvents.task, id)).orderBy(desc(taskEvents.id)).limit(rowsRead.events),
-    db.select().from(usages).where(eq(usages.task, id)).orderBy(desc(usages.epoch), desc(usages.at)).limit(rowsRead.usages),
+    db
+      .select()
+      .from(usages)
+      .where(eq(usages.task, id))
+      .orderBy(desc(usages.epoch), desc(usages.step), desc(usages.at))
+      .limit(rowsRead.usages),
     db
       .select({ ...spentColumns, ...tokenColumns })
       .from(usages)

@@ -1,11 +1,11 @@
 /** One task from the owner's message to its receipt. */
-import { showNanos } from "#core/ledger.ts";
+import { showCost, showNanos } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
 import { isTerminal, leasedStates, type TaskState } from "#core/task.ts";
 import { Bill } from "../bill.tsx";
 import { Diff } from "../diff.tsx";
 import { Ago, Byline, Printed, Since } from "../figures.tsx";
-import { type Mark, State, taskMarks } from "../marks.tsx";
+import { type Mark, State, taskMarks, verdictMarks } from "../marks.tsx";
 import type { Panel } from "../panel.ts";
 import { ReceiptView } from "../receipt.tsx";
 import { digits, measured, plain } from "../text.ts";
@@ -32,7 +32,7 @@ function TaskView({ story, now }: { story: TaskStory; now: number }) {
     <>
       <h1>{plain(task.title)}</h1>
       <p class="lead">
-        <State mark={taskMarks[task.state]} />
+        <State mark={taskMarks[task.state]} /> {receipt && <State mark={verdictMarks[receipt.verdict]} />}
         {task.reason !== "" && <span> {plain(task.reason)}</span>}
       </p>
       {task.cancelRequested !== null && !isTerminal(task.state) && (
@@ -104,6 +104,10 @@ function Facts({ story, now, leased }: { story: TaskStory; now: number; leased: 
         <dd>
           <Ago at={task.receivedAt} now={now} />
         </dd>
+      </div>
+      <div>
+        <dt>Cost</dt>
+        <dd>{story.total.calls === 0 ? "none yet" : showCost(story.total)}</dd>
       </div>
       {leased && (
         <div>
