@@ -1,5 +1,5 @@
 /** What a sandboxed command sees of the file system, as arguments of bwrap. */
-import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, sep } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
@@ -85,12 +85,21 @@ export function scopeMounts(scope: SandboxScope, shown: readonly string[]): stri
   // A directory before what lies in it: a later mount covers an earlier one.
   binds.sort((a, b) => a.path.length - b.path.length);
   const args = binds.flatMap(({ how, path }) => [how, path, path]);
-  return [...args, ...scope.masked.flatMap((path) => mask(path))];
+  return [...args, ...[...scope.masked, ...scope.readOnly.flatMap(credentials)].flatMap(mask)];
 }
 
 function mask(path: string): string[] {
   // Through a link it is the target that must be covered; one that leads nowhere shows nothing.
   if (!existsSync(path)) return [];
   const real = realpathSync(path);
-  return statSync(real).isDirectory() ? ["--tmpfs", real, "--remount-ro", real] : ["--ro-bind", "/dev/null", real];
+  // With --ro-bind the null device could not be opened, and programs that look for the file would fail.
+  return statSync(real).isDirectory() ? ["--tmpfs", real, "--remount-ro", real] : ["--dev-bind", "/dev/null", real];
+}
+
+/** In a git directory that is shown: where the owner's tokens are, if remote addresses hold any. */
+function credentials(directory: string): string[] {
+  const config = join(directory, "config");
+  if (!existsSync(join(directory, "HEAD")) || !existsSync(config)) return [];
+  const telling = /:\/\/[^\s/]*@|extraheader|password|token/i.test(readFileSync(config, "utf8"));
+  return [...(telling ? [config] : []), join(directory, "modules")];
 }
