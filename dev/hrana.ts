@@ -11,7 +11,7 @@ import { openConnection } from "./hrana/execute.ts";
 import { pipelineSchema } from "./hrana/protocol.ts";
 import { StreamRefused, streams } from "./hrana/streams.ts";
 
-export interface HranaOptions {
+interface HranaOptions {
   /** Path of the database file; made if missing. */
   file: string;
   /** What clients must send as `Authorization: Bearer …`. Without it only loopback addresses may be served. */
@@ -44,7 +44,7 @@ export async function startHrana(options: HranaOptions): Promise<Hrana> {
   }
   // Held for the server's life: the last connection to close would fold the write-ahead log back after every request.
   const keeper = open(file);
-  const open_ = streams(file, { idleMs, open: 256, waiting: 1024, waitMs: 30_000 });
+  const database = streams(file, { idleMs, open: 256, waiting: 1024, waitMs: 30_000 });
 
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
@@ -73,7 +73,7 @@ export async function startHrana(options: HranaOptions): Promise<Hrana> {
     response.once("close", () => gone.abort());
     const pipeline = pipelineSchema.safeParse(parseJson(await bodyOf(request)));
     if (!pipeline.success) throw new StreamRefused(400, "BAD_REQUEST", z.prettifyError(pipeline.error));
-    reply(response, 200, await open_.run(pipeline.data, gone.signal));
+    reply(response, 200, await database.run(pipeline.data, gone.signal));
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -91,7 +91,7 @@ export async function startHrana(options: HranaOptions): Promise<Hrana> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
-      open_.closeAll();
+      database.closeAll();
       if (keeper.open) keeper.close();
     },
   };
@@ -119,9 +119,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   let size = 0;
   for await (const chunk of request) {
     size += chunk.length;
-    if (size > maxBodyBytes) throw new StreamRefused(413, "TOO_LARGE", `A request may have ${maxBodyBytes} bytes`);
-    chunks.push(chunk);
+    // Read to its end even so: a client that is still sending would not see the answer.
+    if (size <= maxBodyBytes) chunks.push(chunk);
   }
+  if (size > maxBodyBytes) throw new StreamRefused(413, "TOO_LARGE", `A request may have ${maxBodyBytes} bytes`);
   return Buffer.concat(chunks).toString("utf8");
 }
 
@@ -135,8 +136,6 @@ function parseJson(text: string): unknown {
 
 function reply(response: ServerResponse, status: number, body: unknown) {
   if (response.headersSent || response.destroyed) return;
-  // Whatever of an unread request is still coming is not waited for.
-  if (status === 413) response.setHeader("connection", "close");
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 

@@ -12,7 +12,7 @@ interface Stream {
   expiry: ReturnType<typeof setTimeout> | null;
 }
 
-export interface StreamLimits {
+interface StreamLimits {
   /** A stream that its client left is rolled back after so long. */
   idleMs: number;
   /** Streams open at once. */

@@ -2,7 +2,7 @@
  * One stream at a time has the database. SQLite has one writer, so a stream inside a transaction would make the others fail
  * with SQLITE_BUSY; here they wait their turn, first come first served.
  */
-export interface Turns {
+interface Turns {
   /** Resolves to the function that ends the turn. Rejects when the queue is full, the wait too long or `signal` aborted. */
   take(signal: AbortSignal): Promise<() => void>;
 }

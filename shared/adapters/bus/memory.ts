@@ -12,7 +12,7 @@ interface Stream {
 }
 
 /** What several buses share, as several clients share a server. */
-export interface MemoryStreams {
+interface MemoryStreams {
   streams: Map<string, Stream>;
   /** Never starts again, so that an id from before a stream was lost never names a new entry. */
   lastId: number;

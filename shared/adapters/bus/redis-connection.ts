@@ -5,7 +5,7 @@
 import { createClient, ErrorReply } from "redis";
 import { closedBus, within } from "./rules.ts";
 
-export interface RedisConnection {
+interface RedisConnection {
   readonly alive: boolean;
   /**
    * Sends commands in one write and resolves to their replies, in order; the server's refusal of one is an `Error` in its place.

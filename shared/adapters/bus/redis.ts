@@ -11,7 +11,7 @@ import { checkSize, closedBus, commandLimitMs, readPlan, unavailable } from "./r
 /** Longest single BLOCK, milliseconds: with the command limit on top, a silent link is noticed well within a lease. */
 const blockChunkMs = 25_000;
 
-export interface RedisBusOptions {
+interface RedisBusOptions {
   /** `redis[s]://[user:password@]host:port`. */
   url: string;
   /** Longest wait for a reply, milliseconds. */

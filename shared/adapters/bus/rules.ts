@@ -30,7 +30,7 @@ export function unavailable(doing: string, cause: unknown): UacError {
   if (cause instanceof UacError) return cause;
   return new UacError(
     "bus_unavailable",
-    `The bus did not confirm to ${doing}. Check BUS_URL and that its server is up; it is tried again.`,
+    `Could not ${doing} on the bus, or can't tell whether it happened. Check BUS_URL and that its server is up; it is tried again.`,
     { cause },
   );
 }
