@@ -1,0 +1,66 @@
+/** How the stand-in misbehaves when a test wants to see what the others do about it. */
+import type { Says } from "./wire.ts";
+
+export const behaviours = [
+  "honest",
+  /** Calls harmless tools for ever, each call a new one. */
+  "never-finishes",
+  /** Calls the same tool with the same input for ever. */
+  "repeats",
+  "unknown-tool",
+  /** A whole tool call whose input fits no schema. */
+  "bad-input",
+  /** A tool call whose JSON is broken on the wire. */
+  "garbage",
+  "refuses",
+  "cuts-stream",
+  /** Sends headers and half a message, then nothing. */
+  "stalls",
+  "overloaded",
+] as const;
+
+/** One of the above, `slow:<ms>` (honest, later), or `status:<code>` (an HTTP error). */
+export type Behaviour = (typeof behaviours)[number] | `slow:${number}` | `status:${number}`;
+
+export function isBehaviour(value: unknown): value is Behaviour {
+  return typeof value === "string" && ((behaviours as readonly string[]).includes(value) || /^(slow|status):\d{1,6}$/.test(value));
+}
+
+export interface BehaveOptions {
+  /** For so many requests, then honest again. */
+  times?: number;
+  /** Only in this role. */
+  role?: Role;
+}
+
+/** Known by the tools that a request offers. */
+export type Role = "front-desk" | "coder" | "none";
+
+export function roleOf(tools: ReadonlySet<string>): Role {
+  if (tools.has("delegate")) return "front-desk";
+  return ["bash", "read", "edit", "finish"].every((name) => tools.has(name)) ? "coder" : "none";
+}
+
+/** What a misbehaving model says instead, or null to let it say the honest thing. `count` is the number of the request. */
+export function misbehave(behaviour: Behaviour, role: Role, count: number): Says | null {
+  const busy = (n: number) =>
+    role === "coder"
+      ? { name: "bash", input: { command: `echo still working, ${n}` } }
+      : { name: "fleet", input: n % 2 ? {} : { again: n } };
+  switch (behaviour) {
+    case "never-finishes":
+      return { text: `Not done yet (${count}).`, call: busy(count) };
+    case "repeats":
+      return { call: role === "coder" ? { name: "bash", input: { command: "true" } } : { name: "fleet", input: {} } };
+    case "unknown-tool":
+      return { call: { name: "teleport", input: { to: "the Moon" } } };
+    case "bad-input":
+      return { call: { name: role === "coder" ? "read" : "delegate", input: { banana: 1 } } };
+    case "garbage":
+      return { call: { name: role === "coder" ? "bash" : "fleet", input: { command: "rm -rf / # must never run" } } };
+    case "refuses":
+      return { text: "I can't help with that." };
+    default:
+      return null;
+  }
+}
