@@ -63,7 +63,6 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     const token = await readToken(claimed.token);
     if (token.tsk !== order.task || token.epoch !== order.epoch) throw new Error("HQ sent a token for another task");
     slot.grant = { token, signal: slot.abort.signal };
-    progress.tell(order, "claimed", deps.profile.personas.primary, claimed.resumed ? "claimed it again" : "claimed it");
     if (starts > maxStarts) {
       await reportResult(deps, slot.attempt, poisoned(slot.attempt, starts));
       return;

@@ -18,6 +18,7 @@ import type { Child } from "./child.ts";
 import { type HqProcess, startHq } from "./hq.ts";
 import { type BoxKeys, loadOrMakeKeys } from "./keys.ts";
 import { freePort, usualPorts } from "./ports.ts";
+import { findRunning, noteRunning } from "./running.ts";
 import { bridgeTelegram } from "./telegram-bridge.ts";
 
 export interface BoxOptions {
@@ -57,6 +58,8 @@ const branchId = "desk-1";
 /** Starts part by part; if one fails, those before it are stopped. */
 export async function startBox(options: BoxOptions): Promise<Box> {
   const { dir, env, say, without = [], anyPorts = false } = options;
+  const other = await findRunning(dir);
+  if (other) throw new Error(`A box already runs in ${dir} (process ${other.pid}, ${other.hqUrl}). Stop it first, or use another --dir.`);
   if (options.fresh) await rm(dir, { recursive: true, force: true });
   await mkdir(join(dir, "logs"), { recursive: true, mode: 0o700 });
   const closers: (() => Promise<void>)[] = [];
@@ -180,6 +183,15 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       },
       stop,
     };
+    const forget = await noteRunning(dir, {
+      pid: process.pid,
+      hqUrl,
+      databaseUrl: database.url,
+      chatUrl: telegram?.chatUrl ?? null,
+      busKind: env.BUS_URL ? busScheme(env.BUS_URL).transport : "libsql",
+      standInModel: model !== null,
+    });
+    closers.unshift(forget);
     if (!without.includes("branch") && hq) {
       say("starting the branch …");
       await box.startBranch();

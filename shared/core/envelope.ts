@@ -66,7 +66,7 @@ export const progressSchema = z.strictObject({
   ...task.shape,
   seq: z.int().nonnegative(),
   at: z.int(),
-  kind: z.enum(["received", "verified", "claimed", "routed", "started", "step", "committed", "finished"]),
+  kind: z.enum(["received", "routed", "started", "step", "committed", "finished"]),
   persona: text(64),
   text: text(500),
 });

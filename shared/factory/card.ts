@@ -33,6 +33,12 @@ export const letterKeys = {
   diff: (task: string) => `diff:${task}`,
 };
 
+/** The task whose completion a letter with this key is; null for every other letter. */
+export function taskOfCompletion(key: string): string | null {
+  const prefix = letterKeys.done("");
+  return key.startsWith(prefix) ? key.slice(prefix.length) : null;
+}
+
 /** The card as it is first sent: silent, in reply to the message that asked. */
 export function cardLetter(deps: Deps, task: Task): Letter {
   return {

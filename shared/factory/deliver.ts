@@ -1,5 +1,6 @@
 /** Letters → chat. A letter stays until the chat confirmed it; an unknown outcome is sent again. */
 import type { Delivery, LetterBody } from "#ports/chat.ts";
+import { taskOfCompletion } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 type Deps = Pick<Headquarters, "store" | "chat" | "clock" | "log" | "redactor">;
@@ -22,6 +23,7 @@ export async function deliverLetters(deps: Deps): Promise<void> {
     const outcome = await chat.deliver(redacted(deps, letter));
     if (outcome.ok) {
       await store.letters.sent(letter.key, outcome.message, clock.now());
+      await noteCompletion(deps, letter.key);
     } else if (outcome.why === "refused" || letter.attempts >= maxAttempts) {
       log.error("a letter was given up", { key: letter.key, error: outcome.error });
       await store.letters.drop(letter.key, outcome.error, clock.now());
@@ -31,6 +33,13 @@ export async function deliverLetters(deps: Deps): Promise<void> {
       await store.letters.retryAt(letter.key, clock.now() + wait, outcome.error);
     }
   }
+}
+
+/** The end of a task's story: the chat has confirmed the completion. */
+async function noteCompletion({ store, clock }: Deps, key: string) {
+  const id = taskOfCompletion(key);
+  const task = id === null ? null : await store.tasks.get(id);
+  if (task) await store.tasks.note(task.id, task.epoch, { kind: "told", text: "the chat confirmed the completion" }, clock.now());
 }
 
 /** Marks are dropped where a secret was hidden: their offsets would be wrong. */

@@ -90,6 +90,7 @@ export async function publishOrders(deps: Deps): Promise<void> {
     try {
       await bus.publish({ factory: row.factory, channel: "in" }, row.order);
       await store.outbox.sent(row, clock.now());
+      await store.tasks.note(row.task, row.epoch, { kind: "published", text: `the order is on the bus for ${row.factory}` }, clock.now());
     } catch (error) {
       log.warn("an order could not be published", { task: row.task, epoch: row.epoch, factory: row.factory, error });
       await store.outbox.retryAt(row, clock.now() + 5000, publicMessage(error));
