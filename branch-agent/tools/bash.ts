@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
 import { sandboxEnvironment } from "../sandbox/environment.ts";

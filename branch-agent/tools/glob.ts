@@ -1,6 +1,6 @@
 import { glob } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Tool } from "#ports/tool.ts";
 import { confine, inside, Refusal } from "./confine.ts";
 import type { Bench } from "./context.ts";

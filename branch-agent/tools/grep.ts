@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { hasCode } from "#core/errors.ts";
 import type { Tool } from "#ports/tool.ts";
 import { sandboxEnvironment } from "../sandbox/environment.ts";

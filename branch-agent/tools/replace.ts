@@ -94,17 +94,33 @@ function rangeFor(original: string, view: View, match: { at: number; needle: str
   if (match.strictness === "exact") {
     return { start, end, from: start, to: end, text: eol === "\r\n" ? edit.new.replace(/\r?\n/g, eol) : edit.new };
   }
+  // What the model itself left as it was, by its own old and new: a quote that it changed on purpose is changed.
+  const old = viewAs(edit.old, "line ends").text;
   const fresh = viewAs(edit.new, "line ends").text;
-  const most = Math.min(needle.length, fresh.length);
+  const typed = viewAs(old, match.strictness);
+  const { prefix, suffix } = shared(old, fresh);
   let head = 0;
-  while (head < most && needle[head] === fresh[head]) head++;
-  let tail = 0;
-  while (tail < most - head && needle.at(-1 - tail) === fresh.at(-1 - tail)) tail++;
-  const removed = needle.length - head - tail;
+  while (head < needle.length && typed.end(head) <= prefix) head++;
+  let tail = needle.length;
+  while (tail > head && typed.start(tail - 1) >= old.length - suffix) tail--;
+  const text = fresh.slice(
+    head > 0 ? typed.end(head - 1) : 0,
+    tail < needle.length ? fresh.length - old.length + typed.start(tail) : fresh.length,
+  );
   const before = head > 0 ? view.end(at + head - 1) : start;
-  const from = removed > 0 ? view.start(at + head) : before;
-  const to = removed > 0 ? view.end(at + head + removed - 1) : before;
-  return { start, end, from, to, text: fresh.slice(head, fresh.length - tail).replaceAll("\n", eol) };
+  const from = head < tail ? view.start(at + head) : before;
+  const to = head < tail ? view.end(at + tail - 1) : before;
+  return { start, end, from, to, text: text.replaceAll("\n", eol) };
+}
+
+/** How much two texts have in common at either end, without counting anything twice. */
+function shared(a: string, b: string): { prefix: number; suffix: number } {
+  const most = Math.min(a.length, b.length);
+  let prefix = 0;
+  while (prefix < most && a[prefix] === b[prefix]) prefix++;
+  let suffix = 0;
+  while (suffix < most - prefix && a.at(-1 - suffix) === b.at(-1 - suffix)) suffix++;
+  return { prefix, suffix };
 }
 
 /** How lines end in the stretch; in the whole text, where the stretch has no line end. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Tool } from "#ports/tool.ts";
 import { confine, Refusal } from "./confine.ts";
 import type { Bench } from "./context.ts";
