@@ -16,6 +16,9 @@ import { panels } from "./panels/index.ts";
 import { loadPatch } from "./panels/task.query.ts";
 import { stillTrue, tagOf } from "./tag.ts";
 
+/** A login token and a path. */
+const maxFormBytes = 4096;
+
 export interface DashboardDeps {
   db: DashboardDb;
   access: DashboardAccess;
@@ -71,7 +74,7 @@ export function dashboardApp(deps: DashboardDeps): Hono {
         {made.body}
       </Page>
     );
-    return html(c, 200, page, { ETag: view.tag });
+    return c.html(polled ? page : `<!doctype html>${page}`, 200, { ...headers, ETag: view.tag });
   }
 
   for (const panel of panels) app.get(panel.path, (c) => screen(c, panel));
@@ -104,7 +107,7 @@ export function dashboardApp(deps: DashboardDeps): Hono {
     );
   });
 
-  app.post("/login", bodyLimit({ maxSize: 4096 }), async (c) => {
+  app.post("/login", bodyLimit({ maxSize: maxFormBytes, onError: tooLarge }), async (c) => {
     if (!fromOwnPage(c.req.raw)) return strange(c);
     const form = await c.req.parseBody();
     const token = typeof form.t === "string" ? form.t : "";
@@ -137,15 +140,15 @@ export function dashboardApp(deps: DashboardDeps): Hono {
   return app;
 }
 
+function tooLarge(c: Context) {
+  return notice(c, 413, "Refused", <p>This form is larger than the login form can be.</p>);
+}
+
 function strange(c: Context) {
   const text = "This form was sent by another site, or by a program. Open the page here and press its button.";
   return notice(c, 403, "Refused", <p>{text}</p>);
 }
 
 function notice(c: Context, status: 200 | 401 | 403 | 404 | UacError["status"], title: string, body: Child) {
-  return html(c, status, <Notice title={title}>{body}</Notice>);
-}
-
-function html(c: Context, status: 200 | UacError["status"], page: Child, more: Record<string, string> = {}) {
-  return c.html(`<!doctype html>${page}`, status, { ...headers, ...more });
+  return c.html(`<!doctype html>${<Notice title={title}>{body}</Notice>}`, status, headers);
 }

@@ -12,14 +12,18 @@ export interface Problem {
   task?: { id: string; title: string };
 }
 
-export function problems(corporation: Corporation): Problem[] {
+/** A tick is due every minute; so late it is not coming. Milliseconds. */
+const tickLateMs = 5 * 60_000;
+
+export function problems(corporation: Corporation, now: number): Problem[] {
   const found = [
     ...corporation.fleet.flatMap(ofFactory),
+    ...clockwork(corporation.tickedAt, now),
     ...corporation.incidents.map(
       (incident, i): Problem => ({
         id: `incident-${i}`,
         severe: true,
-        title: `Incident: ${plain(incident.kind)}${incident.factory ? ` (${incident.factory})` : ""}`,
+        title: `Incident: ${plain(incident.kind).replaceAll("_", " ")}${incident.factory ? ` (${incident.factory})` : ""}`,
         detail: plain(incident.text),
         at: incident.at,
       }),
@@ -64,6 +68,12 @@ function leasingWhileGone(factory: FactoryCard, task: ActiveTask, base: { id: st
     detail: "When the lease ends, headquarters gives the work out again. Wake the desktop to keep this attempt",
     task,
   };
+}
+
+function clockwork(tickedAt: number | null, now: number): Problem[] {
+  if (tickedAt === null || now - tickedAt < tickLateMs) return [];
+  const detail = "Lost tasks are not given out again until its minute tick runs: look at the Worker's cron trigger and its log.";
+  return [{ id: "tick", severe: true, title: "Headquarters' clockwork stands still", detail, at: tickedAt }];
 }
 
 function undelivered(corporation: Corporation): Problem[] {

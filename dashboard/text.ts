@@ -43,6 +43,6 @@ export function digits(n: number): string {
 }
 
 /** `1 task`, `2 tasks`. */
-export function many(n: number, one: string, more = `${one}s`): string {
-  return `${n} ${n === 1 ? one : more}`;
+export function many(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }

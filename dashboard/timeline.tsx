@@ -87,26 +87,31 @@ function Bar({ phases, total }: { phases: Phase[]; total: number }) {
   );
 }
 
+/**
+ * Milliseconds since the line before. A factory's lines reach headquarters together, so between two of them its own clock
+ * counts; clocks of two machines are never compared.
+ */
+export function hop(event: StoryLine, before: StoryLine | undefined, start: number): number {
+  if (!before) return event.at - start;
+  const sameClock = event.factory === before.factory && event.originAt !== null && before.originAt !== null;
+  return sameClock ? (event.originAt ?? 0) - (before.originAt ?? 0) : event.at - before.at;
+}
+
 function Story({ events, start }: { events: StoryLine[]; start: number }) {
-  let last = start;
   return (
     <ol class="story">
-      {events.map((event) => {
-        const hop = event.at - last;
-        last = event.at;
-        return (
-          <li id={`e-${event.id}`}>
-            <Clock at={event.at} />
-            <span class="hop">+{measured(hop)}</span>
-            <div>
-              <strong>{plain(event.kind)}</strong> {plain(event.text)}
-              {event.factory !== null && (
-                <span class="aside"> {[event.persona, event.factory].filter((part) => part !== null && part !== "").join(" @ ")}</span>
-              )}
-            </div>
-          </li>
-        );
-      })}
+      {events.map((event, i) => (
+        <li id={`e-${event.id}`}>
+          <Clock at={event.at} />
+          <span class="hop">+{measured(hop(event, events[i - 1], start))}</span>
+          <div>
+            <strong>{plain(event.kind)}</strong> {plain(event.text)}
+            {event.factory !== null && (
+              <span class="aside"> {[event.persona, event.factory].filter((part) => part !== null && part !== "").join(" @ ")}</span>
+            )}
+          </div>
+        </li>
+      ))}
     </ol>
   );
 }

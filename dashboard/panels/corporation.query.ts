@@ -1,6 +1,6 @@
 /** All that the first page shows, in one round trip. */
 import { and, asc, count, desc, eq, gte, inArray, isNotNull, isNull, sql } from "drizzle-orm";
-import { factories, incidents, letters, outbox, tasks, usages } from "#adapters/store/schema.ts";
+import { factories, facts, incidents, letters, outbox, tasks, usages } from "#adapters/store/schema.ts";
 import { type FactoryFacts, factoryFactsSchema } from "#core/envelope.ts";
 import { type Liveness, leaseMs, liveness, staleAfterMs } from "#core/fleet.ts";
 import { noTotal } from "#core/ledger.ts";
@@ -53,6 +53,8 @@ export interface Corporation {
   incidents: { kind: string; factory: string | null; text: string; at: number }[];
   lettersDropped: number;
   unsent: { orders: number; error: string };
+  /** When the minute tick last ran; null before the first. */
+  tickedAt: number | null;
   today: Money;
   /** Spent today by those who are no factory of the list: headquarters' own turns, retired factories. */
   elsewhere: (Money & { factory: string })[];
@@ -64,7 +66,7 @@ export interface Corporation {
 export async function loadCorporation(db: DashboardDb, now: number): Promise<Corporation> {
   const midnight = now - (now % dayMs);
   const active = { id: tasks.id, title: tasks.title, state: tasks.state, factory: tasks.factory, persona: tasks.persona };
-  const [fleet, busy, counts, held, recent, spent, strange, dropped, unsent] = await db.batch([
+  const [fleet, busy, counts, held, recent, spent, strange, dropped, unsent, ticked] = await db.batch([
     db.select().from(factories).orderBy(asc(factories.name)).limit(rowsRead.fleet),
     db
       .select({ ...active, leaseUntil: tasks.leaseUntil, step: tasks.step })
@@ -103,6 +105,7 @@ export async function loadCorporation(db: DashboardDb, now: number): Promise<Cor
       .select({ n: count(), error: sql<string | null>`max(${outbox.error})` })
       .from(outbox)
       .where(and(isNull(outbox.sentAt), gte(outbox.attempts, outboxAttempts))),
+    db.select({ value: facts.value }).from(facts).where(eq(facts.key, "last_tick")),
   ]);
 
   const bills = new Map(spent.map((row) => [row.factory, money(row)]));
@@ -130,6 +133,7 @@ export async function loadCorporation(db: DashboardDb, now: number): Promise<Cor
     incidents: strange,
     lettersDropped: dropped[0]?.n ?? 0,
     unsent: { orders: unsent[0]?.n ?? 0, error: unsent[0]?.error ?? "" },
+    tickedAt: ticked[0] ? Number(ticked[0].value) : null,
     today: [...bills.values()].reduce<Money>(addMoney, noTotal),
     elsewhere: [...bills].filter(([factory]) => !known.has(factory)).map(([factory, bill]) => ({ factory, ...bill })),
     changesAt: Math.min(midnight + dayMs, ...here.flatMap((row) => turnsAt(row.lastHeartbeatAt)).filter((at) => at > now)),

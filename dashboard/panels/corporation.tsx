@@ -16,7 +16,7 @@ export const corporationPanel: Panel = {
   nav: "Corporation",
   async show(ask) {
     const corporation = await loadCorporation(ask.db, ask.now);
-    const found = problems(corporation);
+    const found = problems(corporation, ask.now);
     return {
       title: found.length > 0 ? `(${found.length}) Corporation` : "Corporation",
       body: <CorporationView corporation={corporation} found={found} ask={ask} />,
@@ -56,11 +56,11 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
   );
 }
 
-/** `1 of 1 factory online · 1 running · $0.0042 today`: what is zero and no news is left out. */
+/** `1 of 1 factories online · 1 running · $0.0042 today`: what is zero and no news is left out. */
 function Sentence({ corporation: { fleet, open, today } }: { corporation: Corporation }) {
   const count = (liveness: FactoryCard["liveness"]) => fleet.filter((factory) => factory.liveness === liveness).length;
   const parts = [
-    fleet.length === 0 ? "No factories yet" : `${count("online")} of ${many(fleet.length, "factory", "factories")} online`,
+    fleet.length === 0 ? "No factories yet" : `${count("online")} of ${fleet.length} factories online`,
     ...livenesses.filter((word) => word !== "online" && count(word) > 0).map((word) => `${count(word)} ${word}`),
     `${open.running ?? 0} running`,
     ...(["dispatched", "queued", "waiting", "held", "awaiting_approval"] as const)

@@ -89,7 +89,7 @@ function Facts({ story, now, leased }: { story: TaskStory; now: number; leased: 
       <div>
         <dt>Kind</dt>
         <dd>
-          VP {task.kind}
+          {task.kind === null ? "whichever VP fits" : `VP ${task.kind}`}
           {task.workspace !== null && (
             <>
               {" in "}
