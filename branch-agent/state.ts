@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import { factoryIdPattern } from "#core/fleet.ts";
 import { publicKeySchema } from "#core/hq-api.ts";

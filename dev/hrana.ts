@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import { openConnection } from "./hrana/execute.ts";
 import { pipelineSchema } from "./hrana/protocol.ts";

@@ -1,6 +1,6 @@
 /** What factories ask of HQ over HTTPS: join, claim, heartbeat, doorbell. */
 import { Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { type Body, type Kind, maxEntryBytes } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { enrolRequestSchema } from "#core/hq-api.ts";

@@ -44,7 +44,7 @@ function told(error: unknown): string | null {
   if (error instanceof Refusal || error instanceof UacError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : null;
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "Permission denied. Leave that file.";
-  if (code === "ENOTDIR") return "A file stands where a directory of the path should be. Correct the path.";
+  if (code === "ENOTDIR" || code === "EEXIST") return "A file stands where a directory of the path should be. Correct the path.";
   if (code === "EISDIR") return "That is a directory. Name a file in it.";
   if (code === "ELOOP") return "The path is a loop of links. Name the file itself.";
   if (code === "ENAMETOOLONG") return "The path is too long.";

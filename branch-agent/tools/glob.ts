@@ -48,7 +48,7 @@ export function globTool({ bounds }: Bench): Tool<z.infer<typeof input>> {
   /** A link may lead out of the worktree, or the name may be closed: then it is not listed. */
   async function visible(path: string): Promise<string | null> {
     const file = await confine(bounds, path).catch(() => null);
-    return file && inside(file.path, bounds.root) ? file.shown + (path.endsWith("/") ? "/" : "") : null;
+    return file && file.path !== bounds.root && inside(file.path, bounds.root) ? file.shown + (path.endsWith("/") ? "/" : "") : null;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The command that tests a repository, by what lies in its root. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 const packageSchema = z.object({ scripts: z.object({ test: z.string() }) });
 

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
 import type { Workspaces, Worktree } from "#ports/workspace.ts";

@@ -5,7 +5,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { newKeyPair } from "#adapters/signer/jose.ts";
 
 const schema = z.strictObject({

@@ -1,7 +1,7 @@
 /** Where a running box can be found: for the drill, and for a second start in the same folder. */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 const schema = z.strictObject({
   pid: z.int(),

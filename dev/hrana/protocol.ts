@@ -2,7 +2,7 @@
  * What a client of "Hrana over HTTP" (JSON, versions 2 and 3) sends.
  * Source: https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const valueSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("null") }),

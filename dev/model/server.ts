@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { type BehaveOptions, type Behaviour, isBehaviour, misbehave, type Role, roleOf } from "./behaviour.ts";
 import { code } from "./coder.ts";
 import { readConversation } from "./conversation.ts";

@@ -1,6 +1,6 @@
 /** The Anthropic Messages wire, server side: what a request holds, and a reply as JSON or as a stream of events. */
 import { createHash, randomBytes } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 
 const block = z.looseObject({ type: z.string() });
 const content = z.union([z.string(), z.array(block)]);

@@ -3,7 +3,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { z } from "zod";
+import * as z from "zod";
 import { ApiError, tooMany } from "./api-error.ts";
 import type { ChatState } from "./chat-state.ts";
 import { maxUpload } from "./limits.ts";

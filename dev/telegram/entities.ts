@@ -1,6 +1,6 @@
 /** Text and its entities: checked, trimmed and completed as Telegram does. Offsets are UTF-16 code units. */
 import type { MessageEntity } from "grammy/types";
-import { z } from "zod";
+import * as z from "zod";
 import { badRequest } from "./api-error.ts";
 
 const types = ["bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "blockquote", "expandable_blockquote"] as const;

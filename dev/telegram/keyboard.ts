@@ -1,6 +1,6 @@
 /** Inline keyboards, checked as Telegram checks them. */
 import type { InlineKeyboardButton, InlineKeyboardMarkup } from "grammy/types";
-import { z } from "zod";
+import * as z from "zod";
 import { badRequest } from "./api-error.ts";
 import { maxCallbackData } from "./limits.ts";
 import type { Params } from "./params.ts";

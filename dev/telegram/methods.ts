@@ -1,6 +1,6 @@
 /** The Bot API methods that a text bot needs, with Telegram's checks and error texts. */
 import type { Message, ReactionTypeEmoji, User } from "grammy/types";
-import { z } from "zod";
+import * as z from "zod";
 import { badRequest, tooMany } from "./api-error.ts";
 import type { ChatState, StoredMessage } from "./chat-state.ts";
 import { entitiesSchema, type Formatted, format } from "./entities.ts";

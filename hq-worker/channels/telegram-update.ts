@@ -2,7 +2,7 @@
  * A Telegram update to what a person sent, or why it is none. Only an owner's own words in a private chat count: owners
  * are known by number (a username can change hands), never by name. Fields that Telegram adds are ignored.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Inbound } from "#ports/chat.ts";
 
 export type ParsedUpdate = { updateId: number; inbound: Inbound } | Ignored;

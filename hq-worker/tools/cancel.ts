@@ -1,5 +1,5 @@
 /** Simone stops a task. */
-import { z } from "zod";
+import * as z from "zod";
 import { cancelTask } from "#factory/cancel.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Tool } from "#ports/tool.ts";

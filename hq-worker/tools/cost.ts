@@ -1,5 +1,5 @@
 /** What was spent, from the ledger. */
-import { z } from "zod";
+import * as z from "zod";
 import { showCost, tokensOf } from "#core/ledger.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Tool } from "#ports/tool.ts";

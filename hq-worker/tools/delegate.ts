@@ -1,5 +1,5 @@
 /** Simone hands work to a VP. One call, one task, however often the turn is run. */
-import { z } from "zod";
+import * as z from "zod";
 import { vpSeats } from "#core/persona.ts";
 import { delegate } from "#factory/delegate.ts";
 import type { Headquarters } from "#factory/headquarters.ts";

@@ -1,5 +1,5 @@
 /** The factories, as a person or a model reads them. */
-import { z } from "zod";
+import * as z from "zod";
 import { capabilities, enabled } from "#core/capability.ts";
 import { liveness } from "#core/fleet.ts";
 import type { Headquarters } from "#factory/headquarters.ts";

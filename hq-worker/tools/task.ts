@@ -1,5 +1,5 @@
 /** Tasks, as a person or a model reads them. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Tool } from "#ports/tool.ts";
 import { storyOf } from "./story.ts";

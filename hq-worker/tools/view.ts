@@ -1,5 +1,5 @@
 /** A one-time link to the Corporation View. It goes to the owner's chat, never to the model. */
-import { z } from "zod";
+import * as z from "zod";
 import { rich } from "#core/rich-text.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Update } from "#ports/store.ts";

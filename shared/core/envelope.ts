@@ -5,7 +5,7 @@
  * Wire history
  *   1  first version
  */
-import { z } from "zod";
+import * as z from "zod";
 import { capabilityNames } from "./capability.ts";
 import { factoryIdPattern } from "./fleet.ts";
 import { ledgerEntrySchema } from "./ledger.ts";

@@ -1,5 +1,5 @@
 /** What HQ answers a factory over HTTPS. Requests are signed envelopes (`claim`, `heartbeat`, `doorbell`) as text/plain. */
-import { z } from "zod";
+import * as z from "zod";
 import { factoryIdPattern } from "./fleet.ts";
 
 export const paths = {

@@ -1,5 +1,5 @@
 /** Tokens and money. Money is an integer of nano-dollars: $1 = 1_000_000_000, so $3 per million tokens is 3,000 a token. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const nanosPerUsd = 1_000_000_000;
 

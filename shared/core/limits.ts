@@ -1,5 +1,5 @@
 /** What bounds one task. Every number is checked: no, negative or NaN budgets are refused, never read as "unlimited". */
-import { z } from "zod";
+import * as z from "zod";
 import { nanosPerUsd } from "./ledger.ts";
 
 export const limitsSchema = z.strictObject({

@@ -1,5 +1,5 @@
 /** The Ops Token: what one factory may do for one task, for a quarter of an hour. A JWT signed by HQ. */
-import { z } from "zod";
+import * as z from "zod";
 import { type CapabilitySet, enabled } from "./capability.ts";
 import { limitsSchema } from "./limits.ts";
 

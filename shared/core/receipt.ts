@@ -1,5 +1,5 @@
 /** What the executor observed. Done is measured here, never claimed by a model. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const verdicts = ["verified", "unverified", "regressed"] as const;
 export type Verdict = (typeof verdicts)[number];

@@ -2,7 +2,7 @@
  * One agent at work: model call, tools, model call, … until it ends, always with a reason. Each model reply and each
  * tool result is stored before it is acted on, so a killed run goes on from its transcript and repeats nothing.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Clock } from "#ports/clock.ts";

@@ -1,5 +1,5 @@
 /** The only way for a VP to say that it is done; whether it is, the receipt says. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Tool } from "#ports/tool.ts";
 
 const input = z.strictObject({

@@ -1,5 +1,5 @@
 /** Environment → profile: who this factory is, what it may do, what it is bounded by. Everything wrong is told at once. */
-import { z } from "zod";
+import * as z from "zod";
 import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, type Role, unmetNeeds } from "#core/capability.ts";
 import { UacError } from "#core/errors.ts";
 import { factoryIdPattern } from "#core/fleet.ts";

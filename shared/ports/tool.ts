@@ -1,5 +1,5 @@
 /** A tool as the agent loop sees it. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Action } from "#core/ops-token.ts";
 
 export interface ToolResult {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { createClient as createWebClient } from "@libsql/client/web";
-import { createClient as createRedisClient } from "redis";
+import { createClient as createRedisClient } from "@redis/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { libsqlBus } from "#adapters/bus/libsql.ts";
 import { memoryBus, memoryStreams } from "#adapters/bus/memory.ts";

@@ -2,7 +2,7 @@
  * TCP connections to Redis, each used until its first fault. The client's own reconnection stays off: it would keep commands in
  * a queue of its own and send them when nobody waits for them any more. Whoever needs Redis next opens a new connection.
  */
-import { createClient, ErrorReply } from "redis";
+import { createClient, ErrorReply } from "@redis/client";
 import { closedBus, within } from "./rules.ts";
 
 interface RedisConnection {

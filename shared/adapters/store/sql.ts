@@ -122,7 +122,7 @@ export function hit(result: ResultSet): boolean {
   return result.rowsAffected > 0;
 }
 
-/** Rejects with `conflict`'s meaning turned into what the caller says; everything else passes. */
+/** Says what a `conflict` means here. */
 export async function orConflict<T>(work: Promise<T>, message: string): Promise<T> {
   try {
     return await work;
