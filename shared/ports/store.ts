@@ -109,6 +109,7 @@ export interface Tasks {
   /** False if the id is known: the same delegation twice is one task. */
   create(task: NewTask, event: TaskEventEntry, now: number): Promise<boolean>;
   get(id: string): Promise<Task | null>;
+  /** Newest first. */
   list(filter: TaskFilter): Promise<Task[]>;
   /** One batch: queued → dispatched, an attempt row, an event, and the sealed order in the outbox. False: someone was faster. */
   dispatch(
@@ -124,9 +125,15 @@ export interface Tasks {
     by: { factory: string; order: string; leaseUntil: number },
     now: number,
   ): Promise<"claimed" | "resumed" | "refused">;
-  /** Any plain step of the table at this epoch (hold, release, cancel, expire, fail, …). False: the state had moved on. */
+  /**
+   * Any plain step of the table at this epoch (hold, release, cancel, expire, fail, …). False: the state had moved on. Rejects with
+   * `illegal_transition` for dispatch, claim, lose and retry, which have methods of their own.
+   */
   move(id: string, epoch: number, event: TaskEvent, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
-  /** `lose` or `retry`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason. */
+  /**
+   * `lose` or `retry`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason. False if the
+   * task moved on, or if its lease was renewed since `from` was read: then it is not lost.
+   */
   requeue(from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
   /** Accept only `id + epoch + not terminal`, from the factory that holds it. One batch with the receipt, the event and the ledger entries (which are kept even if it is stale). */
   settle(event: "succeed" | "fail" | "cancel", factory: string, result: Result, now: number): Promise<"accepted" | "stale">;
@@ -145,7 +152,7 @@ export interface Tasks {
   note(id: string, epoch: number, entry: TaskEventEntry, now: number): Promise<void>;
   progress(factory: string, progress: Progress, now: number): Promise<void>;
   events(id: string): Promise<StoredTaskEvent[]>;
-  /** The task whose card this message is, if any. */
+  /** The task that this message is about, if any: of the letter that it is, keyed `<what>:<task id>`. */
   byCard(chat: number, message: number): Promise<Task | null>;
 }
 
@@ -165,8 +172,12 @@ export interface Outbox {
 }
 
 export interface Letters {
+  /** A letter that another one refers to is added before it or with it: a reference to nothing counts as dropped. */
   add(letters: readonly Letter[], now: number): Promise<void>;
-  /** Leases what is due, oldest first, with references resolved. A letter whose reference is not sent yet waits. */
+  /**
+   * Leases what is due, oldest first, with references resolved. A letter whose reference is not sent yet waits; where it was
+   * dropped, a reply goes alone and an edit is dropped too.
+   */
   take(now: number, leaseMs: number, limit: number): Promise<(Delivery & { key: string; attempts: number })[]>;
   sent(key: string, message: number | null, now: number): Promise<void>;
   retryAt(key: string, at: number, error: string): Promise<void>;
