@@ -23,6 +23,20 @@ const othersWrite = 0o022;
  * read it or swap it.
  */
 export async function loadOrMakeKey(dir: string): Promise<FactoryKey> {
+  try {
+    return await loadOrMake(dir);
+  } catch (cause) {
+    if (cause instanceof UacError) throw cause;
+    const why = (cause as NodeJS.ErrnoException).code ?? "unknown";
+    throw new UacError(
+      "bad_config",
+      `The factory's key can't be kept in ${dir} (${why}). It must be a directory of the user who runs this.`,
+      { cause },
+    );
+  }
+}
+
+async function loadOrMake(dir: string): Promise<FactoryKey> {
   const path = join(dir, fileName);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   refuseIf(othersWrite, (await stat(dir)).mode, `Others may write to ${dir}, where the factory's key lies. Run: chmod 700 ${dir}`);
@@ -43,11 +57,9 @@ function newPrivateJwk() {
 }
 
 async function load(path: string): Promise<Omit<FactoryKey, "made"> | null> {
-  const file = await open(path, "r").catch((cause) => {
-    if (cause.code === "ENOENT") return null;
-    throw new UacError("bad_config", `The key file ${path} can't be opened (${cause.code}). It must belong to the user who runs this.`, {
-      cause,
-    });
+  const file = await open(path, "r").catch((error) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
   });
   if (!file) return null;
   try {
