@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import type { SandboxRun } from "#ports/sandbox.ts";
@@ -72,7 +72,6 @@ export function shorten(output: string): string {
 
 /** Named by the call, so that a model told of it finds it again after a resume. */
 async function keep(logDir: string, key: string, output: string): Promise<string> {
-  await mkdir(logDir, { recursive: true, mode: 0o700 });
   const path = join(logDir, `${key.replace(/[^A-Za-z0-9_-]/g, "_").slice(-100)}.log`);
   await writeFile(path, output, { mode: 0o600 });
   return path;

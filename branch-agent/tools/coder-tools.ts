@@ -1,6 +1,5 @@
 /** The VP Coder's hands: six tools on one worktree, one at a time. */
-import { realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdirSync, realpathSync } from "node:fs";
 import { UacError } from "#core/errors.ts";
 import type { Tool, ToolCall, ToolResult } from "#ports/tool.ts";
 import { bashTool } from "./bash.ts";
@@ -16,11 +15,9 @@ import { writeTool } from "./write.ts";
 /** The tools that `allowed` permits. Whatever they answer has passed `redact`. */
 export function coderTools(context: CoderContext): Tool[] {
   const root = realpathSync(context.worktree.path);
-  const bench: Bench = {
-    ...context,
-    files: trackedFiles(),
-    bounds: { root, masked: context.scope.masked, logs: resolve(context.logDir) },
-  };
+  mkdirSync(context.logDir, { recursive: true, mode: 0o700 });
+  const logDir = realpathSync(context.logDir);
+  const bench: Bench = { ...context, logDir, files: trackedFiles(), bounds: { root, masked: context.scope.masked, logs: logDir } };
   const inTurn = oneAtATime();
   return [readTool(bench), editTool(bench), writeTool(bench), bashTool(bench), grepTool(bench), globTool(bench)]
     .map((tool) => tool as Tool)
