@@ -102,12 +102,14 @@ export function candidatesFor(failure: Failure, suspects: readonly Suspect[], li
     .flatMap((suspect) => {
       const all = tokenize(suspect.file.text);
       const tokens = all.filter((token) => token.start >= suspect.start && token.end <= suspect.end);
-      return changes(tokens, all, failure).map((change) => ({
+      // It got the very value that one branch returns: the wrong way was taken, the sums are right.
+      const branchy = tokens.some((token, i) => token.text === failure.actual && tokens[i - 1]?.text === "return");
+      return changes(tokens, all, suspect.file.text, failure).map((change) => ({
         file: suspect.file,
         start: change.start,
         end: change.end,
         replacement: change.replacement,
-        score: suspect.suspicion * change.weight * factor(change.kind),
+        score: suspect.suspicion * change.weight * factor(change.kind) * (branchy && isDecision(change.kind) ? 2.5 : 1),
       }));
     })
     .sort((a, b) => b.score - a.score)
@@ -116,6 +118,10 @@ export function candidatesFor(failure: Failure, suspects: readonly Suspect[], li
       return !seen.has(key) && seen.add(key);
     })
     .slice(0, limit);
+}
+
+function isDecision(kind: Kind): boolean {
+  return kind === "comparison" || kind === "logic";
 }
 
 /** How much likelier a kind of fault is, given what came instead of what. */
@@ -135,13 +141,13 @@ function guide(failure: Failure): (kind: Kind) => number {
   return (kind) => byKind[kind] ?? 1;
 }
 
-function changes(tokens: readonly Token[], all: readonly Token[], failure: Failure): Change[] {
+function changes(tokens: readonly Token[], all: readonly Token[], source: string, failure: Failure): Change[] {
   const names = namesIn(tokens, all);
   return tokens.flatMap((token, i): Change[] => {
     const at = { start: token.start, end: token.end };
     switch (token.type) {
       case "op":
-        return [...operatorChanges(tokens, i), ...swaps(tokens, i)];
+        return [...operatorChanges(tokens, i), ...swaps(tokens, i, source)];
       case "num":
         return numberChanges(token, failure).map(([replacement, weight]) => ({ kind: "number", ...at, replacement, weight }));
       case "id":
@@ -165,32 +171,50 @@ function operatorChanges(tokens: readonly Token[], i: number): Change[] {
   return (operators[token.text] ?? []).map(([kind, replacement, weight]) => ({ kind, start, end, replacement, weight }));
 }
 
-/** `a - b` to `b - a`, and `f(a, b)` to `f(b, a)`, for operands that are a name, a value or a chain of names. */
-function swaps(tokens: readonly Token[], i: number): Change[] {
+/** `a - b` to `b - a` for simple operands, and `f(a, b, c)` to `f(b, a, c)` or `f(a, c, b)`. */
+function swaps(tokens: readonly Token[], i: number, source: string): Change[] {
   const text = tokens[i]?.text ?? "";
-  const swap = (a: [number, number], b: [number, number], weight: number): Change[] => {
-    const [first, last] = [tokens[a[0]], tokens[b[1]]];
-    if (!first || !last) return [];
-    const join = (from: number, to: number) =>
-      tokens
-        .slice(from, to + 1)
-        .map((token) => token.text)
-        .join("");
-    const between = text === "(" || text === "," ? ", " : ` ${text} `;
-    const replacement = `${join(...b)}${between}${join(...a)}`;
-    return [{ kind: "order", start: first.start, end: last.end, replacement, weight }];
+  const swap = ([a, b]: Range, [c, d]: Range, weight: number): Change[] => {
+    const [first, firstEnd, second, last] = [tokens[a], tokens[b], tokens[c], tokens[d]];
+    if (!first || !firstEnd || !second || !last) return [];
+    const [left, between, right] = [
+      [first.start, firstEnd.end],
+      [firstEnd.end, second.start],
+      [second.start, last.end],
+    ].map(([from, to]) => source.slice(from, to));
+    return left === right ? [] : [{ kind: "order", start: first.start, end: last.end, replacement: `${right}${between}${left}`, weight }];
   };
   if (/^[-/%]$/.test(text)) {
     const left = chainBack(tokens, i - 1);
     const right = chain(tokens, i + 1);
     return left !== null && right !== null ? swap([left, i - 1], [i + 1, right], 0.5) : [];
   }
-  if (text !== "(" || tokens[i - 1]?.type !== "id" || tokens[i - 2]?.text === "function") return [];
-  const close = closeOf(tokens, i);
-  const first = chain(tokens, i + 1);
-  if (first === null || tokens[first + 1]?.text !== ",") return [];
-  const second = chain(tokens, first + 2);
-  return second !== null && second + 1 === close ? swap([i + 1, first], [first + 2, second], 0.6) : [];
+  if (text !== "(" || tokens[i - 1]?.type !== "id" || tokens[i - 2]?.text === "function" || isParameters(tokens, i)) return [];
+  const given = argumentsAt(tokens, i);
+  return given.slice(1).flatMap((range, k) => swap(given[k] ?? range, range, given.length === 2 ? 0.6 : 0.5));
+}
+
+type Range = readonly [first: number, last: number];
+
+/** Token ranges of the arguments in the bracket at `open`. */
+function argumentsAt(tokens: readonly Token[], open: number): Range[] {
+  const close = closeOf(tokens, open);
+  const ranges: Range[] = [];
+  let from = open + 1;
+  for (let i = from; i <= close; i++) {
+    const text = tokens[i]?.type === "op" ? tokens[i]?.text : "";
+    if (text === "(" || text === "[" || text === "{") i = closeOf(tokens, i);
+    else if (text === "," || i === close) {
+      if (i > from) ranges.push([from, i - 1]);
+      from = i + 1;
+    }
+  }
+  return ranges;
+}
+
+/** True if the bracket at `open` holds what a function takes, not what it is given. */
+function isParameters(tokens: readonly Token[], open: number): boolean {
+  return /^(\{|=>)$/.test(tokens[closeOf(tokens, open) + 1]?.text ?? "") && !/^(if|while|for|switch)$/.test(tokens[open - 1]?.text ?? "");
 }
 
 /** Index of the last token of `a.b.c` that begins at `i`, or null. */
@@ -239,7 +263,6 @@ function numberChanges(token: Token, failure: Failure): [string, number][] {
 
 interface Names {
   properties: Set<string>;
-  called: Set<string>;
   variables: Set<string>;
 }
 
@@ -250,16 +273,18 @@ const keywords = new Set(
 );
 
 function namesIn(tokens: readonly Token[], all: readonly Token[]): Names {
-  const names: Names = { properties: new Set(), called: new Set(), variables: new Set() };
+  const names: Names = { properties: new Set(), variables: new Set() };
   for (const [i, token] of all.entries()) {
     if (token.type !== "id") continue;
     const next = all[i + 1]?.text;
-    if (all[i - 1]?.text === ".") (next === "(" ? names.called : names.properties).add(token.text);
-    else if (next === ":") names.properties.add(token.text);
+    const before = all[i - 1]?.text ?? "";
+    const shorthand = /^[{,]$/.test(before) && /^[,}]$/.test(next ?? "");
+    if (next === ":" || shorthand || (before === "." && next !== "(")) names.properties.add(token.text);
   }
   for (const [i, token] of tokens.entries()) {
     const free = tokens[i - 1]?.text !== "." && tokens[i + 1]?.text !== "(" && tokens[i + 1]?.text !== ":";
-    if (token.type === "id" && free && !keywords.has(token.text)) names.variables.add(token.text);
+    const global = /^[A-Z]/.test(token.text) && tokens[i + 1]?.text === ".";
+    if (token.type === "id" && free && !global && !keywords.has(token.text)) names.variables.add(token.text);
   }
   return names;
 }
@@ -269,14 +294,17 @@ function nameChanges(tokens: readonly Token[], i: number, names: Names): [string
   if (!token || keywords.has(token.text)) return [];
   if (token.text === "true" || token.text === "false") return [[token.text === "true" ? "false" : "true", 0.6]];
   const others = (set: Set<string>, weight: number) =>
-    [...set].filter((name) => name !== token.text).map((name): [string, number] => [name, weight]);
+    [...set]
+      .filter((name) => name !== token.text && name.startsWith("#") === token.text.startsWith("#"))
+      .map((name): [string, number] => [name, weight]);
   const next = tokens[i + 1]?.text;
   if (tokens[i - 1]?.text === ".") {
     const family = families.find((members) => members.includes(token.text));
     if (next === "(") return others(new Set(family ?? []), 0.8);
     return others(names.properties, 0.5);
   }
-  const declares = /^(const|let|var|function|class)$/.test(tokens[i - 1]?.text ?? "") || next === "=" || next === "=>";
+  const parameter = tokens.slice(0, i).some((open, at) => open.text === "(" && closeOf(tokens, at) > i && isParameters(tokens, at));
+  const declares = parameter || /^(const|let|var|function|class)$/.test(tokens[i - 1]?.text ?? "") || next === "=" || next === "=>";
   return declares || next === "(" || next === ":" || !names.variables.has(token.text) ? [] : others(names.variables, 0.3);
 }
 

@@ -179,8 +179,9 @@ function localPath(path: string, files: readonly string[]): string {
 
 function describe({ name, at, actual, expected, message }: Failure): string {
   const file = at.file.split("/").slice(-2).join("/");
-  const why = actual !== null && expected !== null ? `expected ${expected}, got ${actual}` : message;
-  return `The test "${name}" (${file}:${at.line}) fails: ${why}.`;
+  const words = message.replace(/^\w*Error( \[\w+\])?: |^error: /, "").replace(/[:.'"|-]+$/, "");
+  const why = actual !== null && expected !== null ? `expected ${expected}, got ${actual}` : words || "it gave no reason";
+  return `The test "${name}" (${file}:${at.line}) failed: ${why}.`;
 }
 
 function show({ file, start, end, replacement }: Candidate): string {
