@@ -35,10 +35,16 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: { bindings: inject<Record<string, string>>("bindings") },
+          })),
+        ],
         test: {
           name: "workers",
           include: [testsIn("workers")],
+          globalSetup: ["test/workers/servers.ts"],
           sequence: { groupOrder: order.workers },
           maxWorkers: 1,
           testTimeout: 60_000,

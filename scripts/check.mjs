@@ -9,6 +9,7 @@ const limitMs = 120_000;
 const parts = [
   { name: "unit tests and import walls", args: ["vitest/vitest.mjs", "run", "--project", "unit", "--reporter=dot"] },
   { name: "types", args: ["typescript/bin/tsc", "-p", "."] },
+  { name: "types of the Worker", args: ["typescript/bin/tsc", "-p", "hq-worker"] },
   { name: "types of the pure core", args: ["typescript/bin/tsc", "-p", "shared/core"] },
   { name: "format and lint", args: ["@biomejs/biome/bin/biome", "check"] },
   { name: "unused code", args: ["knip/bin/knip.js"] },

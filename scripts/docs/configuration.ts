@@ -1,0 +1,72 @@
+/** docs/configuration.md, from the one table of settings. */
+import { providers } from "#adapters/llm/index.ts";
+import { capabilities, capabilityNames } from "#core/capability.ts";
+import { allSettings, type Setting } from "#factory/settings.ts";
+
+const groups: readonly { title: string; who: Setting["for"]; intro: string }[] = [
+  { title: "Every factory", who: "both", intro: "Headquarters is a factory too: it reads the same variables." },
+  {
+    title: "Headquarters",
+    who: "headquarters",
+    intro: "Those marked *HQ only* never reach a branch: a branch that finds one in its environment refuses to start.",
+  },
+  { title: "A branch", who: "branch", intro: "Read by the factory on a desktop or a VPS." },
+];
+
+/** The whole page, ending in a newline. */
+export function renderConfiguration(): string {
+  return [
+    "# Configuration",
+    "",
+    "Everything is set by environment variables. Written by `npm run docs` from `shared/factory/settings.ts`; a test compares.",
+    "*Secret*: its value is known to the redactor from boot and never appears in a log, a chat or an event.",
+    "",
+    ...groups.flatMap(({ title, who, intro }) => [
+      `## ${title}`,
+      "",
+      intro,
+      "",
+      "| variable | says | default |",
+      "|---|---|---|",
+      ...Object.entries(allSettings)
+        .filter(([, setting]) => setting.for === who)
+        .map(([name, setting]) => `| \`${name}\` | ${about(setting)} | ${cell(setting.otherwise)} |`),
+      "",
+    ]),
+    "## Capabilities by role",
+    "",
+    "The defaults of the `ENABLE_…` flags.",
+    "",
+    "| variable | headquarters | branch | needs |",
+    "|---|---|---|---|",
+    ...capabilityNames.map((name) => {
+      const { env, on, needs } = capabilities[name];
+      const needed = needs.map((need) => `\`${capabilities[need].env}\``).join(", ");
+      return `| \`${env}\` | ${onOff(on.headquarters)} | ${onOff(on.branch)} | ${needed || "–"} |`;
+    }),
+    "",
+    "## Providers",
+    "",
+    "What `LLM_PROVIDER` may be. Keys go into `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN`, whoever the provider is.",
+    "",
+    "| provider | default model | address |",
+    "|---|---|---|",
+    ...Object.entries(providers).map(
+      ([name, { label, model, baseUrl }]) => `| \`${name}\` (${label}) | \`${model}\` | ${baseUrl ?? "none: set `ANTHROPIC_BASE_URL`"} |`,
+    ),
+    "",
+  ].join("\n");
+}
+
+function about({ about, secret, hqOnly }: Setting) {
+  const marks = [secret && "*Secret.*", hqOnly && "*HQ only.*"].filter(Boolean);
+  return cell([about, ...marks].join(" "));
+}
+
+function cell(text: string) {
+  return text.replaceAll("|", "\\|");
+}
+
+function onOff(on: boolean) {
+  return on ? "on" : "off";
+}
