@@ -1,6 +1,7 @@
 /** Bus → state of record: HQ reads what factories say, accepts what is theirs to say, and tells the owner. */
 import type { Envelope, Result } from "#core/envelope.ts";
 import { publicMessage } from "#core/errors.ts";
+import { isTerminal } from "#core/task.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import type { Factory } from "#ports/store.ts";
 import { announce } from "./announce.ts";
@@ -93,5 +94,11 @@ export async function settleResult(deps: Headquarters, factory: string, result: 
   const event = ({ succeeded: "succeed", failed: "fail", cancelled: "cancel" } as const)[result.outcome];
   const outcome = await store.tasks.settle(event, factory, result, clock.now());
   log.info("a result came in", { task: result.task, epoch: result.epoch, factory, result: result.outcome, code: result.code, outcome });
-  if (outcome === "accepted") await announce(deps, result.task);
+  if (outcome === "accepted" || (await endedBy(deps, factory, result))) await announce(deps, result.task);
+}
+
+/** True where this attempt ended the task already: the call before this one may have died before the owner was told. */
+async function endedBy({ store }: Headquarters, factory: string, { task: id, epoch }: Result): Promise<boolean> {
+  const task = await store.tasks.get(id);
+  return task !== null && isTerminal(task.state) && task.epoch === epoch && task.factory === factory;
 }
