@@ -142,7 +142,9 @@ describe("the stand-in as a coder", () => {
     if (!repo) throw new Error("no such repository");
     for (let cut = 1; cut <= 8; cut++) {
       writeRepo(dir, repo.files);
-      const end = await runCoder(model.url, dir, "Fix the tests. The tests run with: node --test", (step, result) => (step === cut ? cutOff : result));
+      const end = await runCoder(model.url, dir, "Fix the tests. The tests run with: node --test", (step, result) =>
+        step === cut ? cutOff : result,
+      );
       expect(end, `cut at step ${cut}`).toMatchObject({ status: "done" });
       expect(readFileSync(join(dir, repo.fixed[0]), "utf8")).toContain(repo.fixed[1]);
     }
