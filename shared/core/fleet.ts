@@ -36,5 +36,8 @@ export function streamOf(factory: string, channel: Channel): string {
   return `uac:f:${factory}:${channel}`;
 }
 
-/** Factory ids: lower-case, hyphens, 2 to 40 characters (also a valid Infisical slug). */
-export const factoryIdPattern = /^[a-z][a-z0-9-]{0,38}[a-z0-9]$/;
+/**
+ * Factory ids: lower-case, hyphens, 2 to 40 characters (also a valid Infisical slug). `hq` is nobody's but headquarters':
+ * a factory of that name could sign orders.
+ */
+export const factoryIdPattern = /^(?!hq$)[a-z][a-z0-9-]{0,38}[a-z0-9]$/;

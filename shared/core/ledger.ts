@@ -111,13 +111,16 @@ export function showCost(total: { cost: number; calls: number; unpriced: number 
 export function showNanos(nanos: number): string {
   if (nanos === 0) return "$0.00";
   const usd = nanos / nanosPerUsd;
-  if (usd >= 1) return `$${usd.toFixed(2)}`;
+  // What four places would round up to a dollar is shown as one.
+  if (usd >= 0.99995) return `$${usd.toFixed(2)}`;
   return usd < 0.0001 ? "<$0.0001" : `$${usd.toFixed(4)}`;
 }
 
-/** Dollars as a person writes them, to nano-dollars. Null unless a finite number from 0 with at most nine decimals. */
+/** Dollars as a person writes them, to nano-dollars. Null unless a number from 0 to nine million with at most nine decimals. */
 export function parseUsd(text: string): number | null {
   if (!/^\d{1,9}(\.\d{1,9})?$/.test(text)) return null;
   const [whole = "0", part = ""] = text.split(".");
-  return Number(whole) * nanosPerUsd + Number(part.padEnd(9, "0"));
+  const nanos = Number(whole) * nanosPerUsd + Number(part.padEnd(9, "0"));
+  // Beyond 2^53 a sum of money is no longer exact.
+  return Number.isSafeInteger(nanos) ? nanos : null;
 }

@@ -55,6 +55,7 @@ export function judge(before: TestRun | null, after: TestRun | null): { verdict:
     const fixed = before && before.exitCode !== 0;
     return { verdict: "verified", why: fixed ? "the tests failed before and pass now" : "the tests pass" };
   }
-  if (before && before.exitCode !== 0) return { verdict: "unverified", why: "the tests failed before and still fail" };
+  if (!before) return { verdict: "unverified", why: "the tests fail now, and were not run before" };
+  if (before.exitCode !== 0) return { verdict: "unverified", why: "the tests failed before and still fail" };
   return { verdict: "regressed", why: "the tests passed before and fail now" };
 }
