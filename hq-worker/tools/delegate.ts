@@ -1,6 +1,6 @@
 /** Simone hands work to a VP. One call, one task, however often the turn is run. */
 import * as z from "zod";
-import { vpSeats } from "#core/persona.ts";
+import { vpSeats } from "#core/vp.ts";
 import { delegate } from "#factory/delegate.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Inbound } from "#ports/chat.ts";

@@ -1,6 +1,7 @@
 /** Every capability flag in one table: its variable, its default by role, what it allows and what it needs. */
 
-export type Role = "headquarters" | "branch";
+import type { Role } from "./role.ts";
+import { byVp, vpSeats, vps } from "./vp.ts";
 
 export interface Capability {
   readonly env: string;
@@ -11,24 +12,15 @@ export interface Capability {
   readonly on: Readonly<Record<Role, boolean>>;
 }
 
-export const capabilityNames = ["coder", "general", "files", "shell", "git", "network"] as const;
+const toolFamilies = ["files", "shell", "git", "network"] as const;
+export const capabilityNames = [...vpSeats, ...toolFamilies] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
 export const capabilities: Readonly<Record<CapabilityName, Capability>> = {
-  coder: {
-    env: "ENABLE_VP_CODER",
-    label: "VP_CODER",
-    allows: "the VP Coder takes coding tasks",
-    needs: ["files"],
-    on: { headquarters: true, branch: true },
-  },
-  general: {
-    env: "ENABLE_VP_GENERAL",
-    label: "VP_GENERAL",
-    allows: "the VP General takes every other task",
-    needs: ["files"],
-    on: { headquarters: true, branch: true },
-  },
+  // Whoever works reads: no VP without files.
+  ...byVp(
+    (seat): Capability => ({ env: vps[seat].env, label: vps[seat].label, allows: vps[seat].allows, on: vps[seat].on, needs: ["files"] }),
+  ),
   files: {
     env: "ENABLE_FILES",
     label: "FILES",

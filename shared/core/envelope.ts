@@ -10,16 +10,17 @@ import { capabilityNames } from "./capability.ts";
 import { factoryIdPattern } from "./fleet.ts";
 import { ledgerEntrySchema } from "./ledger.ts";
 import { limitsSchema } from "./limits.ts";
-import { vpSeats } from "./persona.ts";
 import { receiptSchema } from "./receipt.ts";
+import { roles } from "./role.ts";
+import { byVp, vpSeats } from "./vp.ts";
 
 export const wireVersion = 1;
 export const envelopeType = "uac-env+jws";
 /** Largest entry on the bus, bytes of the compact JWS. */
 export const maxEntryBytes = 256 * 1024;
 /** Orders outlive a night's sleep; requests to HQ do not outlive a minute. Seconds. */
-export const orderLifeS = 24 * 3600;
-export const requestLifeS = 60;
+const orderLifeS = 24 * 3600;
+const requestLifeS = 60;
 /** Clock skew that is tolerated, seconds. */
 export const skewS = 60;
 
@@ -81,8 +82,8 @@ export const claimSchema = z.strictObject({ ...task.shape, order: id });
 
 export const factoryFactsSchema = z.strictObject({
   name: text(64),
-  role: z.enum(["headquarters", "branch"]),
-  personas: z.strictObject({ primary: text(64), coder: text(64), general: text(64) }),
+  role: z.enum(roles),
+  personas: z.strictObject({ primary: text(64), ...byVp(() => text(64)) }),
   capabilities: z.strictObject(
     Object.fromEntries(capabilityNames.map((name) => [name, z.boolean()])) as Record<(typeof capabilityNames)[number], z.ZodBoolean>,
   ),
@@ -106,17 +107,17 @@ export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
 export const doorbellSchema = z.strictObject({ reason: z.enum(["result", "progress"]) });
 
-/** Kind → who may send it, and its body. */
+/** Kind → who may send it, how many seconds it may live, and its body. What travels by bus outlives a night's sleep. */
 export const kinds = {
-  order: { from: "hq", body: orderSchema },
-  cancel: { from: "hq", body: cancelSchema },
-  result: { from: "factory", body: resultSchema },
-  progress: { from: "factory", body: progressSchema },
-  usage: { from: "factory", body: usageReportSchema },
-  reject: { from: "factory", body: rejectSchema },
-  claim: { from: "factory", body: claimSchema },
-  heartbeat: { from: "factory", body: heartbeatSchema },
-  doorbell: { from: "factory", body: doorbellSchema },
+  order: { from: "hq", lifeS: orderLifeS, body: orderSchema },
+  cancel: { from: "hq", lifeS: orderLifeS, body: cancelSchema },
+  result: { from: "factory", lifeS: orderLifeS, body: resultSchema },
+  progress: { from: "factory", lifeS: orderLifeS, body: progressSchema },
+  usage: { from: "factory", lifeS: orderLifeS, body: usageReportSchema },
+  reject: { from: "factory", lifeS: orderLifeS, body: rejectSchema },
+  claim: { from: "factory", lifeS: requestLifeS, body: claimSchema },
+  heartbeat: { from: "factory", lifeS: requestLifeS, body: heartbeatSchema },
+  doorbell: { from: "factory", lifeS: requestLifeS, body: doorbellSchema },
 } as const;
 export type Kind = keyof typeof kinds;
 export type Body<K extends Kind> = z.infer<(typeof kinds)[K]["body"]>;
@@ -153,10 +154,13 @@ export function parseEnvelope(payload: unknown, self: string, signer: string, no
   const { kind, body, ...rest } = head.data;
   if (rest.iss !== signer) return { ok: false, reason: `says it is from ${rest.iss}, signed by ${signer}` };
   if (rest.aud !== self) return { ok: false, reason: `is for ${rest.aud}, not for ${self}` };
-  if ((kinds[kind].from === "hq") !== (rest.iss === "hq"))
+  if ((kinds[kind].from === "hq") !== (rest.iss === "hq")) {
     return { ok: false, reason: `is of a kind that ${rest.iss} may not send: ${kind}` };
+  }
   if (rest.exp <= nowS - skewS) return { ok: false, reason: "has expired" };
   if (rest.iat > nowS + skewS) return { ok: false, reason: "is from the future" };
+  // Replays are remembered until they expire, so nobody may choose how long that is.
+  if (rest.exp - rest.iat > kinds[kind].lifeS) return { ok: false, reason: `lives longer than a ${kind} may` };
   const checked = kinds[kind].body.safeParse(body);
   if (!checked.success) return { ok: false, reason: `is not a ${kind}: ${z.prettifyError(checked.error)}` };
   return { ok: true, envelope: { ...rest, kind, body: checked.data } as Envelope };

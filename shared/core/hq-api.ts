@@ -1,6 +1,7 @@
 /** What HQ answers a factory over HTTPS. Requests are signed envelopes (`claim`, `heartbeat`, `doorbell`) as text/plain. */
 import * as z from "zod";
 import { factoryIdPattern } from "./fleet.ts";
+import { roles } from "./role.ts";
 
 export const paths = {
   enrol: "/api/enrol",
@@ -22,7 +23,7 @@ export const enrolRequestSchema = z.strictObject({
   code: z.string().max(64),
   factory: z.string().regex(factoryIdPattern),
   name: z.string().min(1).max(64),
-  role: z.enum(["headquarters", "branch"]),
+  role: z.enum(roles),
   key: publicKeySchema,
   proof: z.string().max(2000),
 });

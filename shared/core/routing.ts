@@ -1,7 +1,7 @@
 /** Which factory gets a task: a rule over facts, with its reason. The model proposes, this decides. */
 import type { CapabilitySet } from "./capability.ts";
 import type { Liveness } from "./fleet.ts";
-import { type VpSeat, vpSeats } from "./persona.ts";
+import { type VpSeat, vpSeats } from "./vp.ts";
 
 export interface Candidate {
   id: string;
@@ -45,10 +45,10 @@ export function route(request: RoutingRequest, fleet: readonly Candidate[]): Rou
   if (near.length === 0) return { hold: "no_workspace", reason: `no workspace ${workspace} on ${names(able)}` };
 
   const awake = near.filter((f) => f.liveness === "online" || f.liveness === "stale");
-  if (awake.length === 0) return { hold: "offline", reason: `${names(near)} ${near.length === 1 ? "is" : "are"} ${near[0]?.liveness}` };
+  if (awake.length === 0) return { hold: "offline", reason: near.map((f) => `${f.name} is ${f.liveness}`).join(", ") };
 
   const free = awake.filter((f) => f.busy < f.slots + prefetch);
-  const best = free.toSorted((a, b) => load(a) - load(b) || a.id.localeCompare(b.id))[0];
+  const best = free.toSorted((a, b) => load(a) - load(b) || (a.id < b.id ? -1 : 1))[0];
   if (!best) return { hold: "busy", reason: `${names(awake)} ${awake.length === 1 ? "has" : "have"} no free slot` };
   return { to: best.id, reason: why(best, request, free.length) };
 }

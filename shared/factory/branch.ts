@@ -3,8 +3,8 @@
 import type { PublicKey } from "#core/hq-api.ts";
 import type { Price } from "#core/ledger.ts";
 import type { Action, OpsToken } from "#core/ops-token.ts";
-import type { VpSeat } from "#core/persona.ts";
 import type { CommandRun } from "#core/receipt.ts";
+import type { VpSeat } from "#core/vp.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Hq } from "#ports/hq.ts";

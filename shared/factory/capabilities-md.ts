@@ -1,7 +1,7 @@
 /** A factory's `capabilities.md`: what it is and may do, from the same table that the router and the prompts read. */
 import { capabilities, capabilityNames } from "#core/capability.ts";
 import { showNanos } from "#core/ledger.ts";
-import { vpSeats } from "#core/persona.ts";
+import { vpSeats } from "#core/vp.ts";
 import type { Profile } from "./profile.ts";
 
 /** Markdown for people and prompts. Holds no secret and no raw environment value. */

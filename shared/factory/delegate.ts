@@ -1,7 +1,7 @@
 /** Turns what Simone wants done into a task: created once, shown as a card, routed at once. */
 import type { Limits } from "#core/limits.ts";
-import type { VpSeat } from "#core/persona.ts";
 import type { Route } from "#core/routing.ts";
+import type { VpSeat } from "#core/vp.ts";
 import type { Task } from "#ports/store.ts";
 import { cardLetter } from "./card.ts";
 import { candidates, dispatchTask, publishOrders } from "./dispatch.ts";

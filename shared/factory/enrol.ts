@@ -1,10 +1,10 @@
 /** A desktop joins: a one-time code, a key of its own, and a fingerprint that the owner compares. HQ's side. */
 
-import type { Role } from "#core/capability.ts";
 import { UacError } from "#core/errors.ts";
 import type { EnrolReply, EnrolRequest } from "#core/hq-api.ts";
 import { byline } from "#core/persona.ts";
 import { bold, code, italic, rich } from "#core/rich-text.ts";
+import type { Role } from "#core/role.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 /** How long a join code lives. */

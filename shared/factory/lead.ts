@@ -1,7 +1,7 @@
 /** The primary takes an order in and gives it to a VP: by the order's kind of work, else by its words. */
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
-import { type VpSeat, vpSeats } from "#core/persona.ts";
+import { type VpSeat, vpSeats } from "#core/vp.ts";
 import { roster } from "#staff/roster.ts";
 import type { Profile } from "./profile.ts";
 
@@ -29,7 +29,7 @@ export function assign(
   const text = `${order.title}\n${order.instruction}`;
   const scores = here.map((seat) => ({ seat, words: countHints(text, seat) }));
   const best = scores.toSorted((a, b) => b.words - a.words)[0];
-  if (!best || best.words === 0) return to("general", "nothing in it points to code");
+  if (!best || best.words === 0) return to(here.includes("general") ? "general" : only, "nothing in it points to a VP");
   return to(best.seat, `${best.words} of its words point to ${best.seat}`);
 }
 

@@ -1,11 +1,13 @@
 /** Environment → profile: who this factory is, what it may do, what it is bounded by. Everything wrong is told at once. */
 import * as z from "zod";
-import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, type Role, unmetNeeds } from "#core/capability.ts";
+import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, unmetNeeds } from "#core/capability.ts";
 import { UacError } from "#core/errors.ts";
 import { factoryIdPattern } from "#core/fleet.ts";
 import { parseUsd } from "#core/ledger.ts";
 import { defaultLimits, type Limits } from "#core/limits.ts";
 import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
+import type { Role } from "#core/role.ts";
+import { byVp, vps } from "#core/vp.ts";
 import { allSettings } from "./settings.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -186,15 +188,13 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
     name: from.read("FACTORY_NAME", text) ?? id ?? options.id ?? (role === "headquarters" ? "HQ" : ""),
     personas: {
       primary: from.read("PRIMARY_NAME", text) ?? fallback.primary,
-      coder: from.read("VP_CODER_NAME", text) ?? fallback.coder,
-      general: from.read("VP_GENERAL_NAME", text) ?? fallback.general,
+      ...byVp((seat) => from.read(vps[seat].nameEnv, text) ?? fallback[seat]),
     },
     capabilities: readCapabilities(from, env, role),
     provider: from.read("LLM_PROVIDER", oneOf(...options.providers)) ?? options.providers[0] ?? "anthropic",
     models: {
       primary: from.read("PRIMARY_MODEL_NAME", z.string().max(128)) ?? model,
-      coder: from.read("VP_CODER_MODEL_NAME", z.string().max(128)) ?? model,
-      general: from.read("VP_GENERAL_MODEL_NAME", z.string().max(128)) ?? model,
+      ...byVp((seat) => from.read(vps[seat].modelEnv, z.string().max(128)) ?? model),
     },
     llm: {
       anthropicBaseUrl: from.read("ANTHROPIC_BASE_URL", url("https:", "http:")),

@@ -1,5 +1,5 @@
 /** Wraps what this program says into sealed envelopes. */
-import { type Body, type Envelope, type Kind, orderLifeS, requestLifeS, wireVersion } from "#core/envelope.ts";
+import { type Body, type Envelope, type Kind, kinds, wireVersion } from "#core/envelope.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Ids } from "#ports/ids.ts";
 import type { Signer } from "#ports/signer.ts";
@@ -17,9 +17,6 @@ export interface Sealed {
   jws: string;
 }
 
-/** Requests over HTTPS live a minute; what travels by bus lives a day, since desktops sleep. */
-const shortLived: readonly Kind[] = ["claim", "heartbeat", "doorbell"];
-
 /** `seq` is 0 where order does not matter. */
 export async function seal<K extends Kind>(
   deps: SealDeps,
@@ -29,7 +26,6 @@ export async function seal<K extends Kind>(
 ): Promise<Sealed> {
   const now = Math.floor(deps.clock.now() / 1000);
   const id = deps.ids.next("env");
-  const life = shortLived.includes(kind) ? requestLifeS : orderLifeS;
   const envelope = {
     v: wireVersion,
     id,
@@ -37,7 +33,7 @@ export async function seal<K extends Kind>(
     aud: to.aud,
     kind,
     iat: now,
-    exp: now + life,
+    exp: now + kinds[kind].lifeS,
     seq: to.seq ?? 0,
     corr: to.corr,
     body,

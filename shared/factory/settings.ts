@@ -1,8 +1,10 @@
 /** Every environment variable that a factory reads, in one table: docs/configuration.md is generated from it. */
-import { capabilities, capabilityNames, type Role } from "#core/capability.ts";
+import { capabilities, capabilityNames } from "#core/capability.ts";
 import { nanosPerUsd } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
-import { defaultPersonas } from "#core/persona.ts";
+import { defaultPersonas, type Seat } from "#core/persona.ts";
+import type { Role } from "#core/role.ts";
+import { type VpSeat, vpSeats, vps } from "#core/vp.ts";
 
 export interface Setting {
   /** Who reads it. */
@@ -16,8 +18,11 @@ export interface Setting {
   hqOnly?: true;
 }
 
-const personaNames = (seat: keyof (typeof defaultPersonas)["branch"]) =>
-  `${defaultPersonas.headquarters[seat]} at headquarters, ${defaultPersonas.branch[seat]} at a branch`;
+const personaNames = (seat: Seat) => `${defaultPersonas.headquarters[seat]} at headquarters, ${defaultPersonas.branch[seat]} at a branch`;
+
+function vpSettings(row: (seat: VpSeat) => [string, Setting]): Record<string, Setting> {
+  return Object.fromEntries(vpSeats.map(row));
+}
 
 const flags = Object.fromEntries(
   capabilityNames.map((name): [string, Setting] => {
@@ -41,14 +46,18 @@ export const settings = {
   },
   FACTORY_NAME: { for: "both", about: "The name that people read.", otherwise: "the id" },
   PRIMARY_NAME: { for: "both", about: "The persona that leads.", otherwise: personaNames("primary") },
-  VP_CODER_NAME: { for: "both", about: "The persona of the VP Coder.", otherwise: personaNames("coder") },
-  VP_GENERAL_NAME: { for: "both", about: "The persona of the VP General.", otherwise: personaNames("general") },
+  ...vpSettings((seat) => [
+    vps[seat].nameEnv,
+    { for: "both", about: `The persona of the ${vps[seat].title}.`, otherwise: personaNames(seat) },
+  ]),
   ...flags,
   LLM_PROVIDER: { for: "both", about: "Whose model: one of the providers below.", otherwise: "anthropic" },
   MODEL_NAME: { for: "both", about: "The model of every persona here.", otherwise: "the provider's default" },
   PRIMARY_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the primary.", otherwise: "MODEL_NAME" },
-  VP_CODER_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the VP Coder.", otherwise: "MODEL_NAME" },
-  VP_GENERAL_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the VP General.", otherwise: "MODEL_NAME" },
+  ...vpSettings((seat) => [
+    vps[seat].modelEnv,
+    { for: "both", about: `Overrides MODEL_NAME for the ${vps[seat].title}.`, otherwise: "MODEL_NAME" },
+  ]),
   ANTHROPIC_BASE_URL: { for: "both", about: "Endpoint that speaks Anthropic Messages.", otherwise: "the provider's" },
   ANTHROPIC_API_KEY: { for: "both", about: "Sent as `x-api-key`.", otherwise: "–", secret: true },
   ANTHROPIC_AUTH_TOKEN: {
@@ -119,8 +128,6 @@ export const settings = {
   PUBLIC_URL: { for: "headquarters", about: "Where people and factories reach HQ: the links that Simone sends.", otherwise: "required" },
   LOG_LEVEL: { for: "both", about: "`debug`, `info`, `warn` or `error`.", otherwise: "info" },
 } as const satisfies Record<string, Setting>;
-
-export type SettingName = keyof typeof settings | (typeof capabilities)[keyof typeof capabilities]["env"];
 
 /** Name → setting, for those who walk the table. */
 export const allSettings: Readonly<Record<string, Setting>> = settings;

@@ -2,15 +2,16 @@
  * The state of record. Every write is one batch (one round trip) with compare-and-set in SQL; there are no interactive
  * transactions. Times are HQ's clock in milliseconds. All methods reject with `store_unavailable` on an outage.
  */
-import type { Role } from "#core/capability.ts";
+
 import type { FactoryFacts, Progress, Result } from "#core/envelope.ts";
 import type { FactoryStatus } from "#core/fleet.ts";
 import type { PublicKey } from "#core/hq-api.ts";
 import type { LedgerEntry, Total } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
-import type { VpSeat } from "#core/persona.ts";
 import type { Receipt } from "#core/receipt.ts";
+import type { Role } from "#core/role.ts";
 import type { TaskEvent, TaskProgress, TaskState } from "#core/task.ts";
+import type { VpSeat } from "#core/vp.ts";
 import type { Delivery, Inbound, Letter } from "./chat.ts";
 import type { Transcript } from "./transcript.ts";
 

@@ -1,5 +1,5 @@
-/** Who works in a factory. To add a VP: a file beside this one, and a row here. */
-import type { VpSeat } from "#core/persona.ts";
+/** Who works in a factory. To add a VP: a row in core/vp.ts, a file beside this one, and a row here. */
+import type { VpSeat } from "#core/vp.ts";
 import { coder } from "./coder.ts";
 import { general } from "./general.ts";
 
@@ -26,5 +26,7 @@ export const roster: readonly StaffMember[] = [coder, general];
 
 /** The member in a seat. */
 export function staffIn(seat: VpSeat): StaffMember {
-  return seat === "coder" ? coder : general;
+  const member = roster.find((candidate) => candidate.seat === seat);
+  if (!member) throw new Error(`nobody in staff/roster.ts sits in the seat ${seat}`);
+  return member;
 }

@@ -1,5 +1,6 @@
 /** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { vpSeats } from "#core/vp.ts";
 
 export const factories = sqliteTable(
   "factories",
@@ -42,7 +43,7 @@ export const tasks = sqliteTable(
     message: integer(),
     title: text().notNull(),
     instruction: text().notNull(),
-    kind: text({ enum: ["coder", "general"] }),
+    kind: text({ enum: vpSeats }),
     workspace: text(),
     wanted: text(),
     limitsJson: text("limits_json").notNull(),
