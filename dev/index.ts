@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startBox } from "./box/box.ts";
+import { writeDevVars } from "./box/dev-vars.ts";
 import { usualPorts } from "./box/ports.ts";
 
 const usage = `npm start -- [--fresh] [--without hq|branch] [--dir FOLDER]
@@ -47,9 +48,12 @@ async function main(): Promise<number> {
     return 130;
   }
 
+  const standInsOnly = box.telegram !== null && box.model !== null && !process.env.BUS_URL;
+  if (!options.dir) await writeDevVars(`${root}.dev.vars`, standInsOnly ? box.hqEnv : null);
+
   const [chat, view] = [box.telegram?.chatUrl ?? "your Telegram chat with the bot", box.hqUrl];
   say("");
-  say("The corporation runs.");
+  say(box.hq ? "The corporation runs." : "Everything but headquarters runs; start it with: npx wrangler dev");
   say(`  chat       ${chat}`);
   say(`  dashboard  ${view}   (say /view in the chat: Simone sends a link that logs you in)`);
   say(`  try        The tests of the demo shop fail. Fix them.`);
