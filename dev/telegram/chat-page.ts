@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
-import { z } from "zod";
+import * as z from "zod";
 import { type BotApi, faultSchema } from "./bot-api.ts";
 import type { Change, ChatState } from "./chat-state.ts";
 import { type Owner, view } from "./owner.ts";
@@ -24,6 +24,7 @@ const page = new Map(
   [
     ["/", "index.html", "text/html; charset=utf-8"],
     ["/chat.css", "chat.css", "text/css; charset=utf-8"],
+    ["/message.css", "message.css", "text/css; charset=utf-8"],
     ["/chat.js", "chat.js", "text/javascript; charset=utf-8"],
     ["/message.js", "message.js", "text/javascript; charset=utf-8"],
     ["/icon.svg", "icon.svg", "image/svg+xml"],
@@ -73,10 +74,7 @@ export function chatPage({ state, owner, webhook, api, bot, chat }: PageContext)
     app.get(path, () => new Response(readFileSync(file), { headers: { "content-type": type, "cache-control": "no-cache" } }));
   }
 
-  const status = () => {
-    const { url, pending_update_count: pending, last_error_message: error } = webhook.info();
-    return { webhook: { set: url !== "", pending, error: error ?? null }, commands: state.commands() };
-  };
+  const status = () => statusOf(webhook, state);
 
   app.get("/dev/messages", (c) => c.json({ messages: owner.messages() }));
   app.get("/dev/calls", (c) => c.json({ calls: api.calls() }));
@@ -146,3 +144,10 @@ export function chatPage({ state, owner, webhook, api, bot, chat }: PageContext)
   });
   return app;
 }
+
+/** What the page says of the webhook, and the commands it offers. */
+function statusOf(webhook: Webhook, state: ChatState) {
+  const { url, pending_update_count: pending, last_error_message: error } = webhook.info();
+  return { webhook: { set: url !== "", pending, error: error ?? null }, commands: state.commands() };
+}
+export type StatusOf = typeof statusOf;
