@@ -2,21 +2,17 @@
  * The sandbox on Linux: bubblewrap with an allow-listed file system, no network, no capabilities, an environment of its own.
  *
  * Bounded for each command: wall time, output kept, processes and threads (not for root, whom the kernel exempts), open files, size of a
- * file, /tmp, shared memory, core dumps (none). Memory is not bounded; the command is the first that the kernel kills when it runs out.
+ * file, /tmp, shared memory, core dumps (none). Neither memory nor the size of the worktree is; the command is the first that the kernel kills when memory runs out.
  */
 import { spawn } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
 import { delimiter, join, sep } from "node:path";
-import type { Readable, Writable } from "node:stream";
 import { UacError } from "#core/errors.ts";
-import type { Sandbox, SandboxCommand, SandboxRun, SandboxScope } from "#ports/sandbox.ts";
+import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
+import { runConfined, unavailable } from "./confined-process.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
 
-/** Between the request to end and the end. */
-const graceMs = 2_000;
-/** For a pipe that stays open after everything was killed: a process that the kernel cannot end at once. */
-const reapMs = 5_000;
 const checkMs = 10_000;
 /** `--disable-userns` and `--size` came with it. */
 const oldestVersion = [0, 8] as const;
@@ -25,23 +21,6 @@ const isolation = [
   ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns"],
   ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"],
 ];
-
-/**
- * Outside. Its `cat` gives the command a true pipe: Node's are sockets, on which opening /dev/stdout fails. Descriptors that the factory
- * itself inherited are closed: an open file is a way out.
- */
-const outside = `exec > >(exec cat 3>&- 4<&-)
-for fd in /proc/self/fd/*; do fd=\${fd##*/}; ((fd > 4 && fd < 255)) && eval "exec $fd>&-"; done
-exec "$@"`;
-
-/**
- * Inside. Processes (-u) are counted only within the user namespace when the limit is set here. -n: open files. -f: size of a file, in
- * blocks of 1024 bytes, so 4 GB. -c: core dumps. The score makes the command, not the factory, what an empty memory kills.
- */
-const inside = `exec 2>&1
-ulimit -c 0 -n 16384 -f 4194304 -u 2048
-echo 1000 > /proc/self/oom_score_adj
-exec /bin/bash -c "$1"`;
 
 /**
  * @param options.bwrap the program; looked up on PATH otherwise
@@ -104,7 +83,7 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string } = {}): 
         );
       }
       const { bwrap, system } = await prepared();
-      return runCommand(bwrap, argumentsFor(system, scope, command), command);
+      return runConfined(bwrap, argumentsFor(system, scope, command), command);
     },
   };
 }
@@ -126,80 +105,6 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
     "--chdir",
     cwd,
   ];
-}
-
-function runCommand(bwrap: string, args: string[], command: SandboxCommand): Promise<SandboxRun> {
-  const started = performance.now();
-  const outcome = boundedOutput(command.maxOutput);
-  const complaints = boundedOutput(4_096);
-  const status = boundedOutput(4_096);
-  const elapsed = () => Math.round(performance.now() - started);
-  if (command.signal?.aborted) {
-    return Promise.resolve({ exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 });
-  }
-  return new Promise((resolve, reject) => {
-    // The arguments go through a pipe, and the own environment is empty: /proc/1 inside, and `ps` outside, show both.
-    const words = [bwrap, "--json-status-fd", "3", "--args", "4", "--", "/bin/bash", "-c", inside, "bash", command.command];
-    const child = spawn("/bin/bash", ["-c", outside, "bash", ...words], {
-      env: {},
-      cwd: "/",
-      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
-      // A session of its own: an interrupt typed at the factory's terminal is the factory's to handle.
-      detached: true,
-    });
-    const [, stdout, stderr, statusPipe, argsPipe] = child.stdio as [null, Readable, Readable, Readable, Writable];
-    stdout.on("data", outcome.push);
-    stderr.on("data", complaints.push);
-    statusPipe.on("data", status.push);
-    argsPipe.on("error", () => {}); // bwrap ended before it read them: its own complaint says why
-    argsPipe.end(args.map((arg) => `${arg}\0`).join(""));
-
-    let timedOut = false;
-    let stopping = false;
-    let settled = false;
-    const timers: NodeJS.Timeout[] = [];
-
-    const signalInside = (signal: NodeJS.Signals) => {
-      const inner = /"child-pid":\s*(\d+)/.exec(status.read().output)?.[1];
-      // The namespace's first process ignores SIGTERM, and takes everything in it along on SIGKILL. `cat` is spared, to hand on what it has.
-      if (inner) send(signal === "SIGKILL" ? Number(inner) : -Number(inner), signal);
-      else send(-(child.pid ?? 0), signal);
-    };
-    const stop = () => {
-      if (stopping) return;
-      stopping = true;
-      signalInside("SIGTERM");
-      timers.push(setTimeout(() => signalInside("SIGKILL"), graceMs));
-      timers.push(setTimeout(finish, graceMs + reapMs, null));
-    };
-    const onTimeout = () => {
-      timedOut = true;
-      stop();
-    };
-    timers.push(setTimeout(onTimeout, command.timeoutMs));
-    command.signal?.addEventListener("abort", stop, { once: true });
-
-    function finish(code: number | null) {
-      if (settled) return;
-      settled = true;
-      for (const timer of timers) clearTimeout(timer);
-      command.signal?.removeEventListener("abort", stop);
-      for (const stream of [stdout, stderr, statusPipe]) stream.destroy();
-      const ended = /"exit-code":\s*(\d+)/.exec(status.read().output)?.[1];
-      if (!stopping && ended === undefined) {
-        const why = complaints.read().output.trim() || `it ended with ${code}`;
-        reject(unavailable(`bubblewrap could not start the command: ${why.slice(-500)}`, "See whether the worktree is still there"));
-        return;
-      }
-      resolve({ exitCode: stopping ? null : Number(ended), timedOut, ...outcome.read(), durationMs: elapsed() });
-    }
-    child.once("error", (cause) => {
-      settled = true;
-      for (const timer of timers) clearTimeout(timer);
-      reject(unavailable(`/bin/bash could not be started: ${cause.message}`, "Install bash"));
-    });
-    child.once("close", finish);
-  });
 }
 
 /** A short host program's output and exit code. */
@@ -225,18 +130,4 @@ function findProgram(name: string): string | null {
     }
   }
   return null;
-}
-
-function send(pid: number, signal: NodeJS.Signals) {
-  // 0 and -1 would be the factory's own group, and everybody.
-  if (!Number.isInteger(pid) || Math.abs(pid) < 2) return;
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended already.
-  }
-}
-
-function unavailable(why: string, remedy: string) {
-  return new UacError("sandbox_unavailable", `No sandbox: ${why}. ${remedy}, or set SANDBOX=none to work without commands.`);
 }

@@ -52,7 +52,7 @@ function ending(run: SandboxRun, limit: number): string {
 }
 
 /** The first and the last lines, and of these the first and last bytes. */
-export function shorten(output: string): string {
+function shorten(output: string): string {
   const lines = output.split("\n");
   const over = lines.length - 2 * shownLines;
   const cut = over > 0 ? [...lines.slice(0, shownLines), `… ${over} lines left out …`, ...lines.slice(-shownLines)].join("\n") : output;

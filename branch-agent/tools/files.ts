@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { type Confined, Refusal } from "./confine.ts";
 
 /** Bytes. Beyond it the shell's tools are the right ones. */
-export const largestFile = 10 * 1024 ** 2;
+const largestFile = 10 * 1024 ** 2;
 
 export interface Files {
   /** The bytes of a regular file, remembered as seen if `note`. */

@@ -59,7 +59,8 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
     const path = workspaces[workspace];
     if (!path) {
       const known = Object.keys(workspaces).join(", ") || "none";
-      throw new UacError("not_found", `This factory has no workspace "${workspace}"; it has: ${known}. Register it, or name another.`);
+      const which = workspace ? `This factory has no workspace "${workspace}"` : "The order names no workspace";
+      throw new UacError("not_found", `${which}; there are: ${known}. Name one of them, or register another.`);
     }
     const { sourceGitDir, gitDir } = await findRepository(workspace, path);
     const base = await resolve({ gitDir: sourceGitDir }, "HEAD^{commit}").catch((cause: unknown) => {

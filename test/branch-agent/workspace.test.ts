@@ -198,6 +198,29 @@ describe("the host's commit", () => {
     expect(git("rev-list", "--count", "main..uac/t-1")).toBe("1");
   });
 
+  it("follows every kind of change: modes, links, files for directories and directories for files", async () => {
+    put(repo, { "was-dir/x": "1\n", "was-file": "1\n", run: "1\n" });
+    git("add", "-A");
+    git("commit", "-qm", "kinds");
+    const all = workspaces();
+    const { path } = await all.open("demo", "t", 1);
+    const worktree = await all.open("demo", "t", 1);
+    for (const name of ["was-dir", "was-file"]) rmSync(join(path, name), { recursive: true });
+    put(path, { "was-dir": "2\n", "was-file/x": "2\n" });
+    chmodSync(join(path, "run"), 0o755);
+    rmSync(join(path, "a.txt"));
+    symlinkSync("run", join(path, "a.txt"));
+    await all.commit(worktree, "work", author);
+    expect(git("ls-tree", "-r", "--format=%(objectmode) %(path)", "uac/t-1").split("\n")).toEqual([
+      "120000 a.txt",
+      "100644 package.json",
+      "100755 run",
+      "100644 src/b.ts",
+      "100644 was-dir",
+      "100644 was-file/x",
+    ]);
+  });
+
   it("reverses what it says: the patch makes the head from the base", async () => {
     const all = workspaces();
     const worktree = await all.open("demo", "t", 1);

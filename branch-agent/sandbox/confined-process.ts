@@ -1,0 +1,117 @@
+/** One command under bwrap, from its start until nothing of it is left. */
+import { spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { UacError } from "#core/errors.ts";
+import type { SandboxCommand, SandboxRun } from "#ports/sandbox.ts";
+import { boundedOutput } from "./bounded-output.ts";
+
+/** Between the request to end and the end. */
+const graceMs = 2_000;
+/** For a pipe that stays open after everything was killed: a process that the kernel cannot end at once. */
+const reapMs = 5_000;
+
+/**
+ * Outside. Its `cat` gives the command a true pipe: Node's are sockets, on which opening /dev/stdout fails. Descriptors that the factory
+ * itself inherited are closed: an open file is a way out.
+ */
+const outside = `exec > >(exec cat 3>&- 4<&-)
+for fd in /proc/self/fd/*; do fd=\${fd##*/}; ((fd > 4 && fd < 255)) && eval "exec $fd>&-"; done
+exec "$@"`;
+
+/**
+ * Inside. Processes (-u) are counted only within the user namespace when the limit is set here. -n: open files. -f: size of a file, in
+ * blocks of 1024 bytes, so 4 GB. -c: core dumps. The score makes the command, not the factory, what an empty memory kills.
+ */
+const inside = `exec 2>&1
+ulimit -c 0 -n 16384 -f 4194304 -u 2048
+echo 1000 > /proc/self/oom_score_adj
+exec /bin/bash -c "$1"`;
+
+/** @param args options of bwrap; the command is not among them */
+export function runConfined(bwrap: string, args: string[], command: SandboxCommand): Promise<SandboxRun> {
+  const started = performance.now();
+  const outcome = boundedOutput(command.maxOutput);
+  const complaints = boundedOutput(4_096);
+  const status = boundedOutput(4_096);
+  const elapsed = () => Math.round(performance.now() - started);
+  if (command.signal?.aborted) {
+    return Promise.resolve({ exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 });
+  }
+  return new Promise((resolve, reject) => {
+    // The arguments go through a pipe, and the own environment is empty: /proc/1 inside, and `ps` outside, show both.
+    const words = [bwrap, "--json-status-fd", "3", "--args", "4", "--", "/bin/bash", "-c", inside, "bash", command.command];
+    const child = spawn("/bin/bash", ["-c", outside, "bash", ...words], {
+      env: {},
+      cwd: "/",
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
+      // A session of its own: an interrupt typed at the factory's terminal is the factory's to handle.
+      detached: true,
+    });
+    const [, stdout, stderr, statusPipe, argsPipe] = child.stdio as [null, Readable, Readable, Readable, Writable];
+    stdout.on("data", outcome.push);
+    stderr.on("data", complaints.push);
+    statusPipe.on("data", status.push);
+    argsPipe.on("error", () => {}); // bwrap ended before it read them: its own complaint says why
+    argsPipe.end(args.map((arg) => `${arg}\0`).join(""));
+
+    let timedOut = false;
+    let stopping = false;
+    let settled = false;
+    const timers: NodeJS.Timeout[] = [];
+
+    const signalInside = (signal: NodeJS.Signals) => {
+      const inner = /"child-pid":\s*(\d+)/.exec(status.read().output)?.[1];
+      // The namespace's first process ignores SIGTERM, and takes everything in it along on SIGKILL. `cat` is spared, to hand on what it has.
+      if (inner) send(signal === "SIGKILL" ? Number(inner) : -Number(inner), signal);
+      else send(-(child.pid ?? 0), signal);
+    };
+    const stop = () => {
+      if (stopping) return;
+      stopping = true;
+      signalInside("SIGTERM");
+      timers.push(setTimeout(() => signalInside("SIGKILL"), graceMs));
+      timers.push(setTimeout(finish, graceMs + reapMs, null));
+    };
+    const onTimeout = () => {
+      timedOut = true;
+      stop();
+    };
+    timers.push(setTimeout(onTimeout, command.timeoutMs));
+    command.signal?.addEventListener("abort", stop, { once: true });
+
+    function finish(code: number | null) {
+      if (settled) return;
+      settled = true;
+      for (const timer of timers) clearTimeout(timer);
+      command.signal?.removeEventListener("abort", stop);
+      for (const stream of [stdout, stderr, statusPipe]) stream.destroy();
+      const ended = /"exit-code":\s*(\d+)/.exec(status.read().output)?.[1];
+      if (!stopping && ended === undefined) {
+        const why = complaints.read().output.trim() || `it ended with ${code}`;
+        reject(unavailable(`bubblewrap could not start the command: ${why.slice(-500)}`, "See whether the worktree is still there"));
+        return;
+      }
+      resolve({ exitCode: stopping ? null : Number(ended), timedOut, ...outcome.read(), durationMs: elapsed() });
+    }
+    child.once("error", (cause) => {
+      settled = true;
+      for (const timer of timers) clearTimeout(timer);
+      reject(unavailable(`/bin/bash could not be started: ${cause.message}`, "Install bash"));
+    });
+    child.once("close", finish);
+  });
+}
+
+function send(pid: number, signal: NodeJS.Signals) {
+  // 0 and -1 would be the factory's own group, and everybody.
+  if (!Number.isInteger(pid) || Math.abs(pid) < 2) return;
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended already.
+  }
+}
+
+export function unavailable(why: string, remedy: string) {
+  return new UacError("sandbox_unavailable", `No sandbox: ${why}. ${remedy}, or set SANDBOX=none to work without commands.`);
+}
