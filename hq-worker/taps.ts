@@ -17,7 +17,7 @@ export async function answerTap(hq: Headquarters, update: Update, tap: Tap): Pro
 
 async function act(hq: Headquarters, update: Update, tap: Tap): Promise<string> {
   const [verb, ...rest] = tap.data.split(":");
-  const [first = "", second = ""] = rest;
+  const [first = "", second = "", third = ""] = rest;
   if (verb === "stop") {
     const outcome = await cancelTask(hq, first, `${tap.name} stopped it`);
     return {
@@ -33,7 +33,7 @@ async function act(hq: Headquarters, update: Update, tap: Tap): Promise<string> 
     return "Sent.";
   }
   if (verb === "join") {
-    const text = await answerJoin(hq, second, first === "y");
+    const text = await answerJoin(hq, { factory: second, tag: third, yes: first === "y", chat: tap.chat, name: tap.name });
     await say(hq, { key: `joined:${update.id}`, chat: tap.chat, message: tap.message, text });
     return text;
   }

@@ -176,7 +176,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       keys,
       owner,
       async startBranch() {
-        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus: carried.bus });
+        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus: carried.bus, telegram });
         closers.push(branch.stop);
         box.branch = branch;
         return branch;

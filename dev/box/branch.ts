@@ -12,9 +12,11 @@ import { UacError } from "#core/errors.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Store } from "#ports/store.ts";
 import { loadOrMakeKey } from "../../branch-agent/keys.ts";
+import type { ChatMessage, TelegramStandIn } from "../telegram/start.ts";
 import { type Child, startChild } from "./child.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const approvalMs = 30_000;
 const agent = ["--import", "tsx", join(root, "branch-agent", "index.ts")];
 
 export interface BranchOptions {
@@ -25,10 +27,13 @@ export interface BranchOptions {
   env: Readonly<Record<string, string>>;
   store: Store;
   bus: Bus;
+  /** The chat in which the owner approves; null where Telegram is the real one, and nobody can tap for the owner. */
+  telegram: TelegramStandIn | null;
 }
 
 /** Joins if it has not, then starts. Resolves when the process runs; HQ hears of it a moment later. */
-export async function startBranch({ dir, id, name, env, store, bus }: BranchOptions): Promise<Child> {
+export async function startBranch(options: BranchOptions): Promise<Child> {
+  const { dir, id, name, env, store } = options;
   const home = join(dir, id);
   await mkdir(home, { recursive: true, mode: 0o700 });
   const full = {
@@ -41,13 +46,13 @@ export async function startBranch({ dir, id, name, env, store, bus }: BranchOpti
     FACTORY_NAME: name,
   };
   const known = await store.factories.get(id);
-  if (!existsSync(join(home, "enrolment.json")) || !known || known.status === "retired") await joinHq(full, { home, id, name, store, bus });
+  if (!existsSync(join(home, "enrolment.json")) || !known || known.status === "retired") await joinHq(full, { ...options, home });
   return startChild({ name: id, args: [...agent, "start"], env: full, logFile: join(dir, "logs", `${id}.log`) });
 }
 
 /** What the owner and the desktop do by hand: a code, `enrol`, the fingerprints compared, the approval. */
-async function joinHq(env: Record<string, string | undefined>, of: { home: string; id: string; name: string; store: Store; bus: Bus }) {
-  const { id, name, store, bus, home } = of;
+async function joinHq(env: Record<string, string | undefined>, of: BranchOptions & { home: string }) {
+  const { id, name, store, bus, home, telegram } = of;
   const code = randomIds.secret(16);
   const now = Date.now();
   await store.factories.addCode({ hash: await hashSecret(code), factory: id, name, role: "branch", expiresAt: now + 600_000 }, now);
@@ -57,6 +62,20 @@ async function joinHq(env: Record<string, string | undefined>, of: { home: strin
   const { publicKey } = await loadOrMakeKey(home);
   const mine = fingerprint(await joseVerifier().thumbprint(publicKey));
   if (!joined || fingerprint(joined.kid) !== mine) throw new UacError("forbidden", `${id} shows another fingerprint than headquarters has`);
+  if (telegram) return approveInChat(telegram, of, mine);
   await bus.open(id);
-  await store.factories.setStatus(id, "active", Date.now());
+  await store.factories.setStatus(id, "active", Date.now(), joined.kid);
+}
+
+/** Taps as the owner would: on the request that shows this machine's fingerprint. */
+async function approveInChat(telegram: TelegramStandIn, { id, store }: BranchOptions, mine: string) {
+  const approve = `join:y:${id}:`;
+  const buttonOf = ({ buttons }: ChatMessage) => buttons.flat().find(({ data }) => data?.startsWith(approve))?.data;
+  const request = await telegram.waitFor((message) => buttonOf(message) !== undefined && message.text.includes(mine), approvalMs);
+  telegram.tap(request.id, buttonOf(request) ?? "");
+  const until = Date.now() + approvalMs;
+  while ((await store.factories.get(id))?.status !== "active") {
+    if (Date.now() > until) throw new UacError("internal", `Headquarters did not take the approval of ${id} within ${approvalMs / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

@@ -77,16 +77,15 @@ async function askOwner(deps: Headquarters, request: EnrolRequest, kid: string, 
     "\nApprove it only if that machine shows the same fingerprint.\n",
     italic(byline(profile.personas.primary, profile.name)),
   );
-  const tag = kid.slice(0, 16);
   const buttons = [
     [
-      { label: "Approve", tap: `join:y:${request.factory}` },
-      { label: "Refuse", tap: `join:n:${request.factory}` },
+      { label: "Approve", tap: `join:y:${request.factory}:${tagOf(kid)}` },
+      { label: "Refuse", tap: `join:n:${request.factory}:${tagOf(kid)}` },
     ],
   ];
   await store.letters.add(
     settings.owners.map((chat) => ({
-      key: `join:${request.factory}:${tag}:${chat}`,
+      key: letterKey(request.factory, tagOf(kid), chat),
       chat,
       body: { kind: "text" as const, content, buttons, silent: false, replyTo: null },
     })),
@@ -94,13 +93,53 @@ async function askOwner(deps: Headquarters, request: EnrolRequest, kid: string, 
   );
 }
 
-/** The owner's answer. Resolves to what to tell them. */
-export async function answerJoin(deps: Headquarters, factoryId: string, yes: boolean): Promise<string> {
-  const { store, bus, clock } = deps;
-  const factory = await store.factories.get(factoryId);
-  if (!factory) return `There is no factory ${factoryId}.`;
-  if (factory.status !== "pending") return `${factory.name} is ${factory.status} already.`;
-  if (yes) await bus.open(factory.id);
-  await store.factories.setStatus(factory.id, yes ? "active" : "retired", clock.now());
-  return yes ? `${factory.name} has joined.` : `${factory.name} was refused.`;
+/** Names a key in a button: with the longest factory id the 64 bytes of a tap are full. */
+function tagOf(kid: string): string {
+  return kid.slice(0, 16);
+}
+
+function letterKey(factory: string, tag: string, chat: number): string {
+  return `join:${factory}:${tag}:${chat}`;
+}
+
+export interface JoinAnswer {
+  factory: string;
+  /** Of the key whose fingerprint the owner was shown. */
+  tag: string;
+  yes: boolean;
+  chat: number;
+  /** The owner's name. */
+  name: string;
+}
+
+/** The owner's answer, for the key that was shown and no other. Resolves to what to tell them. */
+export async function answerJoin(deps: Headquarters, answer: JoinAnswer): Promise<string> {
+  const { store, bus, clock, settings } = deps;
+  const factory = await store.factories.get(answer.factory);
+  if (!factory) return `There is no factory ${answer.factory}.`;
+
+  const shown = tagOf(factory.kid) === answer.tag;
+  const open = shown && factory.status === "pending";
+  if (open && answer.yes) await bus.open(factory.id);
+  const status = answer.yes ? "active" : "retired";
+  if (open && (await store.factories.setStatus(factory.id, status, clock.now(), factory.kid))) {
+    const how = answer.yes ? "Approved" : "Refused";
+    await closeRequest(deps, settings.owners, answer, `${how} by ${answer.name}: ${factory.name} (${factory.id})`);
+    return answer.yes ? `${factory.name} has joined.` : `${factory.name} was refused.`;
+  }
+  const text = shown
+    ? `${factory.name} is ${factory.status} already.`
+    : `${factory.name} asked again with another key: answer that request.`;
+  await closeRequest(deps, [answer.chat], answer, text);
+  return text;
+}
+
+/** Takes the buttons away: nothing is left to decide. */
+async function closeRequest({ store, clock, profile }: Headquarters, chats: readonly number[], { factory, tag }: JoinAnswer, text: string) {
+  const content = rich(bold(text), "\n", italic(byline(profile.personas.primary, profile.name)));
+  const letters = chats.map((chat) => {
+    const of = letterKey(factory, tag, chat);
+    return { key: `${of}:answer`, chat, body: { kind: "edit" as const, of, content, buttons: [] } };
+  });
+  await store.letters.add(letters, clock.now());
 }
