@@ -2,8 +2,9 @@
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { startBox } from "./box/box.ts";
+import { type Box, startBox } from "./box/box.ts";
 import { writeDevVars } from "./box/dev-vars.ts";
+import { attendHq } from "./box/hq.ts";
 import { usualPorts } from "./box/ports.ts";
 
 const usage = `npm start -- [--fresh] [--without hq|branch] [--dir FOLDER]
@@ -64,10 +65,22 @@ async function main(): Promise<number> {
   if (!box.hqUrl.endsWith(`:${usualPorts.hq}`)) say(`  Port ${usualPorts.hq} was busy; headquarters took another.`);
   say("  Ctrl-C ends everything; the next npm start goes on with the same data.");
 
+  const closing = new AbortController();
+  const attending = box.hq || without.includes("branch") ? null : joinLater(box, closing.signal, say);
   await asked;
   say("closing …");
+  closing.abort();
+  await attending;
   await box.stop();
   return 0;
+}
+
+/** Somebody else runs headquarters: the branch starts when it answers. */
+async function joinLater(box: Box, stop: AbortSignal, say: (line: string) => void) {
+  await attendHq(box.hqUrl, stop);
+  if (stop.aborted) return;
+  await box.startBranch();
+  say("headquarters answers; the branch has started");
 }
 
 process.exitCode = await main().catch((error: unknown) => {

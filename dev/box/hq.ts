@@ -16,7 +16,7 @@ export interface HqProcess {
   url: string;
   /** The process that runs now. */
   child(): Child;
-  /** Calls the minute tick now: wrangler's local cron never fires by itself. */
+  /** Calls the minute tick now. */
   tick(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -67,7 +67,7 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
     throw new Error(`Headquarters did not start:\n${lines.join("\n")}`);
   }
   const probe = watch();
-  const ticker = setInterval(() => void tick().catch(() => undefined), tickEveryMs);
+  const stopTicks = tickEveryMinute(url);
 
   async function watch() {
     let misses = 0;
@@ -85,21 +85,34 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
     }
   }
 
-  async function tick() {
-    await fetch(`${url}/cdn-cgi/handler/scheduled`, { signal: AbortSignal.timeout(30_000) });
-  }
-
   return {
     url,
     child: () => child,
-    tick,
+    tick: () => tickHq(url),
     async stop() {
       stopped = true;
-      clearInterval(ticker);
+      stopTicks();
       await child.stop();
       await probe;
     },
   };
+}
+
+/** Calls the minute tick: wrangler's local cron never fires by itself. */
+async function tickHq(url: string): Promise<void> {
+  await fetch(`${url}/cdn-cgi/handler/scheduled`, { signal: AbortSignal.timeout(30_000) });
+}
+
+/** Ticks until the returned function is called. A tick that fails is followed by the next. */
+function tickEveryMinute(url: string): () => void {
+  const ticker = setInterval(() => void tickHq(url).catch(() => undefined), tickEveryMs);
+  return () => clearInterval(ticker);
+}
+
+/** For a headquarters that somebody else runs: waits until it answers, then ticks it. `stop` ends both. */
+export async function attendHq(url: string, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted && !(await healthy(url))) await sleep(probeEveryMs);
+  if (!stop.aborted) stop.addEventListener("abort", tickEveryMinute(url), { once: true });
 }
 
 async function answers(url: string, withinMs: number, child: Child): Promise<boolean> {
