@@ -2,7 +2,8 @@
  * The sandbox on Linux: bubblewrap with an allow-listed file system, no network, no capabilities, an environment of its own.
  *
  * Bounded for each command: wall time, output kept, processes and threads (not for root, whom the kernel exempts), open files, size of a
- * file, /tmp, shared memory, core dumps (none). Neither memory nor the size of the worktree is; the command is the first that the kernel kills when memory runs out.
+ * file, /tmp, shared memory, core dumps (none). Neither memory nor the size of the worktree is bounded; when memory runs out, the command
+ * is what the kernel kills first.
  */
 import { spawn } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";

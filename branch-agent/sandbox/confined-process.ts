@@ -20,10 +20,11 @@ exec "$@"`;
 
 /**
  * Inside. Processes (-u) are counted only within the user namespace when the limit is set here. -n: open files. -f: size of a file, in
- * blocks of 1024 bytes, so 4 GB. -c: core dumps. The score makes the command, not the factory, what an empty memory kills.
+ * blocks of 1024 bytes, so 4 GB. -c: core dumps. One that is lower already cannot be set, and stays. The score makes the command, not the
+ * factory, what the kernel kills when memory runs out.
  */
 const inside = `exec 2>&1
-ulimit -c 0 -n 16384 -f 4194304 -u 2048
+for limit in "-c 0" "-n 16384" "-f 4194304" "-u 2048"; do ulimit $limit 2> /dev/null; done
 echo 1000 > /proc/self/oom_score_adj
 exec /bin/bash -c "$1"`;
 

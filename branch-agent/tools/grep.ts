@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import * as z from "zod";
 import { hasCode } from "#core/errors.ts";
 import type { Tool } from "#ports/tool.ts";
@@ -20,71 +20,56 @@ const input = z.strictObject({
 });
 
 export function grepTool(bench: Bench): Tool<z.infer<typeof input>> {
-  const { bounds, sandbox, scope } = bench;
-  /** Without the right to commands the search is our own: slower, and bounded. */
-  const mayExec = bench.allowed.includes("exec");
-
+  const bounds = { ...bench.bounds, logs: undefined };
   return {
     name: "grep",
     description: `Search file contents (not ignored files). Up to ${maxShown} lines as path:line:text.`,
     input,
     needs: "read",
     repeatable: true,
-    async run({ pattern, path = ".", glob }, call) {
-      if (glob?.startsWith("/") || glob?.split("/").includes(".."))
-        throw new Refusal(`The glob "${glob}" leads out. Give one like *.ts or src/**.`);
-      const from = await confine({ ...bounds, logs: undefined }, path);
-      if (!from.exists) throw new Refusal(`There is no "${from.shown}" to search in. Use glob to find it.`);
-      const isFile = (await stat(from.path)).isFile();
-      const lines =
-        (await byGit(isFile)) ?? (await search({ bounds, from: from.path, pattern, glob, max: maxShown + 1, signal: call.signal }));
+    async run({ pattern, path = ".", glob }, { signal }) {
+      if (glob?.startsWith("/") || glob?.split("/").includes("..")) {
+        throw new Refusal(`The glob "${glob}" leads out of the worktree. Give one like *.ts or src/**.`);
+      }
+      const file = await confine(bounds, path);
+      if (!file.exists) throw new Refusal(`There is no "${file.shown}" to search in. Use glob to find it.`);
+      const wanted = { pattern, glob, from: file.path, signal };
+      const lines = (await gitGrep(bench, wanted)) ?? (await search({ ...wanted, bounds, max: maxShown + 1 }));
       if (lines.length === 0) return { content: `No match for ${pattern}.` };
       const shown = lines.slice(0, maxShown).map((line) => (line.length > maxLine ? `${line.slice(0, maxLine)}…` : line));
       const more = lines.length > maxShown ? `\n… more than ${maxShown} matches: narrow pattern, path or glob` : "";
       return { content: shown.join("\n") + more };
-
-      async function byGit(file: boolean): Promise<string[] | null> {
-        if (!mayExec) return null;
-        const cwd = file ? dirname(from.path) : from.path;
-        const spec = file
-          ? `:(literal)${from.path.slice(cwd.length + 1)}`
-          : glob
-            ? `:(glob)${glob.includes("/") ? glob : `**/${glob}`}`
-            : ".";
-        const words = [
-          "-n",
-          "-I",
-          "--untracked",
-          "--full-name",
-          "--no-color",
-          "-e",
-          pattern,
-          "--",
-          spec,
-          ":(exclude,glob)**/node_modules/**",
-        ];
-        const run = async (kind: string) =>
-          sandbox.run(scope, {
-            command: `git -c grep.patternType=default grep ${kind} ${words.map(quoted).join(" ")}`,
-            cwd,
-            timeoutMs,
-            env: sandboxEnvironment,
-            maxOutput,
-            signal: call.signal,
-          });
-        try {
-          let result = await run("-P");
-          if (result.exitCode === 128 && result.output.includes("Perl-compatible")) result = await run("-E");
-          if (result.exitCode === null) throw new Refusal("The search took too long. Narrow the pattern, the path or the glob.");
-          if (result.exitCode > 1) throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
-          return result.output.split("\n").filter((line) => line !== "");
-        } catch (error) {
-          if (hasCode(error, "sandbox_unavailable")) return null;
-          throw error;
-        }
-      }
     },
   };
+}
+
+interface Wanted {
+  pattern: string;
+  glob: string | undefined;
+  from: string;
+  signal: AbortSignal;
+}
+
+/** Null where no command may run: then the search is our own, slower. */
+async function gitGrep({ allowed, sandbox, scope }: Bench, { pattern, glob, from, signal }: Wanted): Promise<string[] | null> {
+  if (!allowed.includes("exec")) return null;
+  const isFile = (await stat(from)).isFile();
+  const cwd = isFile ? dirname(from) : from;
+  const below = glob ? `:(glob)${glob.includes("/") ? glob : `**/${glob}`}` : ".";
+  const paths = [isFile ? `:(literal)${basename(from)}` : below, ":(exclude,glob)**/node_modules/**"];
+  const words = ["-n", "-I", "--untracked", "--full-name", "--no-color", "-e", pattern, "--", ...paths].map(quoted).join(" ");
+  const run = (kind: "-P" | "-E") =>
+    sandbox.run(scope, { command: `git grep ${kind} ${words}`, cwd, timeoutMs, env: sandboxEnvironment, maxOutput, signal });
+  try {
+    let result = await run("-P");
+    if (result.exitCode === 128 && result.output.includes("Perl-compatible")) result = await run("-E");
+    if (result.exitCode === null) throw new Refusal("The search took too long. Narrow the pattern, the path or the glob.");
+    if (result.exitCode > 1) throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
+    return result.output.split("\n").filter((line) => line !== "");
+  } catch (error) {
+    if (hasCode(error, "sandbox_unavailable")) return null;
+    throw error;
+  }
 }
 
 const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;

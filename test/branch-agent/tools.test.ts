@@ -1,85 +1,17 @@
 /** The VP Coder's tools on a real worktree in the real sandbox. */
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { UacError } from "#core/errors.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
-import type { Tool, ToolResult } from "#ports/tool.ts";
-import type { Worktree } from "#ports/workspace.ts";
-import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
 import { noSandbox } from "../../branch-agent/sandbox/none.ts";
 import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
 import type { CoderContext } from "../../branch-agent/tools/context.ts";
+import { dir, disk, edits, hands, inAWorktree, put, ran, refusal, root, secret, worktree } from "./hands.ts";
 
-const secret = `s3cr3t-${process.pid}`;
-let dir: string;
-let root: string;
-let worktree: Worktree;
-let ran: { command: string; exitCode: number | null; durationMs: number }[];
-let edits: number;
-let calls = 0;
-
-beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), "tools-test-")));
-  const repo = join(dir, "repo");
-  root = join(dir, "worktree");
-  mkdirSync(repo);
-  const git = (...args: string[]) => execFileSync("git", ["-C", repo, "-c", "user.name=o", "-c", "user.email=o@example.invalid", ...args]);
-  git("init", "-q");
-  git("commit", "-q", "--allow-empty", "-m", "first");
-  git("worktree", "add", "-q", root);
-  worktree = { path: root, gitDir: join(repo, ".git"), base: "", branch: "", test: null };
-  writeFileSync(join(dir, "outside.txt"), "outside\n");
-});
-
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-beforeEach(() => {
-  ran = [];
-  edits = 0;
-});
-
-function put(files: Record<string, string | Buffer>) {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true });
-    writeFileSync(join(root, name), content);
-  }
-}
-const disk = (name: string) => readFileSync(join(root, name), "utf8");
-
-function hands(more: Partial<CoderContext> = {}) {
-  const tools = coderTools({
-    worktree,
-    sandbox: bubblewrap(),
-    scope: { worktree: root, readOnly: [worktree.gitDir], masked: [join(root, "masked.env"), join(root, "vault")], network: [] },
-    allowed: ["read", "write", "exec", "commit"],
-    redact: (text) => text.replaceAll(secret, "[SECRET]"),
-    logDir: join(dir, "logs"),
-    ran: (run) => ran.push(run),
-    edited: () => edits++,
-    ...more,
-  });
-  return (name: string, input: unknown): Promise<ToolResult> => {
-    const tool = tools.find((candidate) => candidate.name === name) as Tool;
-    return tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal: new AbortController().signal });
-  };
-}
-
-const refusal = (about: string | RegExp) => ({ isError: true, content: expect.stringMatching(about) });
+inAWorktree();
 
 describe("the toolset", () => {
   it("holds what the token's actions allow, and costs little to describe", () => {
@@ -348,63 +280,5 @@ describe("bash", () => {
     const results = await Promise.all([1, 2, 3].map(() => call("bash", { command: "true" })));
     expect(results.map(({ content }) => content)).toEqual(["over", "over", "over"]);
     expect(most).toBe(1);
-  });
-});
-
-describe.each<[how: string, more: () => Partial<CoderContext>]>([
-  ["by git in the sandbox", () => ({})],
-  ["by itself, where no command may run", () => ({ allowed: ["read"] })],
-  ["by itself, where there is no sandbox", () => ({ sandbox: noSandbox() })],
-])("grep, %s", (_, more) => {
-  beforeAll(() => {
-    put({
-      "find/a.ts": "const needle = 1;\n// it's a Needle\n",
-      "find/b.md": "needle\n",
-      "find/deep/c.ts": "x\nneedle42\n",
-      "find/node_modules/d.ts": "needle\n",
-      "find/bin": Buffer.from("needle\0\n"),
-    });
-  });
-
-  it("finds lines by pattern, path and glob", async () => {
-    const call = hands(more());
-    const grep = async (input: object) => (await call("grep", input)).content.split("\n").sort();
-    expect(await grep({ pattern: "needle", path: "find" })).toEqual([
-      "find/a.ts:1:const needle = 1;",
-      "find/b.md:1:needle",
-      "find/deep/c.ts:2:needle42",
-    ]);
-    expect(await grep({ pattern: "needle\\d+" })).toEqual(["find/deep/c.ts:2:needle42"]);
-    expect(await grep({ pattern: "needle", glob: "*.ts" })).toEqual(["find/a.ts:1:const needle = 1;", "find/deep/c.ts:2:needle42"]);
-    expect(await grep({ pattern: "needle", path: "find", glob: "deep/**" })).toEqual(["find/deep/c.ts:2:needle42"]);
-    expect(await grep({ pattern: "it's a", path: "find/a.ts" })).toEqual(["find/a.ts:2:// it's a Needle"]);
-    expect(await grep({ pattern: "-e" })).toEqual(["No match for -e."]);
-  });
-
-  it("bounds its answer, and refuses a pattern that is none or never ends", async () => {
-    put({ "find/many.txt": `match ${"y".repeat(1_000)}\n`.repeat(300), "find/evil.txt": `${"a".repeat(40)}!\n` });
-    const call = hands(more());
-    const { content } = await call("grep", { pattern: "match", path: "find/many.txt" });
-    expect(content.split("\n")).toHaveLength(101);
-    expect(content).toMatch(/narrow pattern, path or glob$/);
-    expect(content.length).toBeLessThan(40_000);
-    expect(await call("grep", { pattern: "(unclosed" })).toMatchObject({ isError: true });
-    expect(await call("grep", { pattern: "x", path: "not-there" })).toMatchObject(refusal("glob"));
-    const started = performance.now();
-    await call("grep", { pattern: "^(a|a)*(a|aa)*$", path: "find/evil.txt" });
-    expect(performance.now() - started).toBeLessThan(30_000);
-    rmSync(join(root, "find/many.txt"));
-  });
-});
-
-describe("glob", () => {
-  it("lists by name, without node_modules, within its bound", async () => {
-    put(Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`many/f${String(i).padStart(3, "0")}.txt`, ""])));
-    put({ "many/node_modules/x.txt": "" });
-    const lines = (await hands()("glob", { pattern: "**/*.txt", path: "many" })).content.split("\n");
-    expect(lines).toHaveLength(201);
-    expect(lines.slice(0, 2)).toEqual(["many/f000.txt", "many/f001.txt"]);
-    expect(lines.at(-1)).toBe("… 50 more: narrow the pattern");
-    expect((await hands()("glob", { pattern: "*.none" })).content).toBe('No file matches "*.none".');
   });
 });

@@ -1,0 +1,73 @@
+/** The coder's tools at work in a worktree. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect } from "vitest";
+import type { Tool, ToolResult } from "#ports/tool.ts";
+import type { Worktree } from "#ports/workspace.ts";
+import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
+import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import type { CoderContext } from "../../branch-agent/tools/context.ts";
+
+export const secret = `s3cr3t-${process.pid}`;
+export let dir: string;
+export let root: string;
+export let worktree: Worktree;
+/** What the tools told since the test began. */
+export let ran: { command: string; exitCode: number | null; durationMs: number }[];
+export let edits: number;
+let calls = 0;
+
+/** The file's tests share one worktree. */
+export function inAWorktree() {
+  beforeAll(() => {
+    dir = realpathSync(mkdtempSync(join(tmpdir(), "tools-test-")));
+    const repo = join(dir, "repo");
+    root = join(dir, "worktree");
+    mkdirSync(repo);
+    const git = (...args: string[]) =>
+      execFileSync("git", ["-C", repo, "-c", "user.name=o", "-c", "user.email=o@example.invalid", ...args]);
+    git("init", "-q");
+    git("commit", "-q", "--allow-empty", "-m", "first");
+    git("worktree", "add", "-q", root);
+    worktree = { path: root, gitDir: join(repo, ".git"), base: "", branch: "", test: null };
+    writeFileSync(join(dir, "outside.txt"), "outside\n");
+  });
+
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  beforeEach(() => {
+    ran = [];
+    edits = 0;
+  });
+}
+
+export function put(files: Record<string, string | Buffer>) {
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), content);
+  }
+}
+export const disk = (name: string) => readFileSync(join(root, name), "utf8");
+
+/** A run's tools, called as the agent loop does. */
+export function hands(more: Partial<CoderContext> = {}) {
+  const tools = coderTools({
+    worktree,
+    sandbox: bubblewrap(),
+    scope: { worktree: root, readOnly: [worktree.gitDir], masked: [join(root, "masked.env"), join(root, "vault")], network: [] },
+    allowed: ["read", "write", "exec", "commit"],
+    redact: (text) => text.replaceAll(secret, "[SECRET]"),
+    logDir: join(dir, "logs"),
+    ran: (run) => ran.push(run),
+    edited: () => edits++,
+    ...more,
+  });
+  return (name: string, input: unknown): Promise<ToolResult> => {
+    const tool = tools.find((candidate) => candidate.name === name) as Tool;
+    return tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal: new AbortController().signal });
+  };
+}
+
+export const refusal = (about: string | RegExp) => ({ isError: true, content: expect.stringMatching(about) });
