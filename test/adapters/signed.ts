@@ -2,7 +2,7 @@
 import { createHmac, createPrivateKey, sign } from "node:crypto";
 import { expect } from "vitest";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
-import { type Envelope, envelopeType, orderLifeS } from "#core/envelope.ts";
+import { type Envelope, envelopeType, kinds } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenType } from "#core/ops-token.ts";
@@ -30,7 +30,7 @@ export const order: Envelope<"order"> = {
   aud: "homer",
   kind: "order",
   iat: nowS,
-  exp: nowS + orderLifeS,
+  exp: nowS + kinds.order.lifeS,
   seq: 1,
   corr: "task_0001",
   body: {

@@ -1,6 +1,6 @@
 import { createPrivateKey, sign } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { type Envelope, maxEntryBytes, orderLifeS } from "#core/envelope.ts";
+import { type Envelope, kinds, maxEntryBytes } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { opsTokenType } from "#core/ops-token.ts";
@@ -131,7 +131,7 @@ describe("envelopes", () => {
     await refused(born(nowS - 100, nowS - 60), "bad_envelope", /expired/);
     await expect(born(nowS + 60, nowS + 100)).resolves.toBeTruthy();
     await refused(born(nowS + 61, nowS + 100), "bad_envelope", /future/);
-    await refused(openAs(envelopeJws, nowMs + (orderLifeS + 60) * 1000), "bad_envelope", /expired/);
+    await refused(openAs(envelopeJws, nowMs + (kinds.order.lifeS + 60) * 1000), "bad_envelope", /expired/);
   });
 
   it("refuses duplicate keys, in header and payload", async () => {

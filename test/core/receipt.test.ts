@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { judge, type Receipt, receiptSchema, type TestRun, type Verdict } from "#core/receipt.ts";
+
+const run = (exitCode: number | null): TestRun => ({ command: "npm test", exitCode, durationMs: 10, tail: "" });
+const runs = { none: null, passed: run(0), failed: run(1), "never ended": run(null) };
+type Run = keyof typeof runs;
+
+describe("judge", () => {
+  /** Before, after, verdict, and a word that the reason must hold. */
+  const table: [Run, Run, Verdict, RegExp][] = [
+    ["none", "none", "unverified", /names no tests/],
+    ["none", "passed", "verified", /pass/],
+    ["none", "failed", "unverified", /were not run before/],
+    ["none", "never ended", "unverified", /were not run before/],
+    ["passed", "none", "unverified", /not run after/],
+    ["passed", "passed", "verified", /^the tests pass$/],
+    ["passed", "failed", "regressed", /passed before and fail now/],
+    ["passed", "never ended", "regressed", /passed before/],
+    ["failed", "none", "unverified", /not run after/],
+    ["failed", "passed", "verified", /failed before and pass now/],
+    ["failed", "failed", "unverified", /still fail/],
+    ["failed", "never ended", "unverified", /still fail/],
+    ["never ended", "none", "unverified", /not run after/],
+    ["never ended", "passed", "verified", /failed before and pass now/],
+    ["never ended", "failed", "unverified", /still fail/],
+    ["never ended", "never ended", "unverified", /still fail/],
+  ];
+
+  it("has a row for every pair", () => expect(table).toHaveLength(Object.keys(runs).length ** 2));
+
+  it.each(table)("before %s, after %s: %s", (before, after, verdict, why) => {
+    const judged = judge(runs[before], runs[after]);
+    expect(judged.verdict).toBe(verdict);
+    expect(judged.why).toMatch(why);
+  });
+
+  it("claims nothing about a run that was not made", () => {
+    for (const [before, after] of table) {
+      const { why } = judge(runs[before], runs[after]);
+      if (before === "none") expect(why).not.toMatch(/before (and|they)|passed before|failed before/);
+    }
+  });
+
+  it("takes any exit code but 0 as a failure", () => {
+    for (const code of [1, 2, 127, 137, -1]) expect(judge(run(0), run(code)).verdict).toBe("regressed");
+  });
+});
+
+describe("receiptSchema", () => {
+  const receipt: Receipt = {
+    ...{
+      verdict: "verified",
+      why: "the tests pass",
+      base: "a".repeat(40),
+      head: "b".repeat(40),
+      branch: "uac/task",
+      patch: null,
+      patchSha256: null,
+    },
+    ...{
+      diffstat: { files: 1, insertions: 2, deletions: 3, text: "" },
+      commands: [],
+      testsBefore: run(1),
+      testsAfter: run(0),
+      steps: 4,
+      wallMs: 5,
+    },
+    ...{ limitsHit: [], approvals: [] },
+  };
+
+  it("takes what an executor measured", () => expect(receiptSchema.parse(receipt)).toEqual(receipt));
+
+  it.each([
+    ["an invented verdict", { verdict: "perfect" }],
+    ["an unknown key", { approved: true }],
+    ["no verdict", { verdict: undefined }],
+    ["half a step", { steps: 0.5 }],
+    ["negative time", { wallMs: -1 }],
+    ["a patch beyond the bus", { patch: "x".repeat(150_001) }],
+  ])("refuses %s", (_, change) => expect(receiptSchema.safeParse({ ...receipt, ...change }).success).toBe(false));
+});
