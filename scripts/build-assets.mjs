@@ -4,7 +4,7 @@
  * dashboard/assets.ts is current (exit 1 if not).
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, parse } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -39,9 +39,15 @@ if (process.argv.includes("--check")) {
   process.exitCode = current ? 0 : 1;
 } else {
   if (!current) await writeFile(names, code);
-  await rm(out, { recursive: true, force: true });
   await mkdir(join(out, "assets"), { recursive: true });
-  for (const { content, path } of files) await writeFile(join(out, path), content);
+  // What is current is never taken away or touched, so that this can run beside a server.
+  for (const { content, path } of files) {
+    const there = await readFile(join(out, path)).catch(() => null);
+    if (!there?.equals(content)) await writeFile(join(out, path), content);
+  }
+  for (const file of await readdir(join(out, "assets"))) {
+    if (!files.some(({ path }) => path === `/assets/${file}`)) await rm(join(out, "assets", file), { force: true });
+  }
   // The names change with the content, so a browser may keep them for good (read by Cloudflare's static assets).
   await writeFile(
     join(out, "_headers"),

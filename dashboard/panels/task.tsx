@@ -62,7 +62,7 @@ function TaskView({ story, now }: { story: TaskStory; now: number }) {
           <h2 id="log">Log</h2>
           <details id="log-text">
             <summary>The end of the factory's log</summary>
-            <Printed label="Log">{plain(task.log)}</Printed>
+            <Printed label="The end of the log">{plain(task.log)}</Printed>
           </details>
         </section>
       )}
