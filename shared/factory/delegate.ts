@@ -4,7 +4,7 @@ import type { Route } from "#core/routing.ts";
 import type { VpSeat } from "#core/vp.ts";
 import type { Task } from "#ports/store.ts";
 import { cardLetter } from "./card.ts";
-import { candidates, dispatchTask, publishOrders } from "./dispatch.ts";
+import { candidates, dispatchTask, publishOrders, wayOf } from "./dispatch.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 export interface Delegation {
@@ -31,7 +31,8 @@ export async function delegate(deps: Headquarters, wish: Delegation): Promise<{ 
   const created = await required(deps, wish.id);
 
   const fleet = candidates(await store.factories.list(), clock.now());
-  const route = created.state === "queued" ? await dispatchTask(deps, created, fleet) : null;
+  const route = created.state === "queued" ? wayOf(created, fleet) : null;
+  if (route) await dispatchTask(deps, created, route);
   const task = await required(deps, wish.id);
   await store.letters.add([cardLetter(deps, task)], clock.now());
   await publishOrders(deps);

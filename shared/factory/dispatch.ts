@@ -8,7 +8,9 @@ import { seal } from "./seal.ts";
 
 type Deps = Pick<Headquarters, "self" | "store" | "bus" | "signer" | "clock" | "ids" | "log">;
 
-/** At most this many tasks are routed, and this many orders published, in one go: the rest waits for the next. */
+/** Waiting tasks that are looked at in one go, oldest first: more than `batch`, so that those which can't go hold up none that can. */
+const considered = 100;
+/** At most this many tasks are given out, and this many orders published, in one go: the rest waits for the next. */
 const batch = 10;
 
 /** The fleet as the router sees it. */
@@ -30,23 +32,28 @@ export function candidates(fleet: readonly Factory[], now: number): Candidate[] 
   );
 }
 
-/** Routes one queued or held task and, if it goes somewhere, writes its order. Resolves to what was decided. */
-export async function dispatchTask(deps: Deps, task: Task, fleet: readonly Candidate[]): Promise<Route> {
+/** Where a queued or held task goes now. */
+export function wayOf(task: Task, fleet: readonly Candidate[]): Route {
+  return route({ kind: task.kind, workspace: task.workspace, factory: task.wanted }, fleet);
+}
+
+/** A busy fleet is an ordinary queue; everything else needs something to change first, and is told. */
+function stays(task: Task, way: Route): boolean {
+  return "hold" in way && (task.state === "held" || way.hold === "busy");
+}
+
+/** Does what `way` says with one queued or held task: writes its order, or holds it. */
+export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<void> {
   const { store, clock } = deps;
-  const way = route({ kind: task.kind, workspace: task.workspace, factory: task.wanted }, fleet);
+  if (stays(task, way)) return;
   const now = clock.now();
-
   if ("hold" in way) {
-    // A busy fleet is an ordinary queue; everything else needs something to change first, and is told.
-    if (task.state === "queued" && way.hold !== "busy") {
-      await store.tasks.move(task.id, task.epoch, "hold", { kind: "held", text: way.reason, code: way.hold }, now);
-    }
-    return way;
+    await store.tasks.move(task.id, task.epoch, "hold", { kind: "held", text: way.reason, code: way.hold }, now);
+    return;
   }
-
   if (task.state === "held") {
     const entry = { kind: "released", text: way.reason, code: "" };
-    if (!(await store.tasks.move(task.id, task.epoch, "release", entry, now))) return way;
+    if (!(await store.tasks.move(task.id, task.epoch, "release", entry, now))) return;
   }
   const body = {
     task: task.id,
@@ -66,16 +73,20 @@ export async function dispatchTask(deps: Deps, task: Task, fleet: readonly Candi
     { factory: way.to, reason: way.reason, order: order.jws, orderId: order.id },
     clock.now(),
   );
-  return way;
 }
 
 /** Routes everything that waits for a factory, then publishes. */
 export async function dispatchAll(deps: Deps): Promise<void> {
-  const waiting = await deps.store.tasks.list({ states: ["queued", "held"], limit: batch });
+  const waiting = await deps.store.tasks.list({ states: ["queued", "held"], oldestFirst: true, limit: considered });
   if (waiting.length > 0) {
     const fleet = candidates(await deps.store.factories.list(), deps.clock.now());
-    for (const task of waiting.toReversed()) {
-      const way = await dispatchTask(deps, task, fleet);
+    let given = 0;
+    for (const task of waiting) {
+      const way = wayOf(task, fleet);
+      if (stays(task, way)) continue;
+      if (given === batch) break;
+      given += 1;
+      await dispatchTask(deps, task, way);
       const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
       if (factory) factory.busy += 1;
     }

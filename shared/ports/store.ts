@@ -103,6 +103,8 @@ export interface TaskFilter {
   states?: readonly TaskState[];
   factory?: string;
   chat?: number;
+  /** Else newest first. */
+  oldestFirst?: boolean;
   limit: number;
 }
 
@@ -110,7 +112,6 @@ export interface Tasks {
   /** False if the id is known: the same delegation twice is one task. */
   create(task: NewTask, event: TaskEventEntry, now: number): Promise<boolean>;
   get(id: string): Promise<Task | null>;
-  /** Newest first. */
   list(filter: TaskFilter): Promise<Task[]>;
   /** One batch: queued → dispatched, an attempt row, an event, and the sealed order in the outbox. False: someone was faster. */
   dispatch(

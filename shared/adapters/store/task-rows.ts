@@ -20,13 +20,21 @@ export function taskReading({ q, run }: Database): Reading {
       return row ? toTask(row) : null;
     },
 
-    async list({ states, factory, chat, limit }) {
+    async list({ states, factory, chat, oldestFirst = false, limit }) {
       const where = and(
         states ? inArray(tasks.state, [...states]) : undefined,
         factory === undefined ? undefined : eq(tasks.factory, factory),
         chat === undefined ? undefined : eq(tasks.chat, chat),
       );
-      const rows = await run(q.select().from(tasks).where(where).orderBy(desc(tasks.createdAt), sql`rowid desc`).limit(limit));
+      const order = oldestFirst ? [asc(tasks.createdAt), sql`rowid asc`] : [desc(tasks.createdAt), sql`rowid desc`];
+      const rows = await run(
+        q
+          .select()
+          .from(tasks)
+          .where(where)
+          .orderBy(...order)
+          .limit(limit),
+      );
       return rows.map(toTask);
     },
 

@@ -147,7 +147,7 @@ export function stepCases(bench: Bench): void {
     expect((await bench.store.tasks.events("task_1")).filter((event) => event.kind === "cancel_requested")).toHaveLength(1);
   });
 
-  it("lists what is asked for, newest first", async () => {
+  it("lists what is asked for, newest or oldest first", async () => {
     for (const [i, id] of ["task_a", "task_b", "task_c"].entries()) {
       await bench.store.tasks.create({ ...newTask, id, chat: i < 2 ? 1 : 2 }, delegated, 100);
     }
@@ -159,5 +159,6 @@ export function stepCases(bench: Bench): void {
     expect(await ids({ states: ["queued", "held"], chat: 1 })).toEqual(["task_b"]);
     expect(await ids({ factory: "desk" })).toEqual(["task_a"]);
     expect(await ids({ states: [] })).toEqual([]);
+    expect(await ids({ oldestFirst: true }, 2)).toEqual(["task_a", "task_b"]);
   });
 }
