@@ -1,6 +1,6 @@
-/** The stand-in at the front desk: knows five kinds of wishes by their words, calls the tool, tells what it said. */
+/** The stand-in at the front desk: knows six kinds of wishes by their words, calls the tool, tells what it said. */
 import { type Conversation, fill, type Step } from "./conversation.ts";
-import { type FleetView, readFleet, readTasks } from "./tool-text.ts";
+import { type FleetView, readFleet, readTasks, taskIdIn } from "./tool-text.ts";
 import type { Says } from "./wire.ts";
 
 export const introduction =
@@ -8,7 +8,7 @@ export const introduction =
   'I can have failing tests of a repository fixed ("The tests of … fail. Fix them."), tell the status of the fleet, what the tasks are doing ' +
   "and what they cost, and cancel the newest task. For anything else, set a model's API key.";
 
-type Wish = "cancel" | "work" | "cost" | "tasks" | "fleet" | "unknown";
+type Wish = "cancel" | "work" | "cost" | "tasks" | "fleet" | "view" | "unknown";
 
 const subject = /\b(tests?|suite|code|repo(sitory)?|bugs?|build|ci|function|module|project|workspace|package)\b/;
 const deed =
@@ -28,6 +28,7 @@ export function wishOf(message: string): Wish {
   if (isWork) return "work";
   if (/\b(cancel|abort)\b/.test(text)) return "cancel";
   if (negated.test(text)) return "unknown";
+  if (/\b(dashboard|corporation view)\b/.test(text)) return "view";
   if (/\b(fleet|factor(y|ies)|machines?|desktops?|status|who is (there|online))\b/.test(text)) return "fleet";
   if (/\b(tasks?|progress|how('s| is| are)\b.*\b(it|that|things|they|going|doing)|done yet|finished yet)\b/.test(text)) return "tasks";
   return "unknown";
@@ -40,7 +41,7 @@ export function attend(talk: Conversation): Says {
   if (wish === "cancel") return cancelNewest(talk);
   if (wish === "cost") return report(talk, "cost");
   if (wish === "tasks") return report(talk, "task");
-  if (wish === "fleet") return report(talk, "fleet");
+  if (wish === "fleet" || wish === "view") return report(talk, wish);
   return { text: introduction };
 }
 
@@ -108,7 +109,7 @@ function titleOf(message: string): string {
 function cancelNewest(talk: Conversation): Says {
   const done = resultOf(talk, "cancel");
   if (done) return { text: done.isError ? `I could not cancel it: ${done.result}` : done.result || "It is cancelled." };
-  const named = readTasks(talk.asked)[0]?.id;
+  const named = taskIdIn(talk.asked);
   if (named) return call(talk, "cancel", { id: named, reason: "the owner asked for it" });
   const list = resultOf(talk, "task");
   if (!list && talk.tools.has("task")) return call(talk, "task", {});

@@ -27,7 +27,7 @@ const maxSources = 8;
 /** Ends with what it saw. */
 export function* repair(talk: Conversation): Plan<End> {
   const files = yield* list(talk);
-  const command = yield* findTestCommand(talk, files);
+  const command = yield* findTestCommand(talk);
   if (!command) return failed("I found no command that runs the tests: none was named, and package.json has no `test` script.");
 
   const first = yield* look({ name: "bash", input: { command }, text: `I run the tests: ${command}` });
@@ -133,12 +133,11 @@ function* list(talk: Conversation): Plan<string[]> {
 }
 
 /** As the instruction or the system prompt names it, else the `test` script of package.json. */
-function* findTestCommand(talk: Conversation, files: string[]): Plan<string | null> {
+function* findTestCommand(talk: Conversation): Plan<string | null> {
   for (const text of [talk.asked, talk.system]) {
     const named = text.match(/\btests?\b[^.\n`:]{0,30}(?:run with|command(?: is)?|with)\s*:?\s*`?([^`\n]+?)`?(?:\.\s|\.?$|`|\n)/im)?.[1];
     if (named && /^(npm|npx|node|yarn|pnpm|make|bun)\b/.test(named)) return named.trim();
   }
-  if (files.length > 0 && !files.includes("package.json")) return null;
   const manifest = yield* readFile("package.json", "I look for the command that runs the tests.");
   return manifest && /"test"\s*:\s*"[^"]+"/.test(manifest.text) ? "npm test" : null;
 }

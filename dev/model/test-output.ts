@@ -1,4 +1,5 @@
 /** What Node's test runner prints, in either of its formats (`spec`, `tap`): counts, and each failure with its place. */
+import { stripVTControlCharacters } from "node:util";
 
 export interface Place {
   file: string;
@@ -24,7 +25,8 @@ export interface TestReport {
 }
 
 /** Null if no counts of Node's test runner are in the text. */
-export function readTestReport(output: string): TestReport | null {
+export function readTestReport(printed: string): TestReport | null {
+  const output = stripVTControlCharacters(printed);
   const pass = count(output, "pass");
   const fail = count(output, "fail");
   if (pass === null || fail === null) return null;

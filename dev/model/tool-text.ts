@@ -10,9 +10,8 @@ export function readFleet(text: string): FleetView {
   const data = parse(text);
   if (data !== undefined) return fleetFromJson(data);
   const workspaces = [...text.matchAll(/\bworkspaces?\b\s*[:=]?\s*([^\n;()]*)/gi)].flatMap((match) => names(match[1] ?? ""));
-  const factories = [...text.matchAll(/^\W*([\w.-]+)\b.*\b(online|stale|offline|draining|pending)\b/gim)].flatMap(
-    (match) => match[1] ?? [],
-  );
+  const lines = text.matchAll(/^\W*(\w[^\n(:]*?)\s*(?:\(([\w-]+)\))?:.*\b(?:online|stale|offline|draining|pending)\b/gim);
+  const factories = [...lines].flatMap(([, name, id]) => [name, id].filter((part) => part !== undefined));
   return { factories: [...new Set(factories)], workspaces: [...new Set(workspaces)] };
 }
 
@@ -48,22 +47,30 @@ export interface TaskView {
   ended: boolean;
 }
 
-const alive = /\b(queued|waiting|held|dispatched|running|awaiting_approval|paused)\b/i;
-const over = /\b(succeeded|failed|cancelled|canceled|expired|dead|done|finished)\b/i;
+const states =
+  /\b(?:(queued|waiting|held|dispatched|running|awaiting_approval|paused)|succeeded|failed|cancelled|canceled|expired|dead|done|finished)\b/i;
+
+/** An id of a task in running text: a word with a digit and a dash or an underscore. */
+export function taskIdIn(text: string): string | null {
+  return text.match(/\b(?=[\w-]*\d)[a-z]+\d*[-_][0-9a-z]{4,}\b/i)?.[0] ?? null;
+}
 
 /** Tasks in the order in which the text names them: the newest first, as lists of tasks are. */
 export function readTasks(text: string): TaskView[] {
   const data = parse(text);
   if (data === undefined) {
     return text.split("\n").flatMap((line) => {
-      const id = line.match(/\b[a-z]{1,8}_[0-9A-Za-z]{6,}\b/)?.[0];
-      return id ? [{ id, ended: over.test(line) && !alive.test(line) }] : [];
+      const id = line.match(/^\W*(\w[\w-]*)/)?.[1];
+      // The first state on a line is the task's; a later one is a word of its title.
+      const state = line.match(states);
+      return id && state ? [{ id, ended: state[1] === undefined }] : [];
     });
   }
   const tasks: (TaskView & { at: number })[] = [];
   walk(data, (object) => {
     const { id, state, createdAt } = object;
-    if (typeof id === "string" && typeof state === "string") tasks.push({ id, ended: over.test(state), at: Number(createdAt) || 0 });
+    if (typeof id === "string" && typeof state === "string")
+      tasks.push({ id, ended: !states.exec(state)?.[1], at: Number(createdAt) || 0 });
   });
   return tasks.sort((a, b) => b.at - a.at);
 }

@@ -21,6 +21,7 @@ const tools = [
   },
   { name: "fleet", input_schema: { type: "object", properties: {} } },
   { name: "task", input_schema: { type: "object", properties: properties("id") } },
+  { name: "view", input_schema: { type: "object", properties: {} } },
 ];
 
 /** Asks, and answers each tool call from `results`, until the stand-in answers in words. */
@@ -38,7 +39,14 @@ function talk(message: string, results: Record<string, string>, offered: WireReq
   throw new Error("it never answered");
 }
 
-const fleet = "desk-1 (branch): online, 1 slot free, workspaces: demo-shop, blog-engine\nattic (branch): offline, workspaces: old-crm";
+const fleet = `desk-1 (b1): online, heard of 3 s ago
+  led by Homer; scripted/scripted-1; busy 0/1
+  capabilities: VP_CODER, FILES
+  workspaces: demo-shop, blog-engine
+The Attic (attic): offline, heard of 900 s ago
+  workspaces: old-crm
+cellar (b3): online, heard of 5 s ago
+  workspaces: none`;
 
 describe("the stand-in at the front desk", () => {
   it.each([
@@ -52,17 +60,23 @@ describe("the stand-in at the front desk", () => {
   ])("has work done: %s", (message) => {
     const { calls, text } = talk(message, {
       fleet,
-      delegate: "Task task_0123456789abcdef goes to desk-1: it has the workspace demo-shop.",
+      delegate: "Task t12-a1b2c3 is dispatched at desk-1: desk-1 has the workspace demo-shop.",
     });
     expect(calls.map((call) => call.name)).toEqual(["fleet", "delegate"]);
     expect(calls[1]?.input).toMatchObject({ kind: "coder", workspace: "demo-shop", instruction: message });
-    expect(text).toContain("task_0123456789abcdef");
+    expect(text).toContain("t12-a1b2c3");
     expect(text).toContain("desk-1");
   });
 
   it("takes another workspace when the words mean another", () => {
-    const { calls } = talk("Fix the tests of the blog engine, on desk-1", { fleet });
-    expect(calls[1]?.input).toMatchObject({ workspace: "blog-engine", factory: "desk-1" });
+    const { calls } = talk("Fix the tests of the blog engine, please", { fleet });
+    expect(calls[1]?.input).toMatchObject({ workspace: "blog-engine" });
+  });
+
+  it("names the factory that the owner names", () => {
+    expect(talk("Fix the tests of the blog engine on desk-1", { fleet }).calls[1]?.input).toMatchObject({ factory: "desk-1" });
+    expect(talk("Fix the tests of the old CRM, on The Attic", { fleet }).calls[1]?.input).toMatchObject({ factory: "The Attic" });
+    expect(talk("Fix the tests of the blog engine", { fleet }).calls[1]?.input).not.toHaveProperty("factory");
   });
 
   it("takes the only workspace whatever it is called", () => {
@@ -99,6 +113,7 @@ describe("the stand-in at the front desk", () => {
     ["Show me the tasks", "task"],
     ["How is it going?", "task"],
     ["Are the tests fixed yet?", "task"],
+    ["Open the dashboard", "view"],
   ])("answers %s from the tool %s", (message, tool) => {
     const { calls, text } = talk(message, { [tool]: "$0.42 for 3 of 3" });
     expect(calls.map((call) => call.name)).toEqual([tool]);
@@ -106,18 +121,17 @@ describe("the stand-in at the front desk", () => {
   });
 
   it("cancels the newest task that is not over", () => {
-    const task =
-      "task_aaaaaaaaaaaaaaaa succeeded: Fix tests\ntask_bbbbbbbbbbbbbbbb running: Fix what failed\ntask_cccccccccccccccc queued: More";
-    const { calls, text } = talk("Stop it, please", { task, cancel: "task_bbbbbbbbbbbbbbbb is cancelled." });
+    const task = "t12-a1b2c3: succeeded at desk-1 – Fix tests\nt11-bbbbbb: running at desk-1 – Fix what failed\nt9-cccccc: queued – More";
+    const { calls, text } = talk("Stop it, please", { task, cancel: "Cancelled." });
     expect(calls).toEqual([
       { name: "task", input: {} },
-      { name: "cancel", input: { id: "task_bbbbbbbbbbbbbbbb", reason: expect.any(String) } },
+      { name: "cancel", input: { id: "t11-bbbbbb", reason: expect.any(String) } },
     ]);
-    expect(text).toBe("task_bbbbbbbbbbbbbbbb is cancelled.");
+    expect(text).toBe("Cancelled.");
   });
 
   it("cancels the task that is named, and none where none is left", () => {
-    expect(talk("cancel task_0123456789abcdef", {}).calls[0]).toMatchObject({ name: "cancel", input: { id: "task_0123456789abcdef" } });
+    expect(talk("cancel t11-bbbbbb", {}).calls[0]).toMatchObject({ name: "cancel", input: { id: "t11-bbbbbb" } });
     expect(talk("cancel", { task: '[{"id":"task_1","state":"failed"}]' }).text).toContain("nothing to cancel");
   });
 
