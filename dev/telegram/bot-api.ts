@@ -7,7 +7,7 @@ import * as z from "zod";
 import { ApiError, tooMany } from "./api-error.ts";
 import type { ChatState } from "./chat-state.ts";
 import { maxUpload } from "./limits.ts";
-import { Described, type Method } from "./methods.ts";
+import type { Method } from "./methods.ts";
 import { readParams } from "./params.ts";
 
 /**
@@ -101,10 +101,7 @@ async function answer(name: string, request: Request, methods: ReadonlyMap<strin
   try {
     const method = methods.get(name.toLowerCase());
     if (method === undefined) throw new ApiError(404, "Not Found: method not found");
-    const result = await method(await readParams(request));
-    return Response.json(
-      result instanceof Described ? { ok: true, result: result.result, description: result.description } : { ok: true, result },
-    );
+    return Response.json({ ok: true, result: await method(await readParams(request)) });
   } catch (error) {
     if (error instanceof ApiError) return refusal(error);
     console.error("telegram stand-in:", error);

@@ -1,4 +1,4 @@
-/** Telegram's limits, and the token buckets behind its 429. */
+/** Telegram's limits, its closed lists, and the token buckets behind its 429. */
 
 export const maxText = 4096;
 export const maxCaption = 1024;
@@ -40,3 +40,27 @@ export function tokenBucket(rate: Rate, now: () => number = Date.now) {
     },
   };
 }
+
+/** What a bot can be seen doing. */
+export const chatActions: readonly string[] = [
+  "typing",
+  "upload_photo",
+  "record_video",
+  "upload_video",
+  "record_voice",
+  "upload_voice",
+  "upload_document",
+  "choose_sticker",
+  "find_location",
+  "record_video_note",
+  "upload_video_note",
+];
+
+/** The emoji that Telegram lets a bot react with; ✅ is not among them. */
+export const reactions: readonly string[] = [
+  ..."👍👎❤🔥🥰👏😁🤔🤯😱🤬😢🎉🤩🤮💩🙏👌🕊🤡🥱🥴😍🐳🌚🌭💯🤣⚡🍌🏆💔🤨😐🍓🍾💋🖕😈😴😭🤓👻👀🎃🙈😇😨🤝✍🤗🫡🎅🎄☃💅🤪🗿🆒💘🙉🦄😘💊🙊😎👾🤷😡",
+  "❤‍🔥",
+  "👨‍💻",
+  "🤷‍♂",
+  "🤷‍♀",
+];

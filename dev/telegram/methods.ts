@@ -1,12 +1,13 @@
 /** The Bot API methods that a text bot needs, with Telegram's checks and error texts. */
-import type { Message, ReactionTypeEmoji, User } from "grammy/types";
+import type { Message, User } from "grammy/types";
 import * as z from "zod";
 import { badRequest, tooMany } from "./api-error.ts";
-import type { ChatState, StoredMessage } from "./chat-state.ts";
+import type { ChatState, StoredFile, StoredMessage } from "./chat-state.ts";
 import { entitiesSchema, type Formatted, format } from "./entities.ts";
 import { readKeyboard } from "./keyboard.ts";
-import { type Limits, maxAnswerText, maxCaption, maxDownload, maxText, maxUpload, tokenBucket } from "./limits.ts";
+import { chatActions, type Limits, maxAnswerText, maxCaption, maxDownload, maxText, maxUpload, reactions, tokenBucket } from "./limits.ts";
 import type { Params } from "./params.ts";
+import { setupMethods } from "./setup-methods.ts";
 import type { Webhook } from "./webhook.ts";
 
 export interface MethodsContext {
@@ -20,17 +21,8 @@ export interface MethodsContext {
   queries: Map<string, number>;
 }
 
-/** A result, or with a description of what was done. Throws `ApiError`. */
+/** A call's result. Throws `ApiError`. */
 export type Method = (params: Params) => Promise<unknown> | unknown;
-export class Described {
-  readonly result: unknown;
-  readonly description: string;
-
-  constructor(result: unknown, description: string) {
-    this.result = result;
-    this.description = description;
-  }
-}
 
 /** The methods by lower-case name: Telegram's are case-insensitive. */
 export function botMethods(context: MethodsContext): ReadonlyMap<string, Method> {
@@ -53,10 +45,11 @@ export function botMethods(context: MethodsContext): ReadonlyMap<string, Method>
     const entities = params.json(field === "text" ? "entities" : "caption_entities", entitiesSchema, "MessageEntity") ?? [];
     return format(params.text(field), entities);
   };
-  const send = (params: Params, content: Partial<Message>) => {
+  const send = (params: Params, content: Partial<Message>, file?: StoredFile) => {
     const keyboard = readKeyboard(params, context.strictUrls);
     const reply = repliedTo(params, state);
     paced(sends);
+    if (file) state.putFile(file);
     const at = Date.now();
     const message = {
       message_id: state.nextMessageId(),
@@ -107,12 +100,13 @@ export function botMethods(context: MethodsContext): ReadonlyMap<string, Method>
       if (file.size > maxUpload) throw badRequest("file is too big");
       const { text, entities } = formatted(params, "caption");
       if (text.length > maxCaption) throw badRequest("message caption is too long");
-      const stored = await keepFile(state, file);
-      return send(params, {
+      const stored = await storedFile(file);
+      const content = {
         document: { file_name: stored.name, mime_type: stored.type, ...fileFields(stored) },
         ...(text !== "" && { caption: text }),
         ...(entities.length > 0 && { caption_entities: entities }),
-      } as Partial<Message>);
+      };
+      return send(params, content as Partial<Message>, stored);
     },
 
     editMessageText(params) {
@@ -144,7 +138,7 @@ export function botMethods(context: MethodsContext): ReadonlyMap<string, Method>
       const schema = z.array(z.object({ type: z.literal("emoji"), emoji: z.string() }));
       const given = (params.json("reaction", schema, "ReactionType") ?? []).map(({ emoji }) => emoji);
       if (given.length > 1) throw badRequest("REACTIONS_TOO_MANY");
-      if (given.some((emoji) => !(reactions as readonly string[]).includes(emoji))) throw badRequest("REACTION_INVALID");
+      if (given.some((emoji) => !reactions.includes(emoji))) throw badRequest("REACTION_INVALID");
       state.put({ ...old, reactions: given });
       return true;
     },
@@ -164,7 +158,7 @@ export function botMethods(context: MethodsContext): ReadonlyMap<string, Method>
 
     sendChatAction(params) {
       inChat(params);
-      if (!(actions as readonly string[]).includes(params.text("action"))) throw badRequest("wrong parameter action in request");
+      if (!chatActions.includes(params.text("action"))) throw badRequest("wrong parameter action in request");
       state.announce({ typing: true });
       return true;
     },
@@ -176,63 +170,9 @@ export function botMethods(context: MethodsContext): ReadonlyMap<string, Method>
       if (file.data.length > maxDownload) throw badRequest("file is too big");
       return { ...fileFields(file), file_path: file.path };
     },
-
-    setMyCommands(params) {
-      const list = params.json("commands", commandsSchema, "BotCommand");
-      if (list === null) throw badRequest('parameter "commands" is required');
-      state.setCommands(list);
-      return true;
-    },
-    getMyCommands: () => state.commands(),
-
-    setWebhook(params) {
-      const url = params.text("url");
-      const secret = params.text("secret_token");
-      if (secret.length > 256) throw badRequest("secret token is too long");
-      if (!/^[A-Za-z0-9_-]*$/.test(secret)) throw badRequest("secret token contains unallowed characters");
-      if (url !== "" && !URL.canParse(url)) throw badRequest("invalid webhook URL specified");
-      if (url !== "" && !mayHook(new URL(url))) throw badRequest("bad webhook: An HTTPS URL must be provided for webhook");
-      if (params.bool("drop_pending_updates")) dropPending(state);
-      const allowed = params.json("allowed_updates", z.array(z.string()), "allowed_updates") ?? [];
-      webhook.set(url === "" ? null : { url, secret, allowed });
-      return new Described(true, url === "" ? "Webhook was deleted" : "Webhook was set");
-    },
-    deleteWebhook(params) {
-      if (params.bool("drop_pending_updates")) dropPending(state);
-      webhook.set(null);
-      return new Described(true, "Webhook was deleted");
-    },
-    getWebhookInfo: () => webhook.info(),
   };
-  return new Map(Object.entries(methods).map(([name, method]) => [name.toLowerCase(), method]));
+  return new Map(Object.entries({ ...methods, ...setupMethods(state, webhook) }).map(([name, method]) => [name.toLowerCase(), method]));
 }
-
-const commandsSchema = z
-  .array(z.object({ command: z.string().regex(/^[a-z0-9_]{1,32}$/), description: z.string().min(1).max(256) }))
-  .max(100);
-
-const actions = [
-  "typing",
-  "upload_photo",
-  "record_video",
-  "upload_video",
-  "record_voice",
-  "upload_voice",
-  "upload_document",
-  "choose_sticker",
-  "find_location",
-  "record_video_note",
-  "upload_video_note",
-] as const;
-
-/** The emoji that Telegram lets a bot react with; ✅ is not among them. */
-const reactions = [
-  ..."👍👎❤🔥🥰👏😁🤔🤯😱🤬😢🎉🤩🤮💩🙏👌🕊🤡🥱🥴😍🐳🌚🌭💯🤣⚡🍌🏆💔🤨😐🍓🍾💋🖕😈😴😭🤓👻👀🎃🙈😇😨🤝✍🤗🫡🎅🎄☃💅🤪🗿🆒💘🙉🦄😘💊🙊😎👾🤷😡",
-  "❤‍🔥",
-  "👨‍💻",
-  "🤷‍♂",
-  "🤷‍♀",
-] as ReactionTypeEmoji["emoji"][];
 
 function known(params: Params, state: ChatState, otherwise: string): StoredMessage {
   const id = params.int("message_id");
@@ -262,14 +202,12 @@ function sameContent(a: Message, b: Message): boolean {
   return content(a) === content(b);
 }
 
-async function keepFile(state: ChatState, file: File) {
+async function storedFile(file: File): Promise<StoredFile> {
   const id = `BQAC${crypto.randomUUID().replaceAll("-", "")}`;
   const name = file.name.replace(/[/\\]/g, "_") || "file";
   const extension = name.match(/\.[a-zA-Z0-9]{1,8}$/)?.[0] ?? "";
   const data = new Uint8Array(await file.arrayBuffer());
-  const stored = { id, name, type: typeOf(name), path: `documents/file_${id.slice(4, 12)}${extension}`, data };
-  state.putFile(stored);
-  return stored;
+  return { id, name, type: typeOf(name), path: `documents/file_${id.slice(4, 12)}${extension}`, data };
 }
 
 /** Telegram guesses the type from the name. */
@@ -281,13 +219,4 @@ function typeOf(name: string): string {
 
 function fileFields(file: { id: string; data: Uint8Array }) {
   return { file_id: file.id, file_unique_id: `AgAD${file.id.slice(4, 16)}`, file_size: file.data.length };
-}
-
-/** Telegram takes HTTPS only; a stand-in on one machine also takes plain HTTP to that machine. */
-function mayHook(url: URL): boolean {
-  return url.protocol === "https:" || (url.protocol === "http:" && ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname));
-}
-
-function dropPending(state: ChatState) {
-  for (const { update } of [...state.pending()]) state.endUpdate(update.update_id, false);
 }

@@ -35,8 +35,11 @@ export type Owner = ReturnType<typeof owner>;
 export function owner(user: User, chat: Message["chat"], state: ChatState, webhook: Webhook, queries: Map<string, number>) {
   let lastQuery = BigInt(Date.now()) << 20n;
 
-  const queue = (content: Omit<Update, "update_id">, message: number | null) => {
+  const room = () => {
     if (state.pending().length >= maxPending) throw new Error(`${maxPending} updates wait already, and the webhook takes none of them.`);
+  };
+  const queue = (content: Omit<Update, "update_id">, message: number | null) => {
+    room();
     const update = state.addUpdate(content, message, Date.now());
     webhook.kick();
     return update;
@@ -48,7 +51,7 @@ export function owner(user: User, chat: Message["chat"], state: ChatState, webho
       const typed = formatTyped(text);
       if (typed.text === "") throw new Error("There is nothing to send.");
       if (typed.text.length > maxText) throw new Error(`A message has at most ${maxText} characters; this one has ${typed.text.length}.`);
-      if (state.pending().length >= maxPending) throw new Error(`${maxPending} updates wait already, and the webhook takes none of them.`);
+      room();
       const original = replyTo === undefined ? null : state.message(replyTo);
       if (replyTo !== undefined && original === null) throw new Error(`There is no message ${replyTo} to reply to.`);
       const at = Date.now();

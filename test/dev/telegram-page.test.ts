@@ -64,7 +64,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
   hookUrl = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`;
   browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium",
+    executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -185,7 +185,8 @@ describe("what it shows", () => {
     await fetch(`${telegram.apiRoot}/bot${token}/sendChatAction?chat_id=${owner}&action=typing`);
     await page.locator("#presence", { hasText: "typing" }).waitFor();
     await deliver(text("here"));
-    await page.locator("#presence", { hasText: "bot" }).waitFor();
+    await page.locator(".theirs", { hasText: "here" }).waitFor();
+    expect(await page.locator("#presence").textContent()).toBe("bot");
   });
 
   test("that nobody takes the messages", async () => {
