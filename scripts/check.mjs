@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { root, setUpOrExit } from "./setup.mjs";
 
 const limitMs = 120_000;
+const shownLines = 120;
 const parts = [
   { name: "unit tests and import walls", args: ["vitest/vitest.mjs", "run", "--project", "unit", "--reporter=dot"] },
   { name: "types", args: ["typescript/bin/tsc", "-p", "."] },
@@ -45,10 +46,17 @@ function run({ name, args: [file, ...args] }) {
       const ok = code === 0;
       const seconds = secondsSince(began);
       const line = `${ok ? "ok    " : "FAILED"} ${name} (${seconds} s)\n`;
-      (json ? process.stderr : process.stdout).write(ok ? line : `${line}${output.trimEnd()}\n`);
+      (json ? process.stderr : process.stdout).write(ok ? line : `${line}${headOf(output)}\n`);
       done({ name, ok, seconds });
     });
   });
+}
+
+/** @param {string} output */
+function headOf(output) {
+  const lines = output.trimEnd().split("\n");
+  if (lines.length <= shownLines) return lines.join("\n");
+  return [...lines.slice(0, shownLines), `… and ${lines.length - shownLines} lines more`].join("\n");
 }
 
 /** @param {number} from */

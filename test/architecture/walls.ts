@@ -115,11 +115,6 @@ export const passes: readonly Pass[] = [
     reason: "headquarters mounts the dashboard; the dashboard knows nothing of headquarters",
   },
   {
-    from: /^hq-worker\/node\.ts$/,
-    to: /^node:|^@hono\/node-server$|^shared\/adapters\//,
-    reason: "headquarters on a VPS: the same app under Node",
-  },
-  {
     from: /^dashboard\/(index|compose)\.ts$/,
     to: /^node:|^@hono\/node-server$/,
     reason: "the dashboard alone under Node",
