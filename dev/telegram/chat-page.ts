@@ -150,4 +150,3 @@ function statusOf(webhook: Webhook, state: ChatState) {
   const { url, pending_update_count: pending, last_error_message: error } = webhook.info();
   return { webhook: { set: url !== "", pending, error: error ?? null }, commands: state.commands() };
 }
-export type StatusOf = typeof statusOf;

@@ -2,7 +2,7 @@
 import { el, renderMessage } from "./message.js";
 
 /** @typedef {import("../owner.ts").ChatMessage} Message */
-/** @typedef {ReturnType<import("../chat-page.ts").StatusOf>} Status */
+/** @typedef {{ webhook: { set: boolean, pending: number, error: string | null }, commands: readonly { command: string, description: string }[] }} Status */
 
 /** @param {string} id */
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
