@@ -4,8 +4,6 @@
  */
 import type { Price } from "./ledger.ts";
 
-export const pricesAsOf = "2026-11";
-
 /** Dollars per million tokens: input, cache read, 5-minute write, 1-hour write, output. */
 type Row = readonly [input: number, read: number, write5m: number, write1h: number, output: number];
 
