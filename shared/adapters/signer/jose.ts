@@ -1,5 +1,5 @@
 /** Ed25519 by `jose`: runs in workerd and in Node. */
-import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from "jose";
+import { CompactSign, calculateJwkThumbprint, compactVerify, exportJWK, generateKeyPair, importJWK } from "jose";
 import { envelopeType, maxEntryBytes, parseEnvelope, skewS } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { type PublicKey, publicKeySchema } from "#core/hq-api.ts";
@@ -123,8 +123,10 @@ async function readPrivateKey(privateJwk: string) {
     const { kty, crv, x, d } = JSON.parse(privateJwk);
     const publicKey = publicKeySchema.parse({ kty, crv, x });
     if (typeof d !== "string" || d.length !== 43) throw new Error("no private part (d)");
-    // Refuses a `d` that does not belong to `x`.
     const key = await importJWK({ ...publicKey, d }, algorithm);
+    // workerd imports a `d` and an `x` of two different keys without a word (Node refuses them).
+    const probe = await new CompactSign(new Uint8Array(1)).setProtectedHeader({ alg: algorithm }).sign(key);
+    await compactVerify(probe, await importJWK(publicKey, algorithm));
     return { key, publicKey };
   } catch {
     // No cause: parsers quote what they could not read, and here that is the key.
