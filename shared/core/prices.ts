@@ -1,6 +1,7 @@
 /**
- * List prices, our own small table. Facts read on 2026-11-20 from the providers' price pages, and from the data of
- * `@pydantic/genai-prices` 0.1.8 where a page was not at hand. A model that is not here is unpriced, never free.
+ * List prices of November 2026, our own small table. Facts from `@pydantic/genai-prices` 0.1.8 and, where newer, from
+ * copies of the providers' price pages (DeepSeek; Claude Sonnet 5.5, Haiku 5.5 and Fable 5.2 as others quote that page).
+ * A model that is not here is unpriced, never free.
  */
 import type { Price } from "./ledger.ts";
 
