@@ -97,7 +97,7 @@ export async function openBranch(env: Env): Promise<Opened> {
       }),
     toolsFor: ({ names, task, epoch, ...bench }) => {
       const logDir = join(home, "logs", `${task}-${epoch}`);
-      return coderTools({ ...bench, redact: redactor.clean, logDir, edited: () => undefined }).filter((tool) => names.includes(tool.name));
+      return coderTools({ ...bench, redact: redactor.clean, logDir }).filter((tool) => names.includes(tool.name));
     },
   };
   // A model that can't be made is told at boot, not at the first task.

@@ -1,4 +1,4 @@
-/** The environment of a command in the sandbox: nothing of the factory's own gets in. */
+/** What every command in the sandbox finds in its environment; nothing of the factory's own gets in. */
 export const sandboxEnvironment: Readonly<Record<string, string>> = {
   LANG: "C.UTF-8",
   TERM: "dumb",

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import * as z from "zod";
 import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
-import { sandboxEnvironment } from "../sandbox/environment.ts";
 import type { Bench } from "./context.ts";
 
 /** Seconds. */
@@ -32,7 +31,7 @@ export function bashTool({ worktree, sandbox, scope, logDir, redact, ran }: Benc
         command,
         cwd: worktree.path,
         timeoutMs: timeout_s * 1000,
-        env: sandboxEnvironment,
+        env: {},
         maxOutput: kept,
         signal: call.signal,
       });

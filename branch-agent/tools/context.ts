@@ -16,8 +16,6 @@ export interface CoderContext {
   logDir: string;
   /** A command of the model's has ended. */
   ran(run: { command: string; exitCode: number | null; durationMs: number }): void;
-  /** A file was changed by a tool. */
-  edited(): void;
 }
 
 /** What one tool gets. */

@@ -17,7 +17,7 @@ const input = z.strictObject({
   edits: z.preprocess((value) => (typeof value === "string" ? parsed(value) : value), z.array(edit).min(1).max(100)),
 });
 
-export function editTool({ bounds, files, edited }: Bench): Tool<z.infer<typeof input>> {
+export function editTool({ bounds, files }: Bench): Tool<z.infer<typeof input>> {
   return {
     name: "edit",
     description: "Replace texts in a file that you have read. All edits match the original file; all are made, or none.",
@@ -33,7 +33,6 @@ export function editTool({ bounds, files, edited }: Bench): Tool<z.infer<typeof 
         throw new Refusal(`"${file.shown}" is unchanged. ${which}${result.problem}`);
       }
       await files.write(file, Buffer.from(result.text, "utf8"));
-      edited();
       const lines = result.lines.slice(0, 20).join(", ");
       return {
         content: `Edited "${file.shown}": ${result.lines.length} replaced, at ${result.lines.length === 1 ? "line" : "lines"} ${lines}.`,

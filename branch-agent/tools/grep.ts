@@ -3,7 +3,6 @@ import { basename, dirname } from "node:path";
 import * as z from "zod";
 import { hasCode } from "#core/errors.ts";
 import type { Tool } from "#ports/tool.ts";
-import { sandboxEnvironment } from "../sandbox/environment.ts";
 import { confine, Refusal } from "./confine.ts";
 import type { Bench } from "./context.ts";
 import { search } from "./search.ts";
@@ -59,7 +58,7 @@ async function gitGrep({ allowed, sandbox, scope }: Bench, { pattern, glob, from
   const paths = [isFile ? `:(literal)${basename(from)}` : below, ":(exclude,glob)**/node_modules/**"];
   const words = ["-n", "-I", "--untracked", "--full-name", "--no-color", "-e", pattern, "--", ...paths].map(quoted).join(" ");
   const run = (kind: "-P" | "-E") =>
-    sandbox.run(scope, { command: `git grep ${kind} ${words}`, cwd, timeoutMs, env: sandboxEnvironment, maxOutput, signal });
+    sandbox.run(scope, { command: `git grep ${kind} ${words}`, cwd, timeoutMs, env: {}, maxOutput, signal });
   try {
     let result = await run("-P");
     if (result.exitCode === 128 && result.output.includes("Perl-compatible")) result = await run("-E");

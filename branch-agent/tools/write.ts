@@ -8,7 +8,7 @@ const input = z.strictObject({
   content: z.string().max(2_000_000),
 });
 
-export function writeTool({ bounds, files, edited }: Bench): Tool<z.infer<typeof input>> {
+export function writeTool({ bounds, files }: Bench): Tool<z.infer<typeof input>> {
   return {
     name: "write",
     description: "Write a whole file; makes directories. An existing file must have been read; to change part of it use edit.",
@@ -21,7 +21,6 @@ export function writeTool({ bounds, files, edited }: Bench): Tool<z.infer<typeof
       if (file.exists) await files.readSeen(file);
       const bytes = Buffer.from(content, "utf8");
       await files.write(file, bytes);
-      edited();
       return { content: `${file.exists ? "Replaced" : "Wrote"} "${file.shown}": ${bytes.length} bytes.` };
     },
   };

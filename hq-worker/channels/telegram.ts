@@ -1,6 +1,7 @@
 /** Telegram's webhook: the secret before the body, the update stored whole before anything happens, then the desk. */
 import { Hono } from "hono";
 import { UacError } from "#core/errors.ts";
+import { say } from "#factory/converse.ts";
 import { parseJson, readBody } from "../body.ts";
 import type { HqContext } from "../context.ts";
 import { parseUpdate } from "./telegram-update.ts";
@@ -18,6 +19,7 @@ export function telegramChannel() {
     const update = parseUpdate(parseJson(await readBody(c.req.raw, maxUpdateBytes)), hq.settings.owners);
     if ("ignored" in update) {
       hq.log.info("an update was ignored", { update: update.updateId, reason: update.ignored });
+      if (update.unread) await apologise(c.env, update.unread);
       return c.json({ ok: true });
     }
     const { updateId, inbound } = update;
@@ -28,6 +30,13 @@ export function telegramChannel() {
   });
 
   return channel;
+}
+
+/** The owner sent what nobody here can read, and should not wait for an answer. */
+async function apologise({ hq, desks }: HqContext, { chat, message }: { chat: number; message: number }) {
+  const text = "I can read text only: no photos, files or voice messages yet. Please write it.";
+  await say(hq, { key: `unread:${chat}:${message}`, chat, message, text });
+  await desks.ring(chat);
 }
 
 /** Compares in a time that depends on the length of `known` alone. */

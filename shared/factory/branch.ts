@@ -39,7 +39,8 @@ export interface Branch {
   log: Log;
   redactor: Redactor;
   llmFor(seat: VpSeat): Llm;
-  priceOf(provider: string, model: string): Price | null;
+  /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
+  priceOf(provider: string, model: string, inputTokens: number): Price | null;
   /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
   toolsFor(bench: Workbench): Tool[];
 }

@@ -8,8 +8,9 @@ type Deps = Pick<Headquarters, "store" | "chat" | "clock" | "log" | "redactor">;
 const perFlush = 12;
 /** Longer than a send can take: after it, another flush may try the letter. */
 const leaseMs = 60_000;
-/** About half an hour of tries with the delays below. */
-const maxAttempts = 12;
+/** About a week of tries with the delays below: no outage of the chat costs a completion. */
+const maxAttempts = 2000;
+const maxWaitMs = 300_000;
 
 /** Sends what is due, oldest first. After a setback a chat is left alone until its letter is due again. */
 export async function deliverLetters(deps: Deps): Promise<void> {
@@ -29,7 +30,7 @@ export async function deliverLetters(deps: Deps): Promise<void> {
       await store.letters.drop(letter.key, outcome.error, clock.now());
     } else {
       resting.add(letter.chat);
-      const wait = Math.max(outcome.afterMs, Math.min(1000 * 2 ** letter.attempts, 300_000));
+      const wait = Math.max(outcome.afterMs, Math.min(1000 * 2 ** letter.attempts, maxWaitMs));
       await store.letters.retryAt(letter.key, clock.now() + wait, outcome.error);
     }
   }

@@ -26,5 +26,6 @@ export interface Headquarters {
   ids: Ids;
   log: Log;
   redactor: Redactor;
-  priceOf(provider: string, model: string): Price | null;
+  /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
+  priceOf(provider: string, model: string, inputTokens: number): Price | null;
 }

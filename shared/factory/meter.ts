@@ -1,15 +1,16 @@
 /** Turns model calls into ledger entries, written down before anyone acts on the answer. */
-import type { LedgerEntry, Price, Total } from "#core/ledger.ts";
+import type { LedgerEntry, Price, Total, Usage } from "#core/ledger.ts";
 import { costOf, noUsage, sum, tokensOf } from "#core/ledger.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Ids } from "#ports/ids.ts";
-import type { Llm, ModelReply, ModelRequest } from "#ports/llm.ts";
+import type { Llm, LlmFailure, ModelReply, ModelRequest } from "#ports/llm.ts";
 
 export interface MeterDeps {
   llm: Llm;
   clock: Clock;
   ids: Ids;
-  priceOf(provider: string, model: string): Price | null;
+  /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
+  priceOf(provider: string, model: string, inputTokens: number): Price | null;
   /** Durable when it resolves. */
   record(entry: LedgerEntry): Promise<void>;
   /** What was spent under this meter before a restart. */
@@ -27,10 +28,12 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
   const { llm, clock, ids } = deps;
   const entries: Pick<LedgerEntry, "usage" | "cost">[] = [...deps.spent];
 
-  async function record(step: number, at: number, reply: ModelReply | null) {
-    const usage = reply?.usage ?? noUsage;
-    // A call that failed has no usage to price: unpriced and "missing", never a spend of nothing.
-    const cost = reply && reply.usageSource !== "missing" ? costOf(usage, deps.priceOf(llm.provider, llm.model)) : null;
+  async function record(step: number, at: number, reply: ModelReply | null, failed?: Usage) {
+    const usage = reply?.usage ?? failed ?? noUsage;
+    // A failed call says what it used, if the provider told. Where nobody knows it is unpriced, never a spend of nothing.
+    const source = reply?.usageSource ?? (failed ? "partial" : "missing");
+    const input = usage.uncachedIn + usage.cacheRead + usage.write5m + usage.write1h;
+    const cost = source === "missing" ? null : costOf(usage, deps.priceOf(llm.provider, llm.model, input));
     const entry: LedgerEntry = {
       id: ids.next("use"),
       ...who,
@@ -40,7 +43,7 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
       at,
       durationMs: clock.now() - at,
       usage,
-      source: reply?.usageSource ?? "missing",
+      source,
       cost,
       outcome: reply ? "ok" : "failed",
     };
@@ -52,7 +55,7 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
     async call(request, step) {
       const at = clock.now();
       const reply = await llm.complete(request).catch(async (error: unknown) => {
-        await record(step, at, null);
+        await record(step, at, null, (error as LlmFailure).usage);
         throw error;
       });
       await record(step, at, reply);

@@ -15,7 +15,7 @@ export interface SandboxCommand {
   command: string;
   cwd: string;
   timeoutMs: number;
-  /** The whole environment, beside PATH, HOME and TMPDIR, which the sandbox sets. */
+  /** Beside what the sandbox itself sets: PATH, HOME, TMPDIR and what keeps tools quiet. Nothing else is inherited. */
   env: Readonly<Record<string, string>>;
   /** Standard output and error together; the middle is dropped beyond it. Bytes. */
   maxOutput: number;

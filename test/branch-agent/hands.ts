@@ -16,7 +16,6 @@ export let root: string;
 export let worktree: Worktree;
 /** What the tools told since the test began. */
 export let ran: { command: string; exitCode: number | null; durationMs: number }[];
-export let edits: number;
 let calls = 0;
 
 /** The file's tests share one worktree. */
@@ -39,7 +38,6 @@ export function inAWorktree() {
 
   beforeEach(() => {
     ran = [];
-    edits = 0;
   });
 }
 
@@ -61,7 +59,6 @@ export function hands(more: Partial<CoderContext> = {}) {
     redact: (text) => text.replaceAll(secret, "[SECRET]"),
     logDir: join(dir, "logs"),
     ran: (run) => ran.push(run),
-    edited: () => edits++,
     ...more,
   });
   return (name: string, input: unknown): Promise<ToolResult> => {

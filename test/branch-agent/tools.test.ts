@@ -39,7 +39,7 @@ describe("the toolset", () => {
 
   function context(): CoderContext {
     const scope = { worktree: root, readOnly: [], masked: [], network: [] };
-    const callbacks = { redact: (text: string) => text, ran() {}, edited() {} };
+    const callbacks = { redact: (text: string) => text, ran() {} };
     return { worktree, sandbox: noSandbox(), scope, allowed: ["read", "write", "exec"], logDir: join(dir, "logs"), ...callbacks };
   }
 });
