@@ -19,7 +19,7 @@ export const envelopeType = "uac-env+jws";
 /** Largest entry on the bus, bytes of the compact JWS. */
 export const maxEntryBytes = 256 * 1024;
 /** Orders outlive a night's sleep; requests to HQ do not outlive a minute. Seconds. */
-const orderLifeS = 24 * 3600;
+export const orderLifeS = 24 * 3600;
 const requestLifeS = 60;
 /** Clock skew that is tolerated, seconds. */
 export const skewS = 60;

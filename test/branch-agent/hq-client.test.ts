@@ -137,7 +137,10 @@ describe("anything else is hq_unreachable", () => {
       "a torn body",
       (response: ServerResponse) => response.writeHead(200, { "content-length": "100" }).write("{", () => response.destroy()),
     ],
-    ["a reply without end", (response: ServerResponse) => response.writeHead(200).end(Buffer.alloc(1024 * 1024 + 1, 32))],
+    [
+      "a reply beyond all measure",
+      (response: ServerResponse) => response.writeHead(200).end(JSON.stringify(claimReply).padEnd(1024 * 1024 + 1)),
+    ],
   ])("%s", async (_, reply) => {
     answer = reply;
     const error = await refusal(httpHq({ url }).claim(jws));
