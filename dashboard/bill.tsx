@@ -11,7 +11,7 @@ export function Bill({ calls, total, live }: { calls: Call[]; total: TaskStory["
         Cost{" "}
         <span class="aside">{total.calls === 0 ? "nothing in the ledger yet" : `${showCost(total)} in ${many(total.calls, "call")}`}</span>
       </h2>
-      {live !== null && live > 0 && (
+      {live !== null && live > total.cost && (
         <p class="aside">The factory's last heartbeat told {showNanos(live)}; the ledger has the calls when they are reported.</p>
       )}
       {calls.length > 0 && (

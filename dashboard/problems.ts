@@ -1,5 +1,5 @@
 /** What needs a person's eye, worst first, each with what to do about it. */
-import type { ActiveTask, Corporation, FactoryCard } from "./panels/corporation.query.ts";
+import type { ActiveTask, Corporation, FactoryRow } from "./panels/corporation.query.ts";
 import { many, plain } from "./text.ts";
 
 export interface Problem {
@@ -43,7 +43,7 @@ export function problems(corporation: Corporation, now: number): Problem[] {
   return found.toSorted((a, b) => Number(b.severe) - Number(a.severe));
 }
 
-function ofFactory(factory: FactoryCard): Problem[] {
+function ofFactory(factory: FactoryRow): Problem[] {
   const base = { id: `trouble-${factory.id}`, at: factory.lastHeartbeatAt };
   if (factory.liveness === "pending") {
     const detail = "Compare its fingerprint with the one on the desktop's screen, then approve it in the chat";
@@ -59,7 +59,7 @@ function ofFactory(factory: FactoryCard): Problem[] {
   return [{ ...base, severe: false, title: `${factory.name} is offline`, detail }];
 }
 
-function leasingWhileGone(factory: FactoryCard, task: ActiveTask, base: { id: string; at: number | null }): Problem {
+function leasingWhileGone(factory: FactoryRow, task: ActiveTask, base: { id: string; at: number | null }): Problem {
   const others = factory.tasks.length - 1;
   return {
     ...base,

@@ -28,7 +28,7 @@ export interface ActiveTask {
   step: number;
 }
 
-export interface FactoryCard {
+export interface FactoryRow {
   id: string;
   name: string;
   role: "headquarters" | "branch";
@@ -46,7 +46,7 @@ export interface FactoryCard {
 
 export interface Corporation {
   /** Every factory that is not retired, those with trouble first. */
-  fleet: FactoryCard[];
+  fleet: FactoryRow[];
   open: Partial<Record<TaskState, number>>;
   held: { id: string; title: string; reason: string; updatedAt: number }[];
   recent: { id: string; title: string; state: TaskState; factory: string | null; persona: string | null; updatedAt: number }[];

@@ -1,15 +1,14 @@
 /** The first page: one sentence, what is wrong, every factory, the newest tasks. */
-import { capabilities, capabilityNames } from "#core/capability.ts";
-import type { FactoryFacts } from "#core/envelope.ts";
 import { livenesses } from "#core/fleet.ts";
 import { showCost } from "#core/ledger.ts";
 import { defaultPersonas } from "#core/persona.ts";
-import { Ago, Byline, Since, TaskLink } from "../figures.tsx";
-import { livenessMarks, Shape, State, taskMarks } from "../marks.tsx";
+import { FactoryCard } from "../factory-card.tsx";
+import { Ago, Byline, TaskLink } from "../figures.tsx";
+import { Shape, State, taskMarks } from "../marks.tsx";
 import type { Ask, Panel } from "../panel.ts";
 import { type Problem, problems } from "../problems.ts";
-import { many, measured, plain } from "../text.ts";
-import { type Corporation, cardsShown, type FactoryCard, loadCorporation } from "./corporation.query.ts";
+import { many, plain } from "../text.ts";
+import { type Corporation, cardsShown, type FactoryRow, loadCorporation } from "./corporation.query.ts";
 
 export const corporationPanel: Panel = {
   path: "/",
@@ -39,7 +38,7 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
         ) : (
           <div class="cards">
             {fleet.slice(from, from + cardsShown).map((factory) => (
-              <Card factory={factory} now={ask.now} />
+              <FactoryCard factory={factory} now={ask.now} />
             ))}
           </div>
         )}
@@ -58,7 +57,7 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
 
 /** `1 of 1 factories online · 1 running · $0.0042 today`: what is zero and no news is left out. */
 function Sentence({ corporation: { fleet, open, today } }: { corporation: Corporation }) {
-  const count = (liveness: FactoryCard["liveness"]) => fleet.filter((factory) => factory.liveness === liveness).length;
+  const count = (liveness: FactoryRow["liveness"]) => fleet.filter((factory) => factory.liveness === liveness).length;
   const parts = [
     fleet.length === 0 ? "No factories yet" : `${count("online")} of ${fleet.length} factories online`,
     ...livenesses.filter((word) => word !== "online" && count(word) > 0).map((word) => `${count(word)} ${word}`),
@@ -81,8 +80,8 @@ function Sentence({ corporation: { fleet, open, today } }: { corporation: Corpor
 }
 
 /** Offline with work, offline, stale, and so on; then by name, as they came. */
-function worstFirst(fleet: readonly FactoryCard[]): FactoryCard[] {
-  const rank = (f: FactoryCard) => {
+function worstFirst(fleet: readonly FactoryRow[]): FactoryRow[] {
+  const rank = (f: FactoryRow) => {
     if (f.liveness === "offline") return f.tasks.length > 0 ? 0 : 1;
     return ["pending", "stale", "online", "draining", "paused"].indexOf(f.liveness) + 2;
   };
@@ -119,101 +118,6 @@ function Problems({ found, now }: { found: Problem[]; now: number }) {
         ))}
       </ul>
     </section>
-  );
-}
-
-function Card({ factory, now }: { factory: FactoryCard; now: number }) {
-  const { facts } = factory;
-  return (
-    <article id={`f-${factory.id}`} class="card" aria-labelledby={`n-${factory.id}`}>
-      <header>
-        <h3 id={`n-${factory.id}`}>{plain(factory.name)}</h3>
-        <State mark={livenessMarks[factory.liveness]} />
-      </header>
-      <p class="aside">
-        {factory.role} · <code>{factory.id}</code>
-        {factory.statusReason !== "" && ` · ${plain(factory.statusReason)}`}
-      </p>
-      <dl class="facts">
-        <div>
-          <dt>Heartbeat</dt>
-          <dd>{factory.lastHeartbeatAt === null ? "never" : <Ago at={factory.lastHeartbeatAt} now={now} />}</dd>
-        </div>
-        <div>
-          <dt>Round trip</dt>
-          <dd>{factory.rttMs === null ? "not measured" : measured(factory.rttMs)}</dd>
-        </div>
-        <div>
-          <dt>Connected for</dt>
-          <dd>
-            {factory.connectedSince === null || factory.liveness === "offline" ? (
-              "not connected"
-            ) : (
-              <Since at={factory.connectedSince} now={now} />
-            )}
-          </dd>
-        </div>
-        <div>
-          <dt>Today</dt>
-          <dd>{showCost(factory.today)}</dd>
-        </div>
-      </dl>
-      {facts ? (
-        <Abilities facts={facts} busy={factory.tasks.length} />
-      ) : (
-        <p class="aside">It has not told what it can do: no heartbeat yet.</p>
-      )}
-      {factory.tasks.length > 0 && (
-        <ul class="plain">
-          {factory.tasks.map((task) => (
-            <li>
-              <State mark={taskMarks[task.state]} /> <TaskLink {...task} />
-              <span class="aside"> {[task.persona, task.step > 0 && `step ${task.step}`].filter(Boolean).join(" · ")}</span>
-            </li>
-          ))}
-        </ul>
-      )}
-    </article>
-  );
-}
-
-function Abilities({ facts, busy }: { facts: FactoryFacts; busy: number }) {
-  const { primary, coder, general } = facts.personas;
-  return (
-    <>
-      <div>
-        <p>{plain(`${primary}, ${coder}, ${general}`)}</p>
-        <p class="aside">
-          {plain(`${facts.provider}/${facts.model}`)} · version {plain(facts.version)}
-        </p>
-      </div>
-      <p class="slots">
-        <Slots busy={busy} of={facts.slots} />
-        {`${busy}/${facts.slots} ${facts.slots === 1 ? "slot" : "slots"} busy`}
-      </p>
-      <ul class="chips" aria-label="Capabilities">
-        {capabilityNames.map((name) => (
-          <li class={facts.capabilities[name] ? "on" : "off"}>
-            {capabilities[name].label}: {facts.capabilities[name] ? "Enabled" : "Disabled"}
-          </li>
-        ))}
-      </ul>
-      <p class="aside">
-        {facts.workspaces.length === 0 ? "no workspaces registered" : `workspaces: ${facts.workspaces.map(plain).join(", ")}`}
-      </p>
-    </>
-  );
-}
-
-/** One square a slot, filled from the left; the numbers stand beside it. At most twelve: more are told by the numbers alone. */
-function Slots({ busy, of }: { busy: number; of: number }) {
-  if (of > 12) return null;
-  return (
-    <svg class="squares" viewBox={`0 0 ${of * 12} 10`} width={of * 12} height="10" aria-hidden="true">
-      {Array.from({ length: of }, (_, i) => (
-        <rect x={i * 12 + 0.5} y="0.5" width="9" height="9" rx="2" class={i < busy ? "busy" : "free"} />
-      ))}
-    </svg>
   );
 }
 

@@ -189,7 +189,13 @@ function Attempts({ attempts, now }: { attempts: Attempt[]; now: number }) {
             </div>
             <span class="aside">
               {attempt.claimedAt !== null && attempt.endedAt !== null && `ran ${measured(attempt.endedAt - attempt.claimedAt)} · `}
-              {attempt.endedAt === null ? <Since at={attempt.dispatchedAt} now={now} /> : <Ago at={attempt.endedAt} now={now} />}
+              {attempt.endedAt === null ? (
+                <>
+                  for <Since at={attempt.dispatchedAt} now={now} />
+                </>
+              ) : (
+                <Ago at={attempt.endedAt} now={now} />
+              )}
             </span>
           </li>
         ))}

@@ -244,14 +244,13 @@ it("keeps ages moving between polls, in the server's words", async () => {
   const page = await visit("/");
   const first = await page.textContent("#f-ticking time");
   expect(first).toMatch(/^\d+ s ago$/);
-  const served = await page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>("time[data-at]")].map((time) => time.textContent?.replace(/\d+ s/, "N s")),
-  );
+  const ages = () => page.$$eval("time[data-at]", (times) => times.map((time) => time.textContent ?? ""));
+  const grammar = /^\d+ (s|min|h|d|h \d+ min)( ago)?$/;
+  for (const age of await ages()) expect(age).toMatch(grammar);
   await page.waitForFunction((was) => document.querySelector("#f-ticking time")?.textContent !== was, first);
-  const later = await page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>("time[data-at]")].map((time) => time.textContent?.replace(/\d+ s/, "N s")),
-  );
-  expect(later).toEqual(served);
+  const later = await ages();
+  expect(later.length).toBeGreaterThan(9);
+  for (const age of later) expect(age).toMatch(grammar);
 });
 
 describe("signing in", () => {
