@@ -31,7 +31,7 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
       }
       const [only] = known;
       const { task, route } = await delegate(hq, {
-        id: taskId(update.id, call.key),
+        id: call.key,
         chat: inbound.chat,
         message: inbound.message,
         title: wish.title,
@@ -54,12 +54,4 @@ async function knownWorkspaces(hq: Headquarters): Promise<string[]> {
   return [
     ...new Set(fleet.filter((f) => f.status !== "retired" && f.status !== "pending").flatMap((f) => f.facts?.workspaces ?? [])),
   ].toSorted();
-}
-
-/** The same for every run of one tool call; short enough to type. */
-function taskId(update: number, key: string): string {
-  return `t${update}-${key
-    .replace(/[^A-Za-z0-9]/g, "")
-    .slice(-6)
-    .toLowerCase()}`;
 }

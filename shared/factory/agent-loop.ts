@@ -3,10 +3,10 @@
  * tool result is stored before it is acted on, so a killed run goes on from its transcript and repeats nothing.
  */
 import * as z from "zod";
-import { hasCode, publicMessage } from "#core/errors.ts";
+import { type ErrorCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Clock } from "#ports/clock.ts";
-import type { Block, Message, ToolSpec } from "#ports/llm.ts";
+import type { Block, Message, ModelReply, ToolSpec } from "#ports/llm.ts";
 import type { Tool, ToolResult } from "#ports/tool.ts";
 import type { Entry, Transcript } from "#ports/transcript.ts";
 import type { Meter } from "./meter.ts";
@@ -38,34 +38,34 @@ export type AgentEnd =
   | { kind: "finished"; status: "done" | "failed"; summary: string; steps: number }
   | { kind: "stopped"; code: string; reason: string; steps: number };
 
+/** A run as far as it came: all that it does next follows from its entries. */
+interface Progress {
+  entries: readonly Entry[];
+  append(entry: Entry): Promise<void>;
+}
+
 const maxTokensPerReply = 8192;
 /** Replies in a row that are no legal call (unknown tool, bad input, no call at all) before the run ends. */
 const maxFormatErrors = 3;
+const nudge = "Nothing was called. Go on with a tool, or call finish.";
 
-/** Runs to its end. Rejects only if the transcript or the ledger can't be written. */
+/** Runs to its end. Rejects only if the transcript or the ledger can't be written: then it goes on from its transcript. */
 export async function runAgent(run: AgentRun): Promise<AgentEnd> {
   const entries = await run.transcript.load();
+  const progress: Progress = {
+    entries,
+    async append(entry) {
+      await run.transcript.append(entries.length, entry);
+      entries.push(entry);
+    },
+  };
   const specs = toolSpecs(run.tools);
-  const steps = () => entries.filter((entry) => entry.type === "assistant").length;
-  const stopped = (code: string, reason: string): AgentEnd => ({ kind: "stopped", code, reason, steps: steps() });
-
-  async function append(entry: Entry) {
-    await run.transcript.append(entries.length, entry);
-    entries.push(entry);
-  }
-
-  if (entries.length === 0) await append({ type: "user", text: run.prompt });
+  if (entries.length === 0) await progress.append({ type: "user", text: run.prompt });
 
   for (;;) {
-    const end = await runTools(run, entries, append);
-    if (end) return { kind: "finished", ...end, steps: steps() };
-
-    const limit = overLimit(run, steps());
-    if (limit) return stopped(limit.code, limit.reason);
-    if (isStuck(entries)) return stopped("stuck", `it made the same call ${maxRepeats} times in a row without getting further`);
-    if (formatErrors(entries, run.mayAnswer) >= maxFormatErrors) {
-      return stopped("format_errors", `the model's replies were unusable ${maxFormatErrors} times in a row`);
-    }
+    const steps = stepsOf(entries);
+    const end = (await actOnReply(run, progress)) ?? overLimit(run, entries);
+    if (end) return { ...end, steps };
 
     const request = {
       system: run.system,
@@ -74,67 +74,72 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
       maxTokens: maxTokensPerReply,
       signal: run.signal,
     };
-    let reply: Awaited<ReturnType<Meter["call"]>>;
+    let reply: ModelReply;
     try {
-      reply = await run.meter.call(request, steps() + 1);
+      reply = await run.meter.call(request, steps + 1);
     } catch (error) {
-      if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
-      const code = hasCode(error, "llm_refused")
-        ? "model_refused"
-        : hasCode(error, "llm_incomplete")
-          ? "model_garbage"
-          : "model_unreachable";
-      return stopped(code, `the model could not be used: ${publicMessage(error)}`);
+      return { ...modelFailure(run, error), steps };
     }
-    await append({ type: "assistant", content: reply.content, stop: reply.stop });
-    run.onStep?.(steps(), describe(reply.content));
-
-    if (reply.stop === "refusal") return stopped("model_refused", "the model refused to go on");
-    if (toolUses(reply.content).length > 0) continue;
-    if (run.mayAnswer) return { kind: "answered", text: textOf(reply.content), steps: steps() };
-    await append({ type: "user", text: "Nothing was called. Go on with a tool, or call finish." });
+    const content = withOwnIds(reply.content, entries);
+    await progress.append({ type: "assistant", content, stop: reply.stop });
+    run.onStep?.(steps + 1, describe(content));
   }
 }
 
-/** Runs the calls of the last reply that have no result yet. Resolves to the end that a tool declared, if any. */
-async function runTools(run: AgentRun, entries: readonly Entry[], append: (entry: Entry) => Promise<void>) {
-  const last = entries.findLastIndex((entry) => entry.type === "assistant");
-  const reply = entries[last];
-  if (reply?.type !== "assistant") return null;
-  const after = entries.slice(last + 1);
-  const done = after.flatMap((entry) => (entry.type === "result" ? [entry] : []));
-  const begun = new Set(after.flatMap((entry) => (entry.type === "intent" ? [entry.toolUseId] : [])));
+type End = AgentEnd extends infer E ? (E extends AgentEnd ? Omit<E, "steps"> : never) : never;
 
-  for (const use of toolUses(reply.content)) {
-    if (done.some((result) => result.toolUseId === use.id)) continue;
-    const tool = run.tools.find((candidate) => candidate.name === use.name);
-    const result =
-      begun.has(use.id) && !tool?.repeatable
-        ? failure("The factory was restarted while this ran. It may or may not have taken effect: look before you repeat it.")
-        : await callTool(run, tool, use, reply.stop, append);
-    const entry: Entry = { type: "result", toolUseId: use.id, content: result.content, isError: result.isError ?? false };
-    if (result.end) entry.end = result.end;
-    await append(entry);
-    done.push(entry);
+function stopped(code: string, reason: string): End {
+  return { kind: "stopped", code, reason };
+}
+
+/** Does what the last reply asks for, as far as that was not done before. Null: the model is to be asked again. */
+async function actOnReply(run: AgentRun, { entries, append }: Progress): Promise<End | null> {
+  const at = entries.findLastIndex((entry) => entry.type === "assistant");
+  const reply = entries[at];
+  if (reply?.type !== "assistant") return null;
+  if (reply.stop === "refusal") return stopped("model_refused", "the model refused to go on");
+  const uses = toolUses(reply.content);
+  if (uses.length > 0) return runTools(run, { entries, append }, { uses, at, stop: reply.stop });
+  if (run.mayAnswer) return { kind: "answered", text: textOf(reply.content) };
+  if (at === entries.length - 1) await append({ type: "user", text: nudge });
+  return null;
+}
+
+/** Runs the calls that have no result yet. Resolves to the end that a tool declared, if any. */
+async function runTools(
+  run: AgentRun,
+  { entries, append }: Progress,
+  { uses, at, stop }: { uses: readonly ToolUse[]; at: number; stop: string },
+): Promise<End | null> {
+  const step = stepsOf(entries);
+  for (const [index, use] of uses.entries()) {
+    const before = entries.slice(at + 1);
+    if (before.some((entry) => entry.type === "result" && entry.toolUseId === use.id)) continue;
+    const begun = before.some((entry) => entry.type === "intent" && entry.toolUseId === use.id);
+    const result = begun
+      ? failure("The factory was restarted while this ran. It may or may not have taken effect: look before you repeat it.")
+      : await callTool(run, use, { stop, key: `${run.key}-${step}-${index + 1}`, append });
+    await append({ type: "result", toolUseId: use.id, isError: false, ...result });
   }
-  return done.find((result) => result.end)?.end ?? null;
+  const end = entries.slice(at + 1).find((entry) => entry.type === "result" && entry.end);
+  return end?.type === "result" && end.end ? { kind: "finished", ...end.end } : null;
 }
 
 async function callTool(
   run: AgentRun,
-  tool: Tool | undefined,
   use: ToolUse,
-  stop: string,
-  append: (entry: Entry) => Promise<void>,
-): Promise<ToolResult> {
-  if (stop === "max_tokens") return failure("Your reply was cut off at its length limit, so this call was not run. Make smaller calls.");
-  if (!tool) return failure(`There is no tool ${use.name}. There are: ${run.tools.map((t) => t.name).join(", ")}.`);
+  call: { stop: string; key: string; append: Progress["append"] },
+): Promise<ToolResult & { refused?: true }> {
+  const tool = run.tools.find((candidate) => candidate.name === use.name);
+  if (call.stop === "max_tokens")
+    return refusal("Your reply was cut off at its length limit, so this call was not run. Make smaller calls.");
+  if (!tool) return refusal(`There is no tool ${use.name}. There are: ${run.tools.map((t) => t.name).join(", ")}.`);
   const input = tool.input.safeParse(use.input);
-  if (!input.success) return failure(`That input does not fit ${use.name}: ${z.prettifyError(input.error)}`);
+  if (!input.success) return refusal(`That input does not fit ${use.name}: ${z.prettifyError(input.error)}`);
   if (run.signal.aborted) return failure("Stopped before this ran.");
-  await append({ type: "intent", toolUseId: use.id, name: use.name });
+  if (!tool.repeatable) await call.append({ type: "intent", toolUseId: use.id, name: use.name });
   try {
-    return await tool.run(input.data, { key: `${run.key}:${use.id}`, signal: run.signal });
+    return await tool.run(input.data, { key: call.key, signal: run.signal });
   } catch (error) {
     return failure(publicMessage(error));
   }
@@ -144,29 +149,63 @@ function failure(content: string): ToolResult {
   return { content, isError: true };
 }
 
-function overLimit(run: AgentRun, steps: number): { code: string; reason: string } | null {
+function refusal(content: string) {
+  return { content, isError: true, refused: true } as const;
+}
+
+/** What a failed model call means for the run. Anything but a failure of the model is thrown on. */
+function modelFailure(run: AgentRun, error: unknown): End {
+  if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
+  const code = error instanceof UacError ? modelFailures[error.code] : undefined;
+  if (!code) throw error;
+  return stopped(code, `the model could not be used: ${publicMessage(error)}`);
+}
+
+const modelFailures: Partial<Record<ErrorCode, string>> = {
+  llm_unreachable: "model_unreachable",
+  llm_refused: "model_refused",
+  llm_incomplete: "model_garbage",
+};
+
+function overLimit(run: AgentRun, entries: readonly Entry[]): End | null {
   const { limits } = run;
   const total = run.meter.total();
-  if (run.signal.aborted) return { code: "interrupted", reason: abortReason(run.signal) };
-  if (steps >= limits.steps) return { code: "step_limit", reason: `it used all of its ${limits.steps} steps` };
-  if (total.cost >= limits.usd) return { code: "cost_limit", reason: "it used up its budget" };
-  if (total.tokens >= limits.tokens) return { code: "token_limit", reason: `it used all of its ${limits.tokens} tokens` };
-  if (run.clock.now() >= run.deadline) return { code: "time_limit", reason: "its time was up" };
+  if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
+  if (stepsOf(entries) >= limits.steps) return stopped("step_limit", `it used all of its ${limits.steps} steps`);
+  if (total.cost >= limits.usd) return stopped("cost_limit", "it used up its budget");
+  if (total.tokens >= limits.tokens) return stopped("token_limit", `it used all of its ${limits.tokens} tokens`);
+  if (run.clock.now() >= run.deadline) return stopped("time_limit", "its time was up");
+  if (isStuck(entries)) return stopped("stuck", `it made the same call ${maxRepeats} times in a row without getting further`);
+  if (formatErrors(entries) >= maxFormatErrors) {
+    return stopped("format_errors", `the model's replies were unusable ${maxFormatErrors} times in a row`);
+  }
   return null;
 }
 
-/** How many replies at the end were errors of form: nothing but refused calls, or no call where one is due. */
-function formatErrors(entries: readonly Entry[], mayAnswer: boolean): number {
-  const replies = entries.flatMap((entry, index) => (entry.type === "assistant" ? [{ entry, index }] : []));
+function stepsOf(entries: readonly Entry[]): number {
+  return entries.filter((entry) => entry.type === "assistant").length;
+}
+
+/** How many replies at the end were errors of form: nothing but refused calls, or no call at all. */
+function formatErrors(entries: readonly Entry[]): number {
   let count = 0;
-  for (const { entry, index } of replies.toReversed()) {
-    const uses = toolUses(entry.content);
-    const rest = entries.slice(index + 1);
-    const ran = uses.some((use) => rest.some((later) => later.type === "intent" && later.toolUseId === use.id));
-    if (ran || (uses.length === 0 && mayAnswer)) break;
-    count += 1;
+  for (const entry of entries.toReversed()) {
+    if (entry.type === "result" && !entry.refused) break;
+    if (entry.type === "assistant") count += 1;
   }
   return count;
+}
+
+/** Some models give an id twice, or none: a result belongs to one call, so a known id is made one of its own. */
+function withOwnIds(content: readonly Block[], entries: readonly Entry[]): Block[] {
+  const known = new Set(entries.flatMap((entry) => (entry.type === "assistant" ? toolUses(entry.content).map((use) => use.id) : [])));
+  return content.map((block) => {
+    if (block.type !== "tool_use") return block;
+    let { id } = block;
+    while (id === "" || known.has(id)) id = `${id}_${known.size}`;
+    known.add(id);
+    return { ...block, id };
+  });
 }
 
 /** Tool results of one step go into one user message, in the order of the calls. */
@@ -180,9 +219,7 @@ export function toMessages(entries: readonly Entry[]): Message[] {
   for (const entry of entries) {
     if (entry.type === "user") say("user", { type: "text", text: entry.text });
     if (entry.type === "assistant") {
-      // An empty reply is legal from some models and illegal to send back.
-      const content: Block[] = entry.content.length > 0 ? entry.content : [{ type: "text", text: "(nothing)" }];
-      for (const block of content) say("assistant", block);
+      for (const block of entry.content) say("assistant", block);
     }
     if (entry.type === "result") say("user", { type: "tool_result", id: entry.toolUseId, content: entry.content, isError: entry.isError });
   }

@@ -49,7 +49,8 @@ export async function converse(deps: Headquarters, update: Update, inbound: Text
     clock,
     signal: AbortSignal.timeout(turnLimits.wallS * 1000),
     mayAnswer: true,
-    key: turn,
+    // A task delegated in this turn is named after its call: short enough to type.
+    key: `t${update.id}`,
   });
 
   const reply = replyText(end);

@@ -41,7 +41,8 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
       provider: llm.provider,
       model: reply?.model ?? llm.model,
       at,
-      durationMs: clock.now() - at,
+      // A clock that was set back must not cost the entry.
+      durationMs: Math.max(0, clock.now() - at),
       usage,
       source,
       cost,

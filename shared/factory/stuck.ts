@@ -9,11 +9,9 @@ export const maxRepeats = 5;
 
 /** True if the last `maxRepeats` replies made the very same calls and got the very same results. */
 export function isStuck(entries: readonly Entry[]): boolean {
-  const steps = entries.flatMap((entry, index) =>
-    entry.type === "assistant" ? [fingerprint(entry.content, entries.slice(index + 1))] : [],
-  );
-  const last = steps.slice(-maxRepeats);
-  return last.length === maxRepeats && last.every((step) => step !== null && step === last[0]);
+  const replies = entries.flatMap((entry, index) => (entry.type === "assistant" ? [{ content: entry.content, index }] : []));
+  const steps = replies.slice(-maxRepeats).map(({ content, index }) => fingerprint(content, entries.slice(index + 1)));
+  return steps.length === maxRepeats && steps.every((step) => step !== null && step === steps[0]);
 }
 
 /** The calls of a reply with their results; null for a reply without calls. */

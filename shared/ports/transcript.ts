@@ -4,9 +4,17 @@ import type { Block } from "./llm.ts";
 export type Entry =
   | { type: "user"; text: string }
   | { type: "assistant"; content: Block[]; stop: string }
-  /** Written before a tool runs. */
+  /** Written before a tool runs that must not run twice. */
   | { type: "intent"; toolUseId: string; name: string }
-  | { type: "result"; toolUseId: string; content: string; isError: boolean; end?: { status: "done" | "failed"; summary: string } };
+  | {
+      type: "result";
+      toolUseId: string;
+      content: string;
+      isError: boolean;
+      /** The call was no legal one: nothing ran. */
+      refused?: true;
+      end?: { status: "done" | "failed"; summary: string };
+    };
 
 export interface Transcript {
   load(): Promise<Entry[]>;
