@@ -11,6 +11,8 @@ import { root } from "./setup.mjs";
 const echoMs = 1000;
 /** A program that was asked to end and does not is killed after this time, milliseconds. */
 const graceMs = 30_000;
+/** npm hands a signal to the shell between it and us, which dies and leaves us behind: looked after so often, milliseconds. */
+const orphanCheckMs = 1000;
 
 /**
  * Runs `node ...args` in the checkout and resolves to its exit code (128 + n if signal n ended it).
@@ -39,11 +41,16 @@ export function runForeground({ node, env }, args, { stdoutToStderr = false } = 
   /** @type {NodeJS.Signals[]} */
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, forward);
+  const parent = process.ppid;
+  const orphanCheck = process.env.npm_lifecycle_event
+    ? setInterval(() => process.ppid !== parent && forward("SIGTERM"), orphanCheckMs)
+    : undefined;
 
   return new Promise((done, fail) => {
     child.on("error", fail);
     child.on("exit", (code, signal) => {
       clearTimeout(grace);
+      clearInterval(orphanCheck);
       for (const one of signals) process.off(one, forward);
       killGroup(child.pid);
       done(code ?? 128 + (signal ? constants.signals[signal] : 0));

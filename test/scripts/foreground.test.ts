@@ -11,7 +11,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Starts a program that leaves a child behind, tells every signal, and ends with 7 once it had one. */
-async function launch(name: string) {
+async function launch(name: string, through?: "npm's shell") {
   const told = join(folder, name);
   const program = `${told}.mjs`;
   writeFileSync(
@@ -25,7 +25,10 @@ async function launch(name: string) {
      tell("child " + spawn("sleep", ["60"]).pid);
      setInterval(() => {}, 1000);`,
   );
-  const launcher = spawn(process.execPath, ["scripts/with-node24.mjs", "--for=code", program], { stdio: "ignore" });
+  const command = [process.execPath, "scripts/with-node24.mjs", "--for=code", program];
+  const launcher = through
+    ? spawn("/bin/sh", ["-c", `${command.join(" ")}; true`], { stdio: "ignore", env: { ...process.env, npm_lifecycle_event: "start" } })
+    : spawn(process.execPath, command.slice(1), { stdio: "ignore" });
   const exit = new Promise<number | null>((done) => launcher.on("exit", (code) => done(code)));
   const lines = () => {
     try {
@@ -61,6 +64,14 @@ it("passes a signal on once, though it comes twice, hands back the exit code and
 it("ends the program when the launcher itself is killed", async () => {
   const { launcher, lines, child } = await launch("orphaned");
   launcher.kill("SIGKILL");
+  await expect.poll(() => lines().slice(1), { timeout: 5000 }).toEqual(["SIGTERM"]);
+  await expect.poll(() => lives(child), { timeout: 5000 }).toBe(false);
+});
+
+it("ends its program when npm's shell, which keeps signals to itself, is gone", async () => {
+  const { launcher, exit, lines, child } = await launch("shell-gone", "npm's shell");
+  launcher.kill("SIGTERM");
+  await exit;
   await expect.poll(() => lines().slice(1), { timeout: 5000 }).toEqual(["SIGTERM"]);
   await expect.poll(() => lives(child), { timeout: 5000 }).toBe(false);
 });
