@@ -6,9 +6,9 @@ import { spawn } from "node:child_process";
 import { root, setUpOrExit } from "./setup.mjs";
 
 const limitMs = 120_000;
-const shownLines = 120;
+const shownLines = 60;
 const parts = [
-  { name: "unit tests and import walls", args: ["vitest/vitest.mjs", "run", "--project", "unit", "--reporter=dot"] },
+  { name: "unit tests and import walls", args: ["vitest/vitest.mjs", "run", "--project", "unit", "--silent", "--reporter=minimal"] },
   { name: "types", args: ["typescript/bin/tsc", "-p", "."] },
   { name: "types of the Worker", args: ["typescript/bin/tsc", "-p", "hq-worker"] },
   { name: "types of the pure core", args: ["typescript/bin/tsc", "-p", "shared/core"] },
@@ -32,7 +32,12 @@ process.exitCode = ok ? 0 : 1;
 function run({ name, args: [file, ...args] }) {
   return new Promise((done) => {
     const began = Date.now();
-    const child = spawn(node, [`node_modules/${file}`, ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], timeout: limitMs });
+    const child = spawn(node, [`node_modules/${file}`, ...args], {
+      cwd: root,
+      env: { ...env, NO_COLOR: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: limitMs,
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { taskStates, transitions } from "#core/task.ts";
-import { allSettings } from "#factory/settings.ts";
+import { settings } from "#factory/settings.ts";
 import { renderConfiguration } from "../scripts/docs/configuration.ts";
 import { renderTaskStates } from "../scripts/docs/task-states.ts";
 import { projectFiles, renderTree, withTree } from "../scripts/docs/tree.ts";
@@ -30,7 +30,7 @@ describe("generated pages", () => {
   it("docs/configuration.md lists every setting", () => {
     const page = renderConfiguration();
     expect(read("docs/configuration.md"), renew).toBe(page);
-    for (const name of Object.keys(allSettings)) expect(page).toContain(`| \`${name}\` |`);
+    for (const name of Object.keys(settings)) expect(page).toContain(`| \`${name}\` |`);
   });
 
   it("docs/architecture.md shows the folders", () => {
@@ -67,14 +67,14 @@ describe.each(pages)("%s", (page) => {
 
 describe("the README", () => {
   it("names only variables that are read", () => {
-    const known = new Set(Object.keys(allSettings));
+    const known = new Set(Object.keys(settings));
     const named = [...read("README.md").matchAll(/\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b/g)].map((match) => match[1] ?? "");
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
   it("names every setting that headquarters can't do without", () => {
-    const required = Object.entries(allSettings).filter(([, { otherwise }]) => otherwise === "required");
+    const required = Object.entries(settings).filter(([, { otherwise }]) => otherwise === "required");
     expect(required.map(([name]) => name).filter((name) => !read("README.md").includes(name))).toEqual([]);
   });
 });

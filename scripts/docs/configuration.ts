@@ -1,7 +1,7 @@
 /** docs/configuration.md, from the one table of settings. */
 import { providers } from "#adapters/llm/index.ts";
 import { capabilities, capabilityNames } from "#core/capability.ts";
-import { allSettings, type Setting } from "#factory/settings.ts";
+import { type Setting, settings } from "#factory/settings.ts";
 
 const groups: readonly { title: string; who: Setting["for"]; intro: string }[] = [
   { title: "Every factory", who: "both", intro: "Headquarters is a factory too: it reads the same variables." },
@@ -28,7 +28,7 @@ export function renderConfiguration(): string {
       "",
       "| variable | says | default |",
       "|---|---|---|",
-      ...Object.entries(allSettings)
+      ...Object.entries(settings)
         .filter(([, setting]) => setting.for === who)
         .map(([name, setting]) => `| \`${name}\` | ${about(setting)} | ${cell(setting.otherwise)} |`),
       "",

@@ -103,7 +103,6 @@ export const heartbeatSchema = z.strictObject({
   draining: z.boolean(),
   running: z.array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative() })).max(64),
 });
-export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
 export const doorbellSchema = z.strictObject({ reason: z.enum(["result", "progress"]) });
 

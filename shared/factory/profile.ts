@@ -8,7 +8,7 @@ import { defaultLimits, type Limits } from "#core/limits.ts";
 import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
 import type { Role } from "#core/role.ts";
 import { byVp, vps } from "#core/vp.ts";
-import { allSettings } from "./settings.ts";
+import { settings } from "./settings.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -112,14 +112,14 @@ function reader(env: Env) {
       if (raw === undefined || raw === "") return null;
       const parsed = schema.safeParse(raw);
       if (parsed.success) return parsed.data;
-      const secret = allSettings[name]?.secret;
+      const secret = settings[name]?.secret;
       complaints.push(`${name} ${secret ? "has a form that is not allowed" : (parsed.error.issues[0]?.message ?? "is not allowed")}`);
       return null;
     },
     need<T>(name: string, schema: z.ZodType<T, string>, otherwise: T): T {
       const before = complaints.length;
       const value = this.read(name, schema);
-      if (value === null && complaints.length === before) complaints.push(`${name} is not set; ${allSettings[name]?.about ?? ""}`);
+      if (value === null && complaints.length === before) complaints.push(`${name} is not set; ${settings[name]?.about ?? ""}`);
       return value ?? otherwise;
     },
     end() {
@@ -178,7 +178,7 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
   const fallback = defaultPersonas[role];
   const model = from.read("MODEL_NAME", z.string().max(128));
   if (role === "branch") {
-    for (const [name, setting] of Object.entries(allSettings)) {
+    for (const [name, setting] of Object.entries(settings)) {
       if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
     }
   }
@@ -265,6 +265,6 @@ export function parseHqProfile(env: Env, options: ProfileOptions): { profile: Pr
 
 /** Name → value of every secret that the environment holds, for the redactor. */
 export function secretsOf(env: Env): Record<string, string> {
-  const names = Object.keys(allSettings).filter((name) => allSettings[name]?.secret && env[name]);
+  const names = Object.keys(settings).filter((name) => settings[name]?.secret && env[name]);
   return Object.fromEntries(names.map((name) => [name, env[name] ?? ""]));
 }

@@ -32,7 +32,7 @@ const flags = Object.fromEntries(
   }),
 );
 
-export const settings = {
+export const settings: Readonly<Record<string, Setting>> = {
   FACTORY_ROLE: { for: "both", about: "`headquarters` or `branch`.", otherwise: "branch (a Worker is always headquarters)" },
   IS_HEADQUARTERS: {
     for: "both",
@@ -127,7 +127,4 @@ export const settings = {
   },
   PUBLIC_URL: { for: "headquarters", about: "Where people and factories reach HQ: the links that Simone sends.", otherwise: "required" },
   LOG_LEVEL: { for: "both", about: "`debug`, `info`, `warn` or `error`.", otherwise: "info" },
-} as const satisfies Record<string, Setting>;
-
-/** Name → setting, for those who walk the table. */
-export const allSettings: Readonly<Record<string, Setting>> = settings;
+};
