@@ -1,6 +1,6 @@
 /** The Bot API methods by which a bot is set up: its webhook and its commands. */
 import { z } from "zod";
-import { badRequest } from "./api-error.ts";
+import { ApiError, badRequest } from "./api-error.ts";
 import type { ChatState } from "./chat-state.ts";
 import type { Method } from "./methods.ts";
 import type { Webhook } from "./webhook.ts";
@@ -8,6 +8,9 @@ import type { Webhook } from "./webhook.ts";
 const commandsSchema = z
   .array(z.object({ command: z.string().regex(/^[a-z0-9_]{1,32}$/), description: z.string().min(1).max(256) }))
   .max(100);
+
+const maxLongPollS = 50;
+const longPollStepMs = 100;
 
 export function setupMethods(state: ChatState, webhook: Webhook): Record<string, Method> {
   return {
@@ -37,6 +40,22 @@ export function setupMethods(state: ChatState, webhook: Webhook): Record<string,
       return true;
     },
     getWebhookInfo: () => webhook.info(),
+    async getUpdates(params) {
+      if (webhook.info().url) {
+        throw new ApiError(
+          409,
+          "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+        );
+      }
+      const offset = params.int("offset") ?? 0;
+      for (const { update } of [...state.pending()]) if (update.update_id < offset) state.endUpdate(update.update_id, true);
+      const until = Date.now() + Math.min(params.int("timeout") ?? 0, maxLongPollS) * 1000;
+      while (state.pending().length === 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, longPollStepMs));
+      return state
+        .pending()
+        .slice(0, params.int("limit") ?? 100)
+        .map(({ update }) => update);
+    },
   };
 }
 
