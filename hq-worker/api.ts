@@ -51,13 +51,30 @@ export function factoryApi() {
 }
 
 /** Reads the bus, hands out what waits, and sends what is due; the desk sends what is due later. */
-export async function settleAndTell({ hq, desks }: Pick<HqContext, "hq" | "desks">): Promise<void> {
-  await drain(hq);
-  await dispatchAll(hq);
-  await deliverLetters(hq);
-  const [owner] = hq.settings.owners;
-  const due = await hq.store.letters.nextDue();
-  if (owner !== undefined && due !== null) await desks.ring(owner, due);
+export async function settleAndTell(context: Pick<HqContext, "hq" | "desks">): Promise<void> {
+  await each(context.hq, { "read the bus": () => drain(context.hq), ...tellJobs(context) });
+}
+
+type Jobs = Readonly<Record<string, () => Promise<unknown>>>;
+
+/** What every event ends with. */
+export function tellJobs({ hq, desks }: Pick<HqContext, "hq" | "desks">): Jobs {
+  return {
+    "hand out tasks": () => dispatchAll(hq),
+    "send letters": () => deliverLetters(hq),
+    "set the alarm": async () => {
+      const [owner] = hq.settings.owners;
+      const due = await hq.store.letters.nextDue();
+      if (owner !== undefined && due !== null) await desks.ring(owner, due);
+    },
+  };
+}
+
+/** One after the other; what fails is logged, and keeps none of the others from it. */
+export async function each({ log }: Pick<Headquarters, "log">, jobs: Jobs): Promise<void> {
+  for (const [what, job] of Object.entries(jobs)) {
+    await job().catch((error: unknown) => log.error(`could not ${what}`, { error }));
+  }
 }
 
 /** The body of a sealed request, and the factory that sealed it. Each envelope is heard once. */

@@ -20,6 +20,7 @@ import type { Bus } from "#ports/bus.ts";
 import type { Signer } from "#ports/signer.ts";
 import { dashboardApp } from "../dashboard/app.tsx";
 import { dashboardDb } from "../dashboard/db.ts";
+import { countedCalls } from "./calls.ts";
 import type { Desks, HqContext } from "./context.ts";
 import type { Desk } from "./desk.ts";
 
@@ -45,16 +46,21 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
   redactor.learn(secrets);
   const clock = systemClock;
   const log = jsonLog({ write: console.log, redactor, level: profile.logLevel, clock });
-  const database = createClient({ url: settings.databaseUrl, ...(settings.databaseToken && { authToken: settings.databaseToken }) });
+  const calls = countedCalls();
+  const database = createClient({
+    url: settings.databaseUrl,
+    fetch: calls.fetch,
+    ...(settings.databaseToken && { authToken: settings.databaseToken }),
+  });
   const store = libsqlStore(database);
-  const bus = openBus(settings);
+  const bus = openBus(settings, calls);
   const hq: Headquarters = {
     self: "hq",
     profile,
     settings,
     store,
     bus,
-    chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot }),
+    chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot, fetch: calls.fetch }),
     llm: llmFor({
       provider: profile.provider,
       clock,
@@ -62,6 +68,7 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
       baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
       apiKey: profile.llm.anthropicApiKey ?? undefined,
       authToken: profile.llm.anthropicAuthToken ?? undefined,
+      fetch: calls.fetch,
     }),
     signer,
     verifier: joseVerifier(),
@@ -70,6 +77,7 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
     log,
     redactor,
     priceOf,
+    callsLeft: calls.left,
   };
   return {
     hq,
@@ -109,11 +117,11 @@ function stringsOf(env: WorkerEnv): Env {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value === "string"));
 }
 
-function openBus({ busUrl, busToken }: HqSettings): Bus {
+function openBus({ busUrl, busToken }: HqSettings, calls: ReturnType<typeof countedCalls>): Bus {
   const { transport, url } = busScheme(busUrl);
-  if (transport === "redis") return redisBus({ url });
+  if (transport === "redis") return calls.methods(redisBus({ url }));
   if (transport === "file") throw new UacError("bad_config", "BUS_URL: a Worker has no files; use libsql://, redis:// or rediss://");
-  return libsqlBus(createClient({ url, ...(busToken && { authToken: busToken }) }));
+  return libsqlBus(createClient({ url, fetch: calls.fetch, ...(busToken && { authToken: busToken }) }));
 }
 
 function durableDesks(env: WorkerEnv, now: () => number): Desks {

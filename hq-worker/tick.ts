@@ -1,6 +1,8 @@
 /** The minute tick: what no request woke up for. */
+import { announceForgotten } from "#factory/announce.ts";
 import { recoverLost } from "#factory/recover.ts";
-import { settleAndTell } from "./api.ts";
+import { drain } from "#factory/settle.ts";
+import { each, tellJobs } from "./api.ts";
 import type { HqContext } from "./context.ts";
 
 /** A turn that nobody worked on for so long has lost its wake-up. */
@@ -8,7 +10,16 @@ const stuckAfterMs = 30_000;
 
 export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<void> {
   const { hq, desks } = context;
-  await settleAndTell(context);
-  await recoverLost(hq);
-  for (const chat of await hq.store.updates.stuckChats(hq.clock.now() - stuckAfterMs)) await desks.ring(chat);
+  await each(hq, {
+    // Who can't read the bus can't say that nobody answers there.
+    "read the bus and recover": async () => {
+      await drain(hq);
+      await recoverLost(hq);
+    },
+    "announce what was forgotten": () => announceForgotten(hq),
+    ...tellJobs(context),
+    "wake stuck chats": async () => {
+      for (const chat of await hq.store.updates.stuckChats(hq.clock.now() - stuckAfterMs)) await desks.ring(chat);
+    },
+  });
 }

@@ -28,7 +28,7 @@ export interface BranchOptions {
   store: Store;
   bus: Bus;
   /** The chat in which the owner approves; null where Telegram is the real one, and nobody can tap for the owner. */
-  telegram: TelegramStandIn | null;
+  telegram?: TelegramStandIn | null;
 }
 
 /** Joins if it has not, then starts. Resolves when the process runs; HQ hears of it a moment later. */

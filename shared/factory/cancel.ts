@@ -1,5 +1,6 @@
 /** Stops a task: at once where no factory holds it, else by telling the factory on the bus and by heartbeat. */
-import { isTerminal } from "#core/task.ts";
+import { UacError } from "#core/errors.ts";
+import { isTerminal, type TaskState } from "#core/task.ts";
 import type { Task } from "#ports/store.ts";
 import { announce } from "./announce.ts";
 import { cardEdit } from "./card.ts";
@@ -8,31 +9,39 @@ import { seal } from "./seal.ts";
 
 export type CancelOutcome = "unknown" | "over" | "cancelled" | "requested";
 
-/** `requested`: the factory was told; its result ends the task. */
+/** States in which nobody works on it. */
+const idle: readonly TaskState[] = ["queued", "held", "waiting", "dispatched"];
+/** A task can move on between the look and the step: then it is looked at again. */
+const looks = 5;
+
+/** `requested`: the factory was told; its result ends the task, or the end of its lease. Throws `conflict` if the task never stands still. */
 export async function cancelTask(deps: Headquarters, id: string, reason: string): Promise<CancelOutcome> {
-  const { store, clock, bus, log } = deps;
-  const task = await store.tasks.get(id);
-  if (!task) return "unknown";
-  if (isTerminal(task.state)) return "over";
-
-  const held = task.state === "queued" || task.state === "held" || task.state === "waiting" || task.state === "dispatched";
-  if (held && (await store.tasks.move(id, task.epoch, "cancel", { kind: "cancelled", text: reason, code: "cancelled" }, clock.now()))) {
-    await announce(deps, id);
-    return "cancelled";
+  const { store, clock } = deps;
+  for (let look = 0; look < looks; look += 1) {
+    const task = await store.tasks.get(id);
+    if (!task) return "unknown";
+    if (isTerminal(task.state)) return "over";
+    if (idle.includes(task.state)) {
+      const entry = { kind: "cancelled", text: reason, code: "cancelled" };
+      if (!(await store.tasks.move(id, task.epoch, "cancel", entry, clock.now()))) continue;
+      await announce(deps, id);
+      return "cancelled";
+    }
+    if (!(await store.tasks.requestCancel(id, reason, clock.now()))) continue;
+    await tellFactory(deps, task, reason);
+    await store.letters.add([cardEdit(deps, { ...task, cancelRequested: reason }, [])], clock.now());
+    return "requested";
   }
-  await store.tasks.requestCancel(id, reason, clock.now());
-  await tellFactory(deps, task, reason).catch((error: unknown) => {
-    // The heartbeat's reply carries it too, within half a minute.
-    log.warn("a cancellation could not be put on the bus", { task: id, error });
-  });
-  const now = await store.tasks.get(id);
-  if (now) await store.letters.add([cardEdit(deps, now, [])], clock.now());
-  return "requested";
+  throw new UacError("conflict", `Task ${id} changes too fast to be cancelled; try again`);
+}
 
-  async function tellFactory(to: Headquarters, cancelled: Task, why: string) {
-    if (!cancelled.factory) return;
-    const body = { task: cancelled.id, epoch: cancelled.epoch, reason: why };
-    const { jws } = await seal(to, "cancel", body, { aud: cancelled.factory, corr: cancelled.id });
-    await bus.publish({ factory: cancelled.factory, channel: "ctl" }, jws);
+/** The heartbeat's reply carries it too, within half a minute. */
+async function tellFactory(deps: Headquarters, { id, epoch, factory }: Task, reason: string) {
+  if (!factory) return;
+  try {
+    const { jws } = await seal(deps, "cancel", { task: id, epoch, reason }, { aud: factory, corr: id });
+    await deps.bus.publish({ factory, channel: "ctl" }, jws);
+  } catch (error) {
+    deps.log.warn("a cancellation could not be put on the bus", { task: id, error });
   }
 }

@@ -92,6 +92,7 @@ export function completionLetters(deps: Deps, task: Task, cost: Total): Letter[]
 function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): Piece[] {
   const lines: Piece[] = [bold(task.title), "\n", marks[task.state]];
   if (task.factory) lines.push(" · ", byline(task.persona ?? "…", task.factory));
+  if (task.cancelRequested !== null && !isTerminal(task.state)) lines.push(" · stopping");
   if (task.epoch > 1) lines.push(` · attempt ${task.epoch}`);
   if (task.reason && task.state !== "running") lines.push("\n", task.reason);
   const steps = events.filter((event) => event.kind === "step" && event.epoch === task.epoch);

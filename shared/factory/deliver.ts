@@ -3,24 +3,30 @@ import type { Delivery, LetterBody } from "#ports/chat.ts";
 import { taskOfCompletion } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 
-type Deps = Pick<Headquarters, "store" | "chat" | "clock" | "log" | "redactor">;
+type Deps = Pick<Headquarters, "store" | "chat" | "clock" | "log" | "redactor" | "callsLeft">;
 
 const perFlush = 12;
-/** Longer than a send can take: after it, another flush may try the letter. */
+/** After it, another flush may try the letter: no send begins so late that it could end beyond it. */
 const leaseMs = 60_000;
+const longestSendMs = 25_000;
+/** Calls that one letter takes at most. */
+const callsEach = 4;
 /** About a week of tries with the delays below: no outage of the chat costs a completion. */
 const maxAttempts = 2000;
 const maxWaitMs = 300_000;
+/** So often a letter's failure holds up the whole chat. Beyond it the fault may be the letter's own, and another is tried. */
+const patience = 5;
 
-/** Sends what is due, oldest first. After a setback a chat is left alone until its letter is due again. */
+/** Sends what is due, oldest first. After a setback the whole chat is left alone for a while. */
 export async function deliverLetters(deps: Deps): Promise<void> {
   const { store, chat, clock, log } = deps;
+  const begun = clock.now();
+  const limit = Math.min(perFlush, Math.floor(deps.callsLeft() / callsEach));
+  if (limit < 1) return;
+  const doubtful = new Set<number>();
   const resting = new Set<number>();
-  for (const letter of await store.letters.take(clock.now(), leaseMs, perFlush)) {
-    if (resting.has(letter.chat)) {
-      await store.letters.retryAt(letter.key, clock.now() + 1000, "another letter of this chat has to go first");
-      continue;
-    }
+  for (const letter of await store.letters.take(begun, leaseMs, limit)) {
+    if (resting.has(letter.chat) || clock.now() - begun > leaseMs - longestSendMs) continue;
     const outcome = await chat.deliver(redacted(deps, letter));
     if (outcome.ok) {
       await store.letters.sent(letter.key, outcome.message, clock.now());
@@ -29,9 +35,14 @@ export async function deliverLetters(deps: Deps): Promise<void> {
       log.error("a letter was given up", { key: letter.key, error: outcome.error });
       await store.letters.drop(letter.key, outcome.error, clock.now());
     } else {
+      const until = clock.now() + Math.max(outcome.afterMs, Math.min(1000 * 2 ** letter.attempts, maxWaitMs));
+      await store.letters.retryAt(letter.key, until, outcome.error);
+      if (letter.attempts > patience && !doubtful.has(letter.chat)) {
+        doubtful.add(letter.chat);
+        continue;
+      }
       resting.add(letter.chat);
-      const wait = Math.max(outcome.afterMs, Math.min(1000 * 2 ** letter.attempts, maxWaitMs));
-      await store.letters.retryAt(letter.key, clock.now() + wait, outcome.error);
+      await store.letters.rest(letter.chat, until);
     }
   }
 }
@@ -51,6 +62,7 @@ function redacted({ redactor }: Deps, delivery: Delivery): Delivery {
     return text === letter.content.text ? letter : { ...letter, content: { text, spans: [] } };
   };
   if (body.kind === "text" || body.kind === "edit") return { ...delivery, body: clean(body) };
+  if (body.kind === "answer") return { ...delivery, body: { ...body, text: redactor.clean(body.text) } };
   if (body.kind === "document")
     return { ...delivery, body: { ...body, data: redactor.clean(body.data), caption: redactor.clean(body.caption) } };
   return delivery;

@@ -1,17 +1,21 @@
 /** Queue → factory: routes what is queued, writes sealed orders into the outbox, and puts them on the bus. */
-import { publicMessage } from "#core/errors.ts";
+import { hasCode, publicMessage } from "#core/errors.ts";
 import { liveness } from "#core/fleet.ts";
 import { type Candidate, type Route, route } from "#core/routing.ts";
 import type { Factory, Task } from "#ports/store.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { seal } from "./seal.ts";
 
-type Deps = Pick<Headquarters, "self" | "store" | "bus" | "signer" | "clock" | "ids" | "log">;
+type Deps = Pick<Headquarters, "self" | "store" | "bus" | "signer" | "clock" | "ids" | "log" | "callsLeft">;
 
 /** Waiting tasks that are looked at in one go, oldest first: more than `batch`, so that those which can't go hold up none that can. */
 const considered = 100;
 /** At most this many tasks are given out, and this many orders published, in one go: the rest waits for the next. */
 const batch = 10;
+/** Calls that giving out one task, or publishing its order, takes; and those that are left for the letters. */
+const callsEach = 3;
+const callsKept = 6;
+const mayGoOn = (deps: Deps) => deps.callsLeft() >= callsKept + callsEach;
 
 /** The fleet as the router sees it. */
 export function candidates(fleet: readonly Factory[], now: number): Candidate[] {
@@ -84,9 +88,13 @@ export async function dispatchAll(deps: Deps): Promise<void> {
     for (const task of waiting) {
       const way = wayOf(task, fleet);
       if (stays(task, way)) continue;
-      if (given === batch) break;
+      if (given === batch || !mayGoOn(deps)) break;
       given += 1;
-      await dispatchTask(deps, task, way);
+      // One that can't be given out must not keep the others from it.
+      await dispatchTask(deps, task, way).catch((error: unknown) => {
+        if (hasCode(error, "store_unavailable")) throw error;
+        deps.log.error("a task could not be dispatched", { task: task.id, error });
+      });
       const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
       if (factory) factory.busy += 1;
     }
@@ -98,6 +106,7 @@ export async function dispatchAll(deps: Deps): Promise<void> {
 export async function publishOrders(deps: Deps): Promise<void> {
   const { store, bus, clock, log } = deps;
   for (const row of await store.outbox.due(clock.now(), batch)) {
+    if (!mayGoOn(deps)) return;
     try {
       await bus.publish({ factory: row.factory, channel: "in" }, row.order);
       await store.outbox.sent(row, clock.now());
@@ -105,6 +114,7 @@ export async function publishOrders(deps: Deps): Promise<void> {
     } catch (error) {
       log.warn("an order could not be published", { task: row.task, epoch: row.epoch, factory: row.factory, error });
       await store.outbox.retryAt(row, clock.now() + 5000, publicMessage(error));
+      if (hasCode(error, "bus_unavailable")) return;
     }
   }
 }

@@ -28,4 +28,6 @@ export interface Headquarters {
   redactor: Redactor;
   /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
   priceOf(provider: string, model: string, inputTokens: number): Price | null;
+  /** How many more calls (of database, bus, chat, model) this event may make: a free Worker has 50. What is left waits for the next. */
+  callsLeft(): number;
 }

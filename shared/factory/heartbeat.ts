@@ -3,6 +3,7 @@ import type { Body } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { leaseMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
+import { leasedStates } from "#core/task.ts";
 import type { Factory } from "#ports/store.ts";
 import { mintToken } from "./claim.ts";
 import type { Headquarters } from "./headquarters.ts";
@@ -19,10 +20,11 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
 
   const cancel = beat.running.length > 0 ? await store.tasks.renew(factory.id, beat.running, now + leaseMs, now) : [];
   const kept = beat.running.filter((run) => !cancel.some((stop) => stop.task === run.task && stop.epoch === run.epoch));
+  const held = kept.length > 0 ? await store.tasks.list({ factory: factory.id, states: leasedStates, limit: 64 }) : [];
   const tokens: HeartbeatReply["tokens"] = [];
-  for (const { task: id, epoch } of kept) {
-    const task = await store.tasks.get(id);
-    if (task) tokens.push({ task: id, epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
+  for (const task of held) {
+    if (!kept.some((run) => run.task === task.id && run.epoch === task.epoch)) continue;
+    tokens.push({ task: task.id, epoch: task.epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
   }
   return { now, status: factory.status, cancel, tokens };
 }

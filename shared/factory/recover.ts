@@ -11,6 +11,8 @@ const unclaimedMs = 5 * 60_000;
 /** A tick later than this after the last one means that HQ itself was away. */
 const awayAfterMs = 150_000;
 const lastTick = "last_tick";
+/** Calls that one lost task takes at most. */
+const callsEach = 5;
 
 /** Expired leases → a new attempt, or dead. Does nothing in the first tick after an absence of HQ. */
 export async function recoverLost(deps: Headquarters): Promise<void> {
@@ -23,6 +25,7 @@ export async function recoverLost(deps: Headquarters): Promise<void> {
     return;
   }
   for (const task of await store.tasks.expired(now, now - unclaimedMs)) {
+    if (deps.callsLeft() < callsEach) return;
     const why =
       task.state === "dispatched" ? `${task.factory} did not claim it` : `${task.factory} was not heard of for ${leaseMs / 1000} s`;
     await requeue(deps, task, "lose", why, "lost");

@@ -152,8 +152,10 @@ export interface Tasks {
   expired(now: number, unclaimedBefore: number): Promise<Task[]>;
   /** Adds to the story; a progress entry is known by task, epoch and seq and is added once. */
   note(id: string, epoch: number, entry: TaskEventEntry, now: number): Promise<void>;
-  progress(factory: string, progress: Progress, now: number): Promise<void>;
+  progress(factory: string, told: readonly Progress[], now: number): Promise<void>;
   events(id: string): Promise<StoredTaskEvent[]>;
+  /** Tasks that ended since `since` and have no letter `<prefix><task id>`, oldest first. */
+  withoutLetter(prefix: string, since: number, limit: number): Promise<Task[]>;
   /** The task that this message is about, if any: of the letter that it is, keyed `<what>:<task id>`. */
   byCard(chat: number, message: number): Promise<Task | null>;
 }
@@ -183,6 +185,8 @@ export interface Letters {
   take(now: number, leaseMs: number, limit: number): Promise<(Delivery & { key: string; attempts: number })[]>;
   sent(key: string, message: number | null, now: number): Promise<void>;
   retryAt(key: string, at: number, error: string): Promise<void>;
+  /** Leaves a chat alone: none of the letters that wait for it is due before `until`. */
+  rest(chat: number, until: number): Promise<void>;
   drop(key: string, error: string, now: number): Promise<void>;
   /** When the next letter is due; null if none waits. */
   nextDue(): Promise<number | null>;

@@ -76,6 +76,16 @@ export function lettersOf({ q, run, write }: Database): Letters {
       await write(q.update(l).set({ notBefore: at, leaseUntil: null, error }).where(open(key)), showChange(ifChanged));
     },
 
+    async rest(chat, until) {
+      await write(
+        q
+          .update(l)
+          .set({ notBefore: sql`max(not_before, ${until})`, leaseUntil: null })
+          .where(and(eq(l.chat, chat), waiting)),
+        showChange(ifChanged),
+      );
+    },
+
     async drop(key, error, now) {
       await write(
         q

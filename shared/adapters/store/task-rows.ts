@@ -1,5 +1,5 @@
 /** Task rows on their way out. */
-import { and, asc, desc, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import { limitsSchema } from "#core/limits.ts";
 import { receiptSchema } from "#core/receipt.ts";
 import { leasedStates } from "#core/task.ts";
@@ -11,7 +11,7 @@ import type { Database } from "./sql.ts";
 /** One sweep of `expired`; the next tick goes on. */
 const sweep = 50;
 
-type Reading = Pick<Tasks, "get" | "list" | "expired" | "byCard">;
+type Reading = Pick<Tasks, "get" | "list" | "expired" | "withoutLetter" | "byCard">;
 
 export function taskReading({ q, run }: Database): Reading {
   return {
@@ -51,6 +51,19 @@ export function taskReading({ q, run }: Database): Reading {
           .limit(sweep),
       );
       return rows.map((row) => toTask(row.task));
+    },
+
+    async withoutLetter(prefix, since, limit) {
+      const unwritten = sql`not exists (select 1 from ${letters} where ${letters.key} = ${prefix} || ${tasks.id})`;
+      const rows = await run(
+        q
+          .select()
+          .from(tasks)
+          .where(and(gte(tasks.endedAt, since), unwritten))
+          .orderBy(asc(tasks.endedAt))
+          .limit(limit),
+      );
+      return rows.map(toTask);
     },
 
     async byCard(chat, message) {

@@ -18,12 +18,15 @@ export function taskStory({ q, run, write }: Database): Pick<Tasks, "note" | "pr
       await write(insertIf(known, taskEvents, { task: id, epoch, at: now, ...entry }), showChange(ifChanged));
     },
 
-    async progress(factory, { task, epoch, seq, at, kind, persona, text }, now) {
-      // The story is written by those who had the attempt, late ones included.
-      const had = sql`exists (select 1 from ${attempts} where task = ${task} and epoch = ${epoch} and factory = ${factory})`;
-      const event = { task, epoch, seq, at: now, originAt: at, kind, text, factory, persona };
-      const works: Statement[] = working.includes(kind) ? worker(persona, task, epoch) : [];
-      await write(insertIf(had, taskEvents, event, sql`on conflict do nothing`), showChange(ifChanged), ...works);
+    async progress(factory, told, now) {
+      const lines = told.map(({ task, epoch, seq, at, kind, persona, text }): Statement[] => {
+        // The story is written by those who had the attempt, late ones included.
+        const had = sql`exists (select 1 from ${attempts} where task = ${task} and epoch = ${epoch} and factory = ${factory})`;
+        const event = { task, epoch, seq, at: now, originAt: at, kind, text, factory, persona };
+        const works = working.includes(kind) ? worker(persona, task, epoch) : [];
+        return [insertIf(had, taskEvents, event, sql`on conflict do nothing`), showChange(ifChanged), ...works];
+      });
+      await write(...lines.flat());
     },
 
     async events(id) {

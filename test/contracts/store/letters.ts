@@ -69,6 +69,22 @@ export function letterCases(bench: Bench): void {
     expect(await nextDue()).toBeNull();
   });
 
+  it("leaves one chat alone, letters in a sender's hands included", async () => {
+    await add(100, text("a"), text("b"), text("other", null, 8), text("sent"));
+    await take(100, 1);
+    await sent("sent", 70, 110);
+    await bench.store.letters.rest(7, 700);
+    expect(await take(699)).toEqual([["other", null, 1]]);
+    await sent("other", 80, 699);
+    expect(await take(700)).toEqual([
+      ["a", null, 2],
+      ["b", null, 1],
+    ]);
+    await retryAt("b", 9000);
+    await bench.store.letters.rest(7, 800);
+    expect(await take(8999)).toEqual([["a", null, 3]]);
+  });
+
   it("tries again when it was told to", async () => {
     await add(100, text("a"));
     await take(100);

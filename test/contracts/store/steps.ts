@@ -147,6 +147,24 @@ export function stepCases(bench: Bench): void {
     expect((await bench.store.tasks.events("task_1")).filter((event) => event.kind === "cancel_requested")).toHaveLength(1);
   });
 
+  it("finds the tasks that ended and have no letter of a kind", async () => {
+    for (const [i, id] of ["task_a", "task_b", "task_c", "task_d"].entries()) {
+      await bench.store.tasks.create({ ...newTask, id }, delegated, 100);
+      if (i < 3) await bench.store.tasks.move(id, 1, "cancel", said, 400 - i);
+    }
+    const content = { text: "over", spans: [] };
+    const body = { kind: "text" as const, content, buttons: [], silent: false, replyTo: null };
+    await bench.store.letters.add(
+      ["done:task_b", "card:task_a"].map((key) => ({ key, chat: 1, body })),
+      400,
+    );
+    const found = async (since: number, limit = 9) => (await bench.store.tasks.withoutLetter("done:", since, limit)).map((task) => task.id);
+    expect(await found(0)).toEqual(["task_c", "task_a"]);
+    expect(await found(0, 1)).toEqual(["task_c"]);
+    expect(await found(399)).toEqual(["task_a"]);
+    expect(await found(401)).toEqual([]);
+  });
+
   it("lists what is asked for, newest or oldest first", async () => {
     for (const [i, id] of ["task_a", "task_b", "task_c"].entries()) {
       await bench.store.tasks.create({ ...newTask, id, chat: i < 2 ? 1 : 2 }, delegated, 100);

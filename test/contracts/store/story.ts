@@ -8,9 +8,9 @@ const step: Progress = { task: "task_1", epoch: 1, seq: 3, at: 42, kind: "step",
 export function storyCases(bench: Bench): void {
   it("adds what a factory tells once, with the factory's clock beside HQ's", async () => {
     await taskIn(bench, "running");
-    await bench.store.tasks.progress("desk", step, 500);
+    await bench.store.tasks.progress("desk", [step], 500);
     const before = await bench.snapshot();
-    await bench.store.tasks.progress("desk", { ...step, text: "said twice" }, 600);
+    await bench.store.tasks.progress("desk", [{ ...step, text: "said twice" }], 600);
     expect(await bench.snapshot()).toEqual(before);
     expect((await bench.store.tasks.events("task_1")).at(-1)).toEqual({
       at: 500,
@@ -24,20 +24,30 @@ export function storyCases(bench: Bench): void {
     expect((await theTask(bench)).persona).toBe("Lisa");
   });
 
+  it("takes many lines at once, and adds none twice", async () => {
+    await taskIn(bench, "running");
+    const told = [3, 4, 3, 5].map((seq) => ({ ...step, seq, text: `line ${seq}` }));
+    await bench.store.tasks.progress("desk", told, 500);
+    await bench.store.tasks.progress("desk", told.toReversed(), 600);
+    await bench.store.tasks.progress("desk", [], 700);
+    const steps = (await bench.store.tasks.events("task_1")).filter((event) => event.kind === "step");
+    expect(steps.map((event) => event.text)).toEqual(["line 3", "line 4", "line 5"]);
+  });
+
   it("takes the worker's name from work, not from who took the order in", async () => {
     await taskIn(bench, "running");
-    await bench.store.tasks.progress("desk", { ...step, seq: 0, kind: "received", persona: "Homer" }, 500);
+    await bench.store.tasks.progress("desk", [{ ...step, seq: 0, kind: "received", persona: "Homer" }], 500);
     expect((await theTask(bench)).persona).toBeNull();
-    await bench.store.tasks.progress("desk", { ...step, seq: 1, kind: "started", persona: "Bart" }, 500);
+    await bench.store.tasks.progress("desk", [{ ...step, seq: 1, kind: "started", persona: "Bart" }], 500);
     expect((await theTask(bench)).persona).toBe("Bart");
   });
 
   it("lets only those write who had the attempt", async () => {
     await taskIn(bench, "running");
     const before = await bench.snapshot();
-    await bench.store.tasks.progress("other", step, 500);
-    await bench.store.tasks.progress("desk", { ...step, epoch: 2 }, 500);
-    await bench.store.tasks.progress("desk", { ...step, task: "task_9" }, 500);
+    await bench.store.tasks.progress("other", [step], 500);
+    await bench.store.tasks.progress("desk", [{ ...step, epoch: 2 }], 500);
+    await bench.store.tasks.progress("desk", [{ ...step, task: "task_9" }], 500);
     await bench.store.tasks.note("task_9", 1, { kind: "note", text: "of nothing" }, 500);
     expect(await bench.snapshot()).toEqual(before);
   });
@@ -45,7 +55,7 @@ export function storyCases(bench: Bench): void {
   it("keeps a late attempt's words, but not its name", async () => {
     await taskIn(bench, "running");
     await bench.store.tasks.move("task_1", 1, "hold", { kind: "held", text: "budget", code: "budget" }, 400);
-    await bench.store.tasks.progress("desk", step, 500);
+    await bench.store.tasks.progress("desk", [step], 500);
     expect((await bench.store.tasks.events("task_1")).at(-1)).toMatchObject({ epoch: 1, text: "reads parser.ts" });
     expect((await theTask(bench)).persona).toBeNull();
   });
@@ -90,7 +100,7 @@ export function storyCases(bench: Bench): void {
     expect(await raised(() => tasks.claim("task_1", 1, { factory: "desk", order: "order_1", leaseUntil: 900 }, 300))).toBe(true);
     expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 2, cost: 3 }], 950, 400))).toBe(true);
     expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 2, step: 2, cost: 3 }], 950, 400))).toBe(false);
-    expect(await raised(() => tasks.progress("desk", step, 500))).toBe(true);
+    expect(await raised(() => tasks.progress("desk", [step], 500))).toBe(true);
     expect(await raised(() => tasks.requestCancel("task_1", "no", 500))).toBe(true);
     expect(await raised(() => Promise.all([outbox.due(900, 10), tasks.list({ limit: 10 }), tasks.expired(0, 0)]))).toBe(false);
   });
