@@ -28,7 +28,6 @@ describe("the table", () => {
       "ENABLE_FILES",
       "ENABLE_SHELL",
       "ENABLE_GIT",
-      "ENABLE_NETWORK",
     ]);
   });
 
@@ -48,11 +47,10 @@ describe("the table", () => {
 });
 
 describe("defaults", () => {
-  it.each(roles)("of %s are complete, hold together, and leave the network off", (role) => {
+  it.each(roles)("of %s are complete and hold together", (role) => {
     const set = defaultCapabilities(role);
     expect(Object.keys(set).toSorted()).toEqual([...capabilityNames].toSorted());
     expect(unmetNeeds(set)).toEqual([]);
-    expect(set.network).toBe(false);
     for (const name of capabilityNames) expect(set[name]).toBe(capabilities[name].on[role]);
   });
 });
@@ -65,12 +63,11 @@ describe("unmetNeeds", () => {
       ["general", "files"],
       ["git", "files"],
     ]);
-    expect(unmetNeeds(setOf("network"))).toEqual([["network", "shell"]]);
     expect(unmetNeeds(setOf())).toEqual([]);
   });
 
   it("is empty exactly where every need of every flag is on", () => {
-    expect(everySet).toHaveLength(64);
+    expect(everySet).toHaveLength(32);
     for (const set of everySet) {
       const whole = capabilityNames.every((name) => !set[name] || capabilities[name].needs.every((need) => set[need]));
       expect(unmetNeeds(set).length === 0).toBe(whole);

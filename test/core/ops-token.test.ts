@@ -9,7 +9,7 @@ describe("actionsOf", () => {
   it.each<[CapabilityName[], string[]]>([
     [[], []],
     [["coder"], []],
-    [["general", "network"], []],
+    [["general"], []],
     [["files"], ["read", "write"]],
     [["shell"], ["exec"]],
     [["git"], ["commit"]],
@@ -18,7 +18,7 @@ describe("actionsOf", () => {
       ["read", "write", "commit"],
     ],
     [
-      ["files", "shell", "git", "network"],
+      ["files", "shell", "git"],
       ["read", "write", "exec", "commit"],
     ],
   ])("of %j is %j", (on, expected) => expect(actionsOf(setOf(...on))).toEqual(expected));

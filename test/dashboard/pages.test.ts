@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { manualClock } from "#adapters/clock/manual.ts";
+import { defaultCapabilities } from "#core/capability.ts";
 import { type Seeded, seeded } from "./seed.ts";
 
 const now = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -50,10 +51,10 @@ describe("the corporation", () => {
   });
 
   it("shows what a factory may do, from the table of flags", async () => {
-    await here.insert.factory({ id: "desk-1" });
+    await here.insert.factory({ id: "desk-1", facts: { capabilities: { ...defaultCapabilities("branch"), git: false } } });
     const html = await here.text("/");
     expect(html).toContain("VP_CODER: Enabled");
-    expect(html).toContain("NETWORK: Disabled");
+    expect(html).toContain("GIT: Disabled");
     expect(words(html)).toContain("Homer, Lisa, Bart");
     expect(words(html)).toContain("anthropic/a-model · version 0.1.0");
     expect(words(html)).toContain("0/2 slots busy");
