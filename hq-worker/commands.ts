@@ -1,5 +1,6 @@
 /** Slash commands: answered by rule, without a model. */
 import { factoryIdPattern } from "#core/fleet.ts";
+import { type Piece, pre } from "#core/rich-text.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
 import { joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
@@ -24,7 +25,7 @@ interface Call {
 interface Command {
   about: string;
   /** Resolves to the answer. */
-  run(call: Call): Promise<string>;
+  run(call: Call): Promise<string | Piece[]>;
 }
 
 const help = async () => `Tell me what to do, or use:\n${names.map((name) => `/${name} – ${commands[name]?.about}`).join("\n")}`;
@@ -65,17 +66,15 @@ async function cancel({ hq, rest }: Call): Promise<string> {
   }[outcome];
 }
 
-async function enrol({ hq, digest, rest }: Call): Promise<string> {
+async function enrol({ hq, digest, rest }: Call): Promise<string | Piece[]> {
   const [id = "", ...name] = rest.split(/\s+/);
   if (!factoryIdPattern.test(id)) return "How shall it be called? /enrol <id>, with an id of lower-case letters, digits and hyphens.";
   const role = "branch";
   const code = await makeJoinCode(hq, digest, { id, name: name.join(" ") || id, role });
   const named = name.length > 0 ? ` FACTORY_NAME=${JSON.stringify(name.join(" "))}` : "";
   return [
-    `Run this on that machine within ${joinCodeMs / 60_000} minutes; the code works once:`,
-    "",
-    `FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`,
-    "",
-    "Then compare the fingerprint and approve it here.",
-  ].join("\n");
+    `Run this on that machine, in a clone of this corporation's repository, within ${joinCodeMs / 60_000} minutes; the code works once:\n`,
+    pre(`FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`),
+    "\nThen compare the fingerprint and approve it here.",
+  ];
 }

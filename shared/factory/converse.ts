@@ -2,7 +2,7 @@
 import { nanosPerUsd } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
 import { byline } from "#core/persona.ts";
-import { italic, rich } from "#core/rich-text.ts";
+import { italic, type Piece, rich } from "#core/rich-text.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Message } from "#ports/llm.ts";
 import type { Update } from "#ports/store.ts";
@@ -59,9 +59,16 @@ export async function converse(deps: Headquarters, update: Update, inbound: Text
 }
 
 /** Queues a plain answer of the primary's. */
-export async function say(deps: Headquarters, what: { key: string; chat: number; message: number | null; text: string }): Promise<void> {
+export async function say(
+  deps: Headquarters,
+  what: { key: string; chat: number; message: number | null; text: string | readonly Piece[] },
+): Promise<void> {
   const { profile, store, clock } = deps;
-  const content = rich(what.text, "\n", italic(byline(profile.personas.primary, profile.name)));
+  const content = rich(
+    ...(typeof what.text === "string" ? [what.text] : what.text),
+    "\n",
+    italic(byline(profile.personas.primary, profile.name)),
+  );
   const replyTo = what.message === null ? null : { message: what.message };
   await store.letters.add(
     [{ key: what.key, chat: what.chat, body: { kind: "text", content, buttons: [], silent: false, replyTo } }],
