@@ -71,10 +71,15 @@ async function enrol({ hq, digest, rest }: Call): Promise<string | Piece[]> {
   if (!factoryIdPattern.test(id)) return "How shall it be called? /enrol <id>, with an id of lower-case letters, digits and hyphens.";
   const role = "branch";
   const code = await makeJoinCode(hq, digest, { id, name: name.join(" ") || id, role });
-  const named = name.length > 0 ? ` FACTORY_NAME=${JSON.stringify(name.join(" "))}` : "";
+  const named = name.length > 0 ? ` FACTORY_NAME=${quoted(name.join(" "))}` : "";
   return [
     `Run this on that machine, in a clone of this corporation's repository, within ${joinCodeMs / 60_000} minutes; the code works once:\n`,
     pre(`FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`),
     "\nThen compare the fingerprint and approve it here.",
   ];
+}
+
+/** A word for a POSIX shell: nothing in it is expanded. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
