@@ -130,7 +130,10 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     heart.drain();
     log.info("draining: no new work", { running: profile.slots - slots.free() });
     const beaten = heart.beat().catch((error: unknown) => log.warn("HQ was not told that this factory drains", { error }));
-    await Promise.race([slots.idle(), clock.sleep(profile.drainMs, stops.halt)]);
+    const patience = new AbortController();
+    await Promise.race([slots.idle(), clock.sleep(profile.drainMs, AbortSignal.any([stops.halt, patience.signal]))]);
+    // A timer that is left would keep the process after its work is done.
+    patience.abort();
     slots.release();
     await Promise.race([slots.idle(), aborted(stops.halt)]);
     await Promise.race([Promise.all([flush(), beaten]), aborted(stops.halt)]);
