@@ -1,6 +1,7 @@
 /** Slash commands: answered by rule, without a model. */
 import { factoryIdPattern } from "#core/fleet.ts";
 import { type Piece, pre } from "#core/rich-text.ts";
+import type { Role } from "#core/role.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
 import { joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
@@ -38,7 +39,8 @@ export const commands: Readonly<Record<string, Command>> = {
   cancel: { about: "stop a task: /cancel <id>", run: cancel },
   cost: { about: "what was spent", run: ({ hq }) => costReport(hq) },
   view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
-  enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrol },
+  enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrolAs("branch") },
+  enrol_hq: { about: "a code for a machine that gives headquarters' own VPs hands: /enrol_hq <id> [name]", run: enrolAs("headquarters") },
   help: { about: "this list", run: help },
   start: { about: "this list", run: help },
 };
@@ -66,15 +68,20 @@ async function cancel({ hq, rest }: Call): Promise<string> {
   }[outcome];
 }
 
-async function enrol({ hq, digest, rest }: Call): Promise<string | Piece[]> {
+/** `/enrol` for a branch; for `headquarters`, a factory in which HQ's own VPs work. */
+function enrolAs(role: Role): Command["run"] {
+  return ({ hq, digest, rest }) => enrol(hq, digest, role, rest);
+}
+
+async function enrol(hq: Headquarters, digest: Digest, role: Role, rest: string): Promise<string | Piece[]> {
   const [id = "", ...name] = rest.split(/\s+/);
-  if (!factoryIdPattern.test(id)) return "How shall it be called? /enrol <id>, with an id of lower-case letters, digits and hyphens.";
-  const role = "branch";
+  if (!factoryIdPattern.test(id)) return "How shall it be called? Name an id of lower-case letters, digits and hyphens: /enrol <id> [name]";
   const code = await makeJoinCode(hq, digest, { id, name: name.join(" ") || id, role });
+  const asked = role === "branch" ? "" : `FACTORY_ROLE=${role} `;
   const named = name.length > 0 ? ` FACTORY_NAME=${quoted(name.join(" "))}` : "";
   return [
     `Run this on that machine, in a clone of this corporation's repository, within ${joinCodeMs / 60_000} minutes; the code works once:\n`,
-    pre(`FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`),
+    pre(`${asked}FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`),
     "\nThen compare the fingerprint and approve it here.",
   ];
 }

@@ -9,6 +9,7 @@ import { libsqlStore } from "#adapters/store/libsql.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Store } from "#ports/store.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
+import { registerCommands } from "../../scripts/telegram-setup.ts";
 import { makeDemoShop } from "../demo-shop.ts";
 import { startHrana } from "../hrana.ts";
 import { type Model, startModel } from "../model/server.ts";
@@ -129,6 +130,9 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       hq = await startHq({ dir, port: hqPort, env: hqEnv, say });
       closers.push(hq.stop);
     }
+    await registerCommands(telegram?.apiRoot ?? env.TELEGRAM_API_ROOT ?? "https://api.telegram.org", hqEnv.TELEGRAM_BOT_TOKEN ?? "").catch(
+      (error: unknown) => say(error instanceof Error ? error.message : String(error)),
+    );
     if (env.TELEGRAM_BOT_TOKEN) {
       const bridge = bridgeTelegram({
         token: env.TELEGRAM_BOT_TOKEN,
