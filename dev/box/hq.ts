@@ -51,6 +51,8 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
         ...env,
         CLOUDFLARE_INCLUDE_PROCESS_ENV: "true",
         WRANGLER_SEND_METRICS: "false",
+        // Its traces hold whole addresses, and a bot's token is part of every address of the Bot API.
+        X_LOCAL_OBSERVABILITY: "false",
         NO_COLOR: "1",
       },
       logFile: join(dir, "logs", "hq.log"),
