@@ -216,13 +216,13 @@ async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port:
       transport === "redis" ? redisBus({ url }) : libsqlBus(createClient({ url, ...(env.BUS_TOKEN && { authToken: env.BUS_TOKEN }) }));
     return { bus, url: env.BUS_URL, token: env.BUS_TOKEN ?? null, close: bus.close };
   }
-  const server = await startHrana({ file: join(dir, "bus.db"), token: keys.databaseToken, port });
-  const bus = libsqlBus(createClient({ url: server.url, authToken: keys.databaseToken }));
+  const server = await startHrana({ file: join(dir, "bus.db"), token: keys.busToken, port });
+  const bus = libsqlBus(createClient({ url: server.url, authToken: keys.busToken }));
   const close = async () => {
     await bus.close();
     await server.close();
   };
-  return { bus, url: server.url, token: keys.databaseToken, close };
+  return { bus, url: server.url, token: keys.busToken, close };
 }
 
 /** Waits for the first heartbeat. */

@@ -13,6 +13,8 @@ const schema = z.strictObject({
   webhookSecret: z.string(),
   signingKey: z.string(),
   databaseToken: z.string(),
+  /** Not the database's: branches are told this one. */
+  busToken: z.string(),
   modelKey: z.string(),
   owner: z.int(),
 });
@@ -28,6 +30,7 @@ export async function loadOrMakeKeys(dir: string): Promise<BoxKeys> {
     webhookSecret: secret(32),
     signingKey: (await newKeyPair()).privateJwk,
     databaseToken: secret(24),
+    busToken: secret(24),
     modelKey: secret(24),
     owner: randomInt(1e8, 9e8),
   };
