@@ -1,8 +1,6 @@
 /** The Worker's composition root: environment → headquarters. Made anew for each event: sockets belong to one in workerd. */
 import { createClient } from "@libsql/client/web";
-import { libsqlBus } from "#adapters/bus/libsql.ts";
-import { redisBus } from "#adapters/bus/redis.ts";
-import { busScheme } from "#adapters/bus/scheme.ts";
+import { busFor } from "#adapters/bus/index.ts";
 import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
@@ -115,13 +113,6 @@ async function open(env: Env): Promise<Fixed> {
 
 function stringsOf(env: WorkerEnv): Env {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value === "string"));
-}
-
-function openBus({ busUrl, busToken }: HqSettings, calls: ReturnType<typeof countedCalls>): Bus {
-  const { transport, url } = busScheme(busUrl);
-  if (transport === "redis") return calls.methods(redisBus({ url }));
-  if (transport === "file") throw new UacError("bad_config", "BUS_URL: a Worker has no files; use libsql://, redis:// or rediss://");
-  return libsqlBus(createClient({ url, fetch: calls.fetch, ...(busToken && { authToken: busToken }) }));
 }
 
 function durableDesks(env: WorkerEnv, now: () => number): Desks {

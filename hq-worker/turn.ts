@@ -11,20 +11,25 @@ import { frontDeskTools } from "./tools/index.ts";
 
 /** After so many beginnings a message is poison: it is ended, and the owner is told. */
 const maxAttempts = 5;
+/** Letters that may go out before the turn: it needs its calls for itself. */
+const lettersBefore = 3;
 
-/** Works off a chat's messages, oldest first. Resolves to null when none is left, else to when to try again (ms). */
+/**
+ * Works on a chat's oldest message: one in an event, since each may make so many calls and no more. Resolves to when to
+ * come again (ms), or to null when none is left.
+ */
 export async function workChat(hq: Headquarters, digest: Digest, chat: number): Promise<number | null> {
-  for (;;) {
-    const update = await hq.store.updates.begin(chat, hq.clock.now());
-    if (!update) return null;
-    try {
-      const outcome = await workUpdate(hq, digest, update);
-      await hq.store.updates.finish(update.id, outcome, hq.clock.now());
-      await deliverLetters(hq);
-    } catch (error) {
-      hq.log.error("a turn broke off", { update: update.id, attempt: update.attempts, error });
-      return hq.clock.now() + 1000 * 2 ** update.attempts;
-    }
+  const { updates } = hq.store;
+  const update = await updates.begin(chat, hq.clock.now());
+  if (!update) return null;
+  try {
+    const outcome = await workUpdate(hq, digest, update);
+    if (outcome === "paused") await updates.pause(update.id);
+    else await updates.finish(update.id, outcome, hq.clock.now());
+    return hq.clock.now();
+  } catch (error) {
+    hq.log.error("a turn broke off", { update: update.id, attempt: update.attempts, error });
+    return hq.clock.now() + 1000 * 2 ** update.attempts;
   }
 }
 
@@ -44,13 +49,14 @@ async function workUpdate(hq: Headquarters, digest: Digest, update: Update): Pro
     await runCommand(hq, digest, update, inbound);
     return "command";
   }
-  await converse(hq, update, inbound, frontDeskTools(hq, digest, update, inbound));
-  return "answered";
+  return converse(hq, update, inbound, frontDeskTools(hq, digest, update, inbound));
 }
 
 /** Seen, before the model is asked: sent at once, and no reason to stop if it can't be. */
 async function greet(hq: Headquarters, update: Update) {
   const { chat, message } = update.inbound;
   await hq.store.letters.add([{ key: `seen:${update.id}`, chat, body: { kind: "react", message, emoji: "👀" } }], hq.clock.now());
-  await deliverLetters(hq).catch((error: unknown) => hq.log.warn("not acknowledged", { update: update.id, reason: publicMessage(error) }));
+  await deliverLetters(hq, lettersBefore).catch((error: unknown) =>
+    hq.log.warn("not acknowledged", { update: update.id, reason: publicMessage(error) }),
+  );
 }

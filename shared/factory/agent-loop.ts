@@ -29,6 +29,8 @@ export interface AgentRun {
   mayAnswer: boolean;
   /** Idempotency keys start with it. */
   key: string;
+  /** Asked before every call of the model or a tool. False: the run pauses, to go on from its transcript another time. */
+  mayGoOn?(): boolean;
   /** Told after every step; never awaited for long. */
   onStep?(step: number, text: string): void;
 }
@@ -36,7 +38,8 @@ export interface AgentRun {
 export type AgentEnd =
   | { kind: "answered"; text: string; steps: number }
   | { kind: "finished"; status: "done" | "failed"; summary: string; steps: number }
-  | { kind: "stopped"; code: string; reason: string; steps: number };
+  | { kind: "stopped"; code: string; reason: string; steps: number }
+  | { kind: "paused"; steps: number };
 
 /** A run as far as it came: all that it does next follows from its entries. */
 interface Progress {
@@ -66,6 +69,7 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
     const steps = stepsOf(entries);
     const end = (await actOnReply(run, progress)) ?? overLimit(run, entries);
     if (end) return { ...end, steps };
+    if (run.mayGoOn?.() === false) return { ...paused, steps };
 
     const request = {
       system: run.system,
@@ -87,6 +91,8 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
 }
 
 type End = AgentEnd extends infer E ? (E extends AgentEnd ? Omit<E, "steps"> : never) : never;
+
+const paused = { kind: "paused" } as const;
 
 function stopped(code: string, reason: string): End {
   return { kind: "stopped", code, reason };
@@ -115,6 +121,7 @@ async function runTools(
   for (const [index, use] of uses.entries()) {
     const before = entries.slice(at + 1);
     if (before.some((entry) => entry.type === "result" && entry.toolUseId === use.id)) continue;
+    if (run.mayGoOn?.() === false) return paused;
     const begun = before.some((entry) => entry.type === "intent" && entry.toolUseId === use.id);
     const result = begun
       ? failure("The factory was restarted while this ran. It may or may not have taken effect: look before you repeat it.")

@@ -54,8 +54,8 @@ export interface Workbench {
   allowed: readonly Action[];
   /** Tool names of the VP. */
   names: readonly string[];
-  /** Told of every command that ran. */
-  ran(run: CommandRun): void;
+  /** Told of every command that ran. Durable when it resolves. */
+  ran(run: CommandRun): Promise<void>;
 }
 
 /** A claimed attempt: what may be done, and the signal that ends it. */

@@ -18,10 +18,10 @@ const maxWaitMs = 300_000;
 const patience = 5;
 
 /** Sends what is due, oldest first. After a setback the whole chat is left alone for a while. */
-export async function deliverLetters(deps: Deps): Promise<void> {
+export async function deliverLetters(deps: Deps, most = perFlush): Promise<void> {
   const { store, chat, clock, log } = deps;
   const begun = clock.now();
-  const limit = Math.min(perFlush, Math.floor(deps.callsLeft() / callsEach));
+  const limit = Math.min(most, Math.floor(deps.callsLeft() / callsEach));
   if (limit < 1) return;
   const doubtful = new Set<number>();
   const resting = new Set<number>();

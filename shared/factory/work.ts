@@ -2,7 +2,7 @@
 import type { Order, Progress, Result } from "#core/envelope.ts";
 import { publicMessage } from "#core/errors.ts";
 import { narrower } from "#core/limits.ts";
-import { type CommandRun, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
+import { type CommandRun, commandRunSchema, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
 import type { Attempt } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
@@ -92,7 +92,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const startedAt = clock.now();
   const scope: SandboxScope = { worktree: worktree.path, readOnly: [worktree.gitDir], masked: [], network: grant.token.net };
   const mayRun = grant.token.act.includes("exec");
-  const commands: CommandRun[] = [];
+  const { commands, ran } = await commandsOf(deps, order);
 
   record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}`);
   const before = mayRun ? await testsAtBase(deps, bench, scope) : null;
@@ -112,7 +112,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     scope,
     allowed: grant.token.act,
     names: staff.tools,
-    ran: (run) => commands.push(run),
+    ran,
   });
   const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
   const agent = await runAgent({
@@ -142,7 +142,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     base: worktree.base,
     branch: changes.head ? worktree.branch : null,
     ...changes,
-    commands: commands.slice(-maxCommandsTold),
+    commands,
     testsBefore: before,
     testsAfter: after,
     steps: agent.steps,
@@ -167,10 +167,11 @@ export const releasing = "the factory is shutting down";
 
 function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt): Outcome {
   const { persona } = bench.assigned;
-  const summary = agent.kind === "finished" ? agent.summary.slice(0, 8000) : "";
+  const summary = agent.kind === "finished" ? agent.summary : "";
   const more = { persona, receipt, summary };
   if (agent.kind === "stopped") return bench.end("failed", agent.code, `${persona} stopped: ${agent.reason}`, more);
-  if (agent.kind === "finished" && agent.status === "failed") return bench.end("failed", "gave_up", `${persona} could not do it`, more);
+  if (agent.kind !== "finished") throw new Error(`a VP's work can't end as ${agent.kind}`);
+  if (agent.status === "failed") return bench.end("failed", "gave_up", `${persona} could not do it`, more);
   if (receipt.verdict === "regressed") return bench.end("failed", "regressed", `${persona} says it is done, but ${receipt.why}`, more);
   if (bench.order.requireVerified && receipt.verdict !== "verified") {
     return bench.end("failed", "not_verified", `the order demands a verified result, but ${receipt.why}`, more);
@@ -191,6 +192,18 @@ async function commit(deps: Branch, bench: Bench): Promise<Changes> {
   const author = { name: `${assigned.persona} (${deps.profile.name})`, email: `${assigned.seat}@${deps.self}.uac.invalid` };
   const changes = await deps.workspaces.commit(worktree, `${order.title}\n\nTask ${order.task}, attempt ${order.epoch}.`, author);
   return { ...changes, patch: changes.patch && deps.redactor.clean(changes.patch) };
+}
+
+/** What the VP ran, the newest: kept in the journal, since the receipt tells also of what ran before a restart. */
+async function commandsOf({ journal }: Branch, { task, epoch }: Order) {
+  const key = `commands:${task}:${epoch}`;
+  const commands: CommandRun[] = commandRunSchema.array().parse(JSON.parse((await journal.get(key)) ?? "[]"));
+  const ran = async (run: CommandRun) => {
+    commands.push(run);
+    if (commands.length > maxCommandsTold) commands.shift();
+    await journal.set(key, JSON.stringify(commands));
+  };
+  return { commands, ran };
 }
 
 /** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */

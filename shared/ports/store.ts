@@ -28,6 +28,8 @@ export interface Updates {
   receive(id: number, inbound: Inbound, now: number): Promise<"new" | "unfinished" | "finished">;
   /** The chat's oldest unfinished update, its attempts counted up by one (0 → 1 at the first call). */
   begin(chat: number, now: number): Promise<Update | null>;
+  /** It came further and is not over: its attempts are counted from 0 again. */
+  pause(id: number): Promise<void>;
   finish(id: number, outcome: string, now: number): Promise<void>;
   /** Chats with an unfinished update received before `before`. */
   stuckChats(before: number): Promise<number[]>;

@@ -38,6 +38,15 @@ export function updatesOf({ q, run, write }: Database): Updates {
       return row ? toUpdate(row) : null;
     },
 
+    async pause(id) {
+      await write(
+        q
+          .update(u)
+          .set({ attempts: 0 })
+          .where(and(eq(u.id, id), isNull(u.finishedAt))),
+      );
+    },
+
     async finish(id, outcome, now) {
       await write(
         q

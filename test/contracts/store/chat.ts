@@ -33,6 +33,8 @@ export function chatCases(bench: Bench): void {
     await updates.receive(903, inbound(8, "other chat"), 90);
     expect(await updates.begin(7, 200)).toEqual({ id: 901, chat: 7, inbound: inbound(7, "first"), attempts: 1, receivedAt: 110 });
     expect(await updates.begin(7, 210)).toMatchObject({ id: 901, attempts: 2 });
+    await updates.pause(901);
+    expect(await updates.begin(7, 215)).toMatchObject({ id: 901, attempts: 1 });
     await updates.finish(901, "replied", 220);
     expect(await updates.begin(7, 230)).toMatchObject({ id: 902, attempts: 1 });
     await updates.finish(902, "replied", 240);

@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { leaseMs } from "#core/fleet.ts";
+import type { TaskState } from "#core/task.ts";
+import { type CancelOutcome, cancelTask } from "#factory/cancel.ts";
+import { grantClaim } from "#factory/claim.ts";
+import { delegate } from "#factory/delegate.ts";
+import { dispatchAll } from "#factory/dispatch.ts";
+import { acceptHeartbeat } from "#factory/heartbeat.ts";
+import { recoverLost } from "#factory/recover.ts";
+import { settleResult } from "#factory/settle.ts";
+import { type Desk, type HqBench, openHq, resultOf, wish } from "./headquarters.ts";
+
+let b: HqBench;
+let desk: Desk;
+beforeEach(async () => {
+  b = await openHq();
+  desk = await b.join();
+});
+afterEach(() => b.close());
+
+const minute = 60_000;
+/** As cron does, the factory alive or silent. */
+async function ticks(n: number, beat?: () => Promise<unknown>) {
+  for (let i = 0; i < n; i += 1) {
+    await b.clock.advance(minute);
+    await beat?.();
+    await recoverLost(b.hq);
+  }
+}
+async function toState(state: TaskState | "none") {
+  if (state === "none") return;
+  if (state === "held") return void (await delegate(b.hq, wish({ workspace: "elsewhere" })));
+  await delegate(b.hq, wish());
+  if (state === "queued") return b.client.execute("update tasks set state = 'queued'");
+  if (state === "waiting") return b.client.execute("update tasks set state = 'waiting'");
+  if (state === "dispatched") return;
+  await claimIt();
+  if (state === "paused") await b.store.tasks.move("t1-1-1", 1, "pause", { kind: "paused", text: "", code: "" }, b.clock.now());
+  if (state === "awaiting_approval") await b.store.tasks.move("t1-1-1", 1, "ask", { kind: "asked", text: "", code: "" }, b.clock.now());
+  if (state === "succeeded") await settleResult(b.hq, "desk-1", resultOf());
+}
+async function claimIt() {
+  const order = (await desk.orders()).at(-1);
+  const epoch = order?.body.epoch ?? 1;
+  await grantClaim(b.hq, await desk.factory(), { task: "t1-1-1", epoch, order: order?.id ?? "" });
+}
+const told = async () => (await b.rows("select key from letters where key like 'done:%'")).length;
+
+describe("recoverLost", () => {
+  it("takes a task back from a factory that fell silent, and tries it again", async () => {
+    await toState("running");
+    await ticks(2);
+    expect((await b.task()).state).toBe("running");
+    await ticks(1);
+    expect(await b.task()).toMatchObject({
+      state: "queued",
+      epoch: 2,
+      lost: 1,
+      factory: null,
+      reason: expect.stringContaining("not heard of"),
+    });
+    const before = await b.snapshot();
+    await recoverLost(b.hq);
+    expect(await b.snapshot()).toEqual(before);
+  });
+
+  it("leaves a task with a factory that beats", async () => {
+    await toState("running");
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0 }];
+    await ticks(6, async () => acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 1, draining: false, running }));
+    expect(await b.task()).toMatchObject({ state: "running", epoch: 1 });
+  });
+
+  it("takes back an order that nobody claims", async () => {
+    await toState("dispatched");
+    await ticks(5, desk.beat);
+    expect((await b.task()).state).toBe("dispatched");
+    await ticks(1, desk.beat);
+    expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, lost: 1, reason: expect.stringContaining("did not claim it") });
+  });
+
+  it("counts no time in which headquarters was away itself", async () => {
+    await toState("running");
+    await ticks(1);
+    await b.clock.advance(3 * 3_600_000);
+    await recoverLost(b.hq);
+    expect((await b.task()).state, "one more round").toBe("running");
+    await ticks(1);
+    expect((await b.task()).state).toBe("queued");
+  });
+
+  it("does nothing at its very first tick", async () => {
+    await toState("running");
+    await b.clock.advance(leaseMs + 1);
+    await recoverLost(b.hq);
+    expect((await b.task()).state).toBe("running");
+  });
+
+  it("gives a task up after three losses, and tells the owner once", async () => {
+    await delegate(b.hq, wish());
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await claimIt();
+      await ticks(4);
+      await desk.beat();
+      await dispatchAll(b.hq);
+    }
+    expect(await b.task()).toMatchObject({ state: "dead", lost: 3, reason: expect.stringContaining("given up after 3 lost") });
+    await ticks(3);
+    expect(await told()).toBe(1);
+  });
+
+  it("ends a task whose cancellation a silent factory never answered", async () => {
+    await toState("running");
+    expect(await cancelTask(b.hq, "t1-1-1", "not needed")).toBe("requested");
+    await ticks(4);
+    expect(await b.task()).toMatchObject({ state: "cancelled", epoch: 1, lost: 0, reason: "not needed" });
+    expect(await told()).toBe(1);
+    await settleResult(b.hq, "desk-1", resultOf());
+    expect((await b.task()).state, "what comes late changes nothing").toBe("cancelled");
+  });
+
+  it("ends it too if the factory beats on and never stops", async () => {
+    await toState("running");
+    await cancelTask(b.hq, "t1-1-1", "not needed");
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0 }];
+    await ticks(4, async () => acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 1, draining: false, running }));
+    expect((await b.task()).state).toBe("cancelled");
+  });
+
+  it("goes on next time where one event has too few calls for all", async () => {
+    const big = await b.join("desk-2", { slots: 20 });
+    for (let i = 0; i < 12; i += 1) await delegate(b.hq, wish({ id: `t${i}-1-1` }));
+    expect((await big.orders()).length).toBeGreaterThan(8);
+    await ticks(6);
+    expect(await b.store.tasks.list({ states: ["queued"], limit: 20 })).toHaveLength(12);
+  });
+});
+
+describe("cancelTask", () => {
+  it.each<[TaskState | "none", CancelOutcome, TaskState | null]>([
+    ["none", "unknown", null],
+    ["queued", "cancelled", "cancelled"],
+    ["waiting", "cancelled", "cancelled"],
+    ["held", "cancelled", "cancelled"],
+    ["dispatched", "cancelled", "cancelled"],
+    ["running", "requested", "running"],
+    ["awaiting_approval", "requested", "awaiting_approval"],
+    ["paused", "requested", "paused"],
+    ["succeeded", "over", "succeeded"],
+  ])("of a task that is %s: %s", async (state, outcome, after) => {
+    await toState(state);
+    expect(await cancelTask(b.hq, "t1-1-1", "not needed")).toBe(outcome);
+    if (after === null) return;
+    expect((await b.task()).state).toBe(after);
+    const again = outcome === "cancelled" ? "over" : outcome;
+    expect(await cancelTask(b.hq, "t1-1-1", "said twice")).toBe(again);
+    expect(await told()).toBe(after === "cancelled" || after === "succeeded" ? 1 : 0);
+    if (outcome === "requested") expect(await b.task()).toMatchObject({ cancelRequested: "not needed" });
+  });
+
+  it("tells the factory on its control stream, and shows it on the card", async () => {
+    await toState("running");
+    await cancelTask(b.hq, "t1-1-1", "not needed");
+    const from = [{ factory: "desk-1", channel: "ctl" as const }];
+    const [entry] = await b.hq.bus.read({ from, consumer: "desk-1", what: "new", count: 9, blockMs: 0 });
+    const trusted = async () => ({ owner: "hq", key: b.hq.signer.publicKey });
+    expect(await b.hq.verifier.open(entry?.data ?? "", "desk-1", trusted, b.clock.now())).toMatchObject({
+      kind: "cancel",
+      body: { task: "t1-1-1", epoch: 1, reason: "not needed" },
+    });
+    const [edit] = await b.rows("select body_json from letters where key = 'card-edit:t1-1-1'");
+    expect(String(edit?.body_json)).toContain("stopping");
+  });
+
+  it("is asked for though the bus is away: the heartbeat carries it", async () => {
+    await toState("running");
+    b.bus.fail("publish", "before");
+    expect(await cancelTask(b.hq, "t1-1-1", "not needed")).toBe("requested");
+    expect((await b.task()).cancelRequested).toBe("not needed");
+  });
+
+  it("withdraws an order that has not left", async () => {
+    b.bus.fail("publish", "before");
+    await delegate(b.hq, wish());
+    await cancelTask(b.hq, "t1-1-1", "not needed");
+    expect(await b.store.outbox.due(b.clock.now() + 1e9, 10)).toEqual([]);
+  });
+
+  it("looks again where the task moved between the look and the step", async () => {
+    await toState("dispatched");
+    const { get } = b.store.tasks;
+    let looks = 0;
+    const moving = {
+      ...b.store.tasks,
+      async get(id: string) {
+        const task = await get(id);
+        looks += 1;
+        if (looks === 1) await claimIt();
+        if (looks === 1) await b.client.execute("update tasks set epoch = 2, state = 'queued', factory = null");
+        return task;
+      },
+    };
+    expect(await cancelTask({ ...b.hq, store: { ...b.store, tasks: moving } }, "t1-1-1", "not needed")).toBe("cancelled");
+    expect(await b.task()).toMatchObject({ state: "cancelled", epoch: 2 });
+  });
+
+  it("ends in an error where the task never stands still", async () => {
+    await toState("dispatched");
+    const restless = { ...b.store.tasks, move: async () => false };
+    const cancelled = cancelTask({ ...b.hq, store: { ...b.store, tasks: restless } }, "t1-1-1", "not needed");
+    await expect(cancelled).rejects.toMatchObject({ code: "conflict" });
+  });
+});
