@@ -35,7 +35,7 @@ export function bashTool({ worktree, sandbox, scope, logDir, redact, ran }: Benc
         maxOutput: kept,
         signal: call.signal,
       });
-      ran({ command: redact(command).slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs });
+      await ran({ command: redact(command).slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs });
       const output = redact(run.output).trimEnd();
       const brief = shorten(output);
       const log = brief === output ? "" : `\n[all of it: read "${await keep(logDir, call.key, output)}"]`;

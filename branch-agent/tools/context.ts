@@ -15,7 +15,7 @@ export interface CoderContext {
   /** Where the whole output of commands is kept; outside the worktree. Absolute. */
   logDir: string;
   /** A command of the model's has ended. */
-  ran(run: { command: string; exitCode: number | null; durationMs: number }): void;
+  ran(run: { command: string; exitCode: number | null; durationMs: number }): Promise<void>;
 }
 
 /** What one tool gets. */

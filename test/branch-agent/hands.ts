@@ -58,7 +58,7 @@ export function hands(more: Partial<CoderContext> = {}) {
     allowed: ["read", "write", "exec", "commit"],
     redact: (text) => text.replaceAll(secret, "[SECRET]"),
     logDir: join(dir, "logs"),
-    ran: (run) => ran.push(run),
+    ran: async (run) => void ran.push(run),
     ...more,
   });
   return (name: string, input: unknown): Promise<ToolResult> => {

@@ -39,7 +39,7 @@ describe("the toolset", () => {
 
   function context(): CoderContext {
     const scope = { worktree: root, readOnly: [], masked: [], network: [] };
-    const callbacks = { redact: (text: string) => text, ran() {} };
+    const callbacks = { redact: (text: string) => text, async ran() {} };
     return { worktree, sandbox: noSandbox(), scope, allowed: ["read", "write", "exec"], logDir: join(dir, "logs"), ...callbacks };
   }
 });
