@@ -1,0 +1,108 @@
+/** A corporation in a box for one test file: real workerd, git and sandbox, a folder of its own, and no trace afterwards. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Client, createClient, type InArgs } from "@libsql/client";
+import { isTerminal } from "#core/task.ts";
+import type { Task } from "#ports/store.ts";
+import { type Box, startBox } from "../../dev/box/box.ts";
+import type { Model } from "../../dev/model/server.ts";
+import type { ChatMessage, TelegramStandIn } from "../../dev/telegram/start.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { leftOf } from "./processes.ts";
+import { until } from "./until.ts";
+
+export const mission = "The tests of the demo shop fail. Fix them.";
+
+export interface House {
+  dir: string;
+  box: Box;
+  chat: TelegramStandIn;
+  model: Model;
+  redis: RedisServer | null;
+  /** Rows of the state of record, read past the store. */
+  rows(sql: string, args?: InArgs): Promise<Record<string, unknown>[]>;
+  /** The task that a message of the owner's led to. */
+  taskOf(message: number, withinMs?: number): Promise<Task>;
+  /** The same once it has ended and the chat has its completion. */
+  endOf(message: number, withinMs?: number): Promise<{ task: Task; done: ChatMessage }>;
+  /** The bot's answer to a message of the owner's: not the card of a task. */
+  answerTo(message: number, withinMs?: number): Promise<ChatMessage>;
+  /** Stops everything. Rejects if a process is left. */
+  close(): Promise<void>;
+}
+
+/** `redis`: the bus is a real Redis of its own; else it is the embedded one. */
+export async function openHouse(options: { redis?: boolean; env?: Record<string, string> } = {}): Promise<House> {
+  const dir = await mkdtemp(join(tmpdir(), "uac-e2e-"));
+  const redis = options.redis ? await startRedis() : null;
+  const said: string[] = [];
+  const env = { ...options.env, ...(redis && { BUS_URL: redis.url }) };
+  const box = await startBox({ dir, anyPorts: true, env, say: (line) => void said.push(line) }).catch(async (error: unknown) => {
+    await redis?.stop();
+    throw error;
+  });
+  const { telegram: chat, model } = box;
+  if (!chat || !model) throw new Error("The box runs without its stand-ins");
+  const database: Client = createClient({
+    url: box.hqEnv.DATABASE_URL ?? "",
+    authToken: box.hqEnv.DATABASE_AUTH_TOKEN ?? "",
+  });
+
+  /** A wait in vain, with what the programs complained of. */
+  const explained = async <T>(wait: Promise<T>): Promise<T> =>
+    wait.catch(async (error: Error) => {
+      throw new Error(`${error.message}\n${await complaintsIn(join(dir, "logs"))}`);
+    });
+  const taskFor = async (message: number) => (await box.store.tasks.list({ limit: 50 })).find((task) => task.message === message);
+  const cardOf = (task: string) =>
+    chat.messages().find((message) => message.buttons.flat().some((button) => button.data === `log:${task}`));
+
+  return {
+    dir,
+    box,
+    chat,
+    model,
+    redis,
+    rows: async (sql, args = []) => (await database.execute({ sql, args })).rows as unknown as Record<string, unknown>[],
+    taskOf: (message, withinMs) => explained(until(`a task of message ${message}`, () => taskFor(message), withinMs)),
+    async endOf(message, withinMs = 60_000) {
+      const overFor = async () => {
+        const found = await taskFor(message);
+        return found && isTerminal(found.state) && found;
+      };
+      const task = await explained(until(`the end of the task of message ${message}`, overFor, withinMs));
+      const done = await until(`the completion of ${task.id}`, () => {
+        const card = cardOf(task.id);
+        return chat.messages().find(({ replyTo, silent, document }) => card && replyTo?.id === card.id && !silent && !document);
+      });
+      return { task, done };
+    },
+    answerTo(message, withinMs) {
+      const answer = () =>
+        chat.messages().find(({ from, replyTo, buttons }) => from === "bot" && replyTo?.id === message && !buttons.length);
+      return explained(until(`an answer to message ${message}`, answer, withinMs));
+    },
+    async close() {
+      database.close();
+      await box.stop();
+      await redis?.stop();
+      await until("every process of the box has ended", () => leftOf(dir).length === 0, 5000).catch((error: Error) => {
+        throw new Error(`${error.message}; left:\n${leftOf(dir).join("\n")}\n${said.join("\n")}`);
+      });
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The last errors and warnings in the programs' logs. */
+async function complaintsIn(logs: string): Promise<string> {
+  const files = await readdir(logs);
+  const texts = await Promise.all(files.map((file) => readFile(join(logs, file), "utf8")));
+  const lines = texts.flatMap((text, i) => text.split("\n").map((line) => `${files[i]}: ${line}`));
+  return lines
+    .filter((line) => /"level":"(error|warn)"|ERROR/.test(line))
+    .slice(-12)
+    .join("\n")
+    .slice(-6000);
+}
