@@ -2,9 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
-import { libsqlBus } from "#adapters/bus/libsql.ts";
-import { redisBus } from "#adapters/bus/redis.ts";
-import { busScheme } from "#adapters/bus/scheme.ts";
+import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { llmFor, providers } from "#adapters/llm/index.ts";
@@ -18,7 +16,6 @@ import { priceOf } from "#core/prices.ts";
 import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, parseProfile, secretsOf } from "#factory/profile.ts";
-import type { Bus } from "#ports/bus.ts";
 import type { Journal } from "#ports/journal.ts";
 import { httpHq } from "./hq-client.ts";
 import { libsqlJournal } from "./journal/libsql.ts";
@@ -67,7 +64,12 @@ export async function openBranch(env: Env): Promise<Opened> {
   if (profile.sandbox !== "none" && profile.capabilities.shell) await sandbox.check();
 
   const journal = await openJournal(home);
-  const bus = openBus(profile.busUrl ?? enrolment.busUrl, profile.busToken ?? (enrolment.busToken || null));
+  const bus = busFor({
+    url: profile.busUrl ?? enrolment.busUrl,
+    token: profile.busToken ?? (enrolment.busToken || null),
+    libsql: createClient,
+    files: true,
+  });
   const branch: Branch = {
     self: enrolment.factory,
     profile,
@@ -135,10 +137,4 @@ export function profileOf(env: Env, enrolment: Enrolment): Profile {
     );
   }
   return profile;
-}
-
-function openBus(busUrl: string, token: string | null): Bus {
-  const { transport, url } = busScheme(busUrl);
-  if (transport === "redis") return redisBus({ url });
-  return libsqlBus(createClient({ url, ...(token && transport === "libsql" && { authToken: token }) }));
 }

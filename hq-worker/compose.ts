@@ -10,11 +10,9 @@ import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
-import { UacError } from "#core/errors.ts";
 import { priceOf } from "#core/prices.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
-import type { Bus } from "#ports/bus.ts";
 import type { Signer } from "#ports/signer.ts";
 import { dashboardApp } from "../dashboard/app.tsx";
 import { dashboardDb } from "../dashboard/db.ts";
@@ -51,7 +49,8 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
     ...(settings.databaseToken && { authToken: settings.databaseToken }),
   });
   const store = libsqlStore(database);
-  const bus = openBus(settings, calls);
+  const libsql = (config: { url: string; authToken?: string }) => createClient({ ...config, fetch: calls.fetch });
+  const bus = busFor({ url: settings.busUrl, token: settings.busToken, libsql, files: false });
   const hq: Headquarters = {
     self: "hq",
     profile,

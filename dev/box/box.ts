@@ -2,9 +2,8 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
+import { busFor, busScheme } from "#adapters/bus/index.ts";
 import { libsqlBus } from "#adapters/bus/libsql.ts";
-import { redisBus } from "#adapters/bus/redis.ts";
-import { busScheme } from "#adapters/bus/scheme.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Store } from "#ports/store.ts";
@@ -211,9 +210,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
 /** The embedded bus, or the one that BUS_URL names. */
 async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port: number) {
   if (env.BUS_URL) {
-    const { transport, url } = busScheme(env.BUS_URL);
-    const bus =
-      transport === "redis" ? redisBus({ url }) : libsqlBus(createClient({ url, ...(env.BUS_TOKEN && { authToken: env.BUS_TOKEN }) }));
+    const bus = busFor({ url: env.BUS_URL, token: env.BUS_TOKEN ?? null, libsql: createClient, files: true });
     return { bus, url: env.BUS_URL, token: env.BUS_TOKEN ?? null, close: bus.close };
   }
   const server = await startHrana({ file: join(dir, "bus.db"), token: keys.busToken, port });

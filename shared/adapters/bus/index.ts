@@ -1,5 +1,32 @@
-/** What BUS_URL says about the transport. */
+/** BUS_URL to a bus: the one place that knows the transports. To add one: its adapter, its lines here, a contract line. */
+import type { Client } from "@libsql/client";
 import { UacError } from "#core/errors.ts";
+import type { Bus } from "#ports/bus.ts";
+import { libsqlBus } from "./libsql.ts";
+import { redisBus } from "./redis.ts";
+
+export interface BusConfig {
+  url: string;
+  /** For transports whose address holds no credential; null for none. */
+  token: string | null;
+  /** `createClient` of `@libsql/client`, or of its `/web` where there are no files. */
+  libsql(config: { url: string; authToken?: string }): Client;
+  files: boolean;
+}
+
+/** Throws `bad_config` for an address that no transport here understands. */
+export function busFor({ url: given, token, libsql, files }: BusConfig): Bus {
+  const { transport, url } = busScheme(given);
+  switch (transport) {
+    case "redis":
+      return redisBus({ url });
+    case "file":
+      if (!files) throw new UacError("bad_config", "BUS_URL: there are no files here; use libsql://, redis:// or rediss://");
+      return libsqlBus(libsql({ url }));
+    case "libsql":
+      return libsqlBus(libsql(token ? { url, authToken: token } : { url }));
+  }
+}
 
 interface BusScheme {
   /** `libsql` is a server (`libsql://`, `http://` Hrana); `file` a libSQL file on this machine. */
