@@ -1,6 +1,6 @@
 /** The Worker's composition root: environment → headquarters. Made anew for each event: sockets belong to one in workerd. */
 import { createClient } from "@libsql/client/web";
-import { busFor } from "#adapters/bus/index.ts";
+import { busFor, busScheme } from "#adapters/bus/index.ts";
 import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
@@ -50,7 +50,9 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
   });
   const store = libsqlStore(database);
   const libsql = (config: { url: string; authToken?: string }) => createClient({ ...config, fetch: calls.fetch });
-  const bus = busFor({ url: settings.busUrl, token: settings.busToken, libsql, files: false });
+  const carrier = busFor({ url: settings.busUrl, token: settings.busToken, libsql, files: false });
+  // Over HTTP its calls are counted as fetches already.
+  const bus = busScheme(settings.busUrl).transport === "redis" ? calls.methods(carrier) : carrier;
   const hq: Headquarters = {
     self: "hq",
     profile,
