@@ -91,7 +91,7 @@ export function completionLetters(deps: Deps, task: Task, cost: Total): Letter[]
 
 function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): Piece[] {
   const lines: Piece[] = [bold(task.title), "\n", marks[task.state]];
-  if (task.factory) lines.push(" · ", byline(task.persona ?? "…", task.factory));
+  if (task.factory && (task.persona !== null || !isTerminal(task.state))) lines.push(" · ", byline(task.persona ?? "…", task.factory));
   if (task.cancelRequested !== null && !isTerminal(task.state)) lines.push(" · stopping");
   if (task.epoch > 1) lines.push(` · attempt ${task.epoch}`);
   if (task.reason && task.state !== "running") lines.push("\n", task.reason);
@@ -103,7 +103,10 @@ function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): P
 }
 
 function completionText(deps: Deps, task: Task, cost: Total): Piece[] {
-  const who = byline(task.persona ?? deps.profile.personas.primary, task.factory ?? deps.profile.name);
+  // Where nobody took it in, headquarters ended it.
+  const who = task.persona
+    ? byline(task.persona, task.factory ?? deps.profile.name)
+    : byline(deps.profile.personas.primary, deps.profile.name);
   const lines: Piece[] = [bold(`${marks[task.state]}: ${task.title}`), "\n"];
   if (task.summary) lines.push(task.summary.slice(0, 1500), "\n");
   if (task.state !== "succeeded") lines.push(italic(task.reason), "\n");

@@ -34,7 +34,9 @@ export async function delegate(deps: Headquarters, wish: Delegation): Promise<{ 
   const route = created.state === "queued" ? wayOf(created, fleet) : null;
   if (route) await dispatchTask(deps, created, route);
   const task = await required(deps, wish.id);
-  await store.letters.add([cardLetter(deps, task)], clock.now());
+  // A queue has its reason too, and nothing else tells it.
+  const shown = task.state === "queued" && route && "hold" in route ? { ...task, reason: route.reason } : task;
+  await store.letters.add([cardLetter(deps, shown)], clock.now());
   await publishOrders(deps);
   return { task, route };
 }

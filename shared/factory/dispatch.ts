@@ -2,18 +2,20 @@
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { liveness } from "#core/fleet.ts";
 import { type Candidate, type Route, route } from "#core/routing.ts";
+import { isTerminal } from "#core/task.ts";
 import type { Factory, Task } from "#ports/store.ts";
+import { cardEdit } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { seal } from "./seal.ts";
 
-type Deps = Pick<Headquarters, "self" | "store" | "bus" | "signer" | "clock" | "ids" | "log" | "callsLeft">;
+type Deps = Pick<Headquarters, "self" | "profile" | "settings" | "store" | "bus" | "signer" | "clock" | "ids" | "log" | "callsLeft">;
 
 /** Waiting tasks that are looked at in one go, oldest first: more than `batch`, so that those which can't go hold up none that can. */
 const considered = 100;
 /** At most this many tasks are given out, and this many orders published, in one go: the rest waits for the next. */
 const batch = 10;
 /** Calls that giving out one task, or publishing its order, takes; and those that are left for the letters. */
-const callsEach = 3;
+const callsEach = 5;
 const callsKept = 6;
 const mayGoOn = (deps: Deps) => deps.callsLeft() >= callsKept + callsEach;
 
@@ -91,15 +93,24 @@ export async function dispatchAll(deps: Deps): Promise<void> {
       if (given === batch || !mayGoOn(deps)) break;
       given += 1;
       // One that can't be given out must not keep the others from it.
-      await dispatchTask(deps, task, way).catch((error: unknown) => {
-        if (hasCode(error, "store_unavailable")) throw error;
-        deps.log.error("a task could not be dispatched", { task: task.id, error });
-      });
+      await dispatchTask(deps, task, way)
+        .then(() => showHold(deps, task, way))
+        .catch((error: unknown) => {
+          if (hasCode(error, "store_unavailable")) throw error;
+          deps.log.error("a task could not be dispatched", { task: task.id, error });
+        });
       const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
       if (factory) factory.busy += 1;
     }
   }
   await publishOrders(deps);
+}
+
+/** A task that begins to wait for something, or ends to, says so on its card: no progress will, for as long as it waits. */
+async function showHold(deps: Deps, task: Task, way: Route) {
+  if (!("hold" in way) && task.state !== "held") return;
+  const now = await deps.store.tasks.get(task.id);
+  if (now && !isTerminal(now.state)) await deps.store.letters.add([cardEdit(deps, now, [])], deps.clock.now());
 }
 
 /** Outbox → bus. An unknown outcome leaves the row: the same order is sent again, and the factory knows it. */

@@ -1,0 +1,54 @@
+/** What a task's card and its completion say, at moments when nobody works on it. */
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { cancelTask } from "#factory/cancel.ts";
+import { delegate } from "#factory/delegate.ts";
+import { deliverLetters } from "#factory/deliver.ts";
+import { dispatchAll } from "#factory/dispatch.ts";
+import { type HqBench, openHq, wish } from "./headquarters.ts";
+
+let b: HqBench;
+beforeEach(async () => {
+  b = await openHq();
+});
+afterEach(() => b.close());
+
+async function lastText() {
+  // What answers a letter goes out after it.
+  await deliverLetters(b.hq);
+  await deliverLetters(b.hq);
+  return b.chat.texts().at(-1) ?? "";
+}
+
+it("says why a task waits in the queue, not what its title says already", async () => {
+  await b.join();
+  for (const id of ["t1-1-1", "t1-1-2", "t1-1-3"]) await delegate(b.hq, wish({ id }));
+  expect(await lastText()).toBe("Fix the tests\n⏳ queued\ndesk-1 has no free slot\nSimone @ HQ · t1-1-3");
+});
+
+it("says when a waiting task is held, and when it is no more", async () => {
+  const desk = await b.join();
+  for (const id of ["t1-1-1", "t1-1-2", "t1-1-3"]) await delegate(b.hq, wish({ id }));
+  await b.clock.advance(20 * 60_000);
+  await dispatchAll(b.hq);
+  expect(await b.task("t1-1-3")).toMatchObject({ state: "held", code: "offline" });
+  expect(await lastText()).toMatch(/✋ held\ndesk-1 is offline/);
+
+  await cancelTask(b.hq, "t1-1-1", "no more");
+  await desk.beat();
+  await dispatchAll(b.hq);
+  await lastText();
+  expect(b.chat.texts()).toContainEqual(expect.stringMatching(/📨 sent to the factory · … @ desk-1\ndesk-1 has a VP coder, .*\n.*t1-1-3/));
+});
+
+it("is signed by headquarters where no factory took the task in", async () => {
+  await b.join();
+  await delegate(b.hq, wish());
+  await lastText();
+  await cancelTask(b.hq, "t1-1-1", "cancelled by the owner");
+  await lastText();
+  const texts = b.chat.texts();
+  expect(texts.find((text) => text.startsWith("🚫 cancelled:"))).toMatch(/\nSimone @ HQ · /);
+  expect(texts.find((text) => text.includes("\n🚫 cancelled"))).toBe(
+    "Fix the tests\n🚫 cancelled\ncancelled by the owner\nSimone @ HQ · t1-1-1",
+  );
+});
