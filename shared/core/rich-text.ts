@@ -13,19 +13,26 @@ export interface RichText {
 
 export type Piece = string | { as: Span["type"]; text: string };
 
-/** Joins pieces; empty marked pieces vanish. */
+// What makes a text read otherwise than it is: overridden direction, nothing where something is, control characters. Line ends and tabs
+// stay, and so do the marks and joiners that scripts and emoji need.
+const deceptive = /(?![\t\n])[\p{Cc}\u200b\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/gu;
+
+/** Joins pieces; empty marked pieces vanish. A character that deceives the eye is written out: `⟨U+202E⟩`. */
 export function rich(...pieces: Piece[]): RichText {
   let text = "";
   const spans: Span[] = [];
   for (const piece of pieces) {
-    if (typeof piece === "string") {
-      text += piece;
-    } else if (piece.text !== "") {
-      spans.push({ type: piece.as, offset: text.length, length: piece.text.length });
-      text += piece.text;
-    }
+    const shown = visible(typeof piece === "string" ? piece : piece.text);
+    if (typeof piece !== "string" && shown !== "") spans.push({ type: piece.as, offset: text.length, length: shown.length });
+    text += shown;
   }
   return { text, spans };
+}
+
+function visible(text: string): string {
+  return text
+    .replaceAll("\r\n", "\n")
+    .replace(deceptive, (char) => `⟨U+${char.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
 export const bold = (text: string): Piece => ({ as: "bold", text });

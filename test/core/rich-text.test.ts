@@ -29,6 +29,13 @@ describe("rich", () => {
     expect(rich(bold("<b>*_`&amp;"))).toEqual({ text: "<b>*_`&amp;", spans: [{ type: "bold", offset: 0, length: 11 }] });
   });
 
+  it("writes out what deceives the eye, and leaves what scripts and emoji need", () => {
+    const shown = rich(bold("pay\u202etxt.exe\u200b"), "\u2066a\ufeff\u001b[31m\r\nb\tc");
+    expect(shown.text).toBe("pay⟨U+202E⟩txt.exe⟨U+200B⟩⟨U+2066⟩a⟨U+FEFF⟩⟨U+001B⟩[31m\nb\tc");
+    expect(shown.spans).toEqual([{ type: "bold", offset: 0, length: "pay⟨U+202E⟩txt.exe⟨U+200B⟩".length }]);
+    expect(rich("שלום\u200f سلام\u200cها 👩\u200d💻").text).toBe("שלום\u200f سلام\u200cها 👩\u200d💻");
+  });
+
   const mark = fc.constantFrom(bold, italic, code, pre);
   const piece: fc.Arbitrary<Piece> = fc.oneof(
     fc.string({ unit: "grapheme" }),
