@@ -29,6 +29,9 @@ interface Command {
   run(call: Call): Promise<string | Piece[]>;
 }
 
+/** What is quoted of an owner's slip. */
+const quotedChars = 64;
+
 const help = async () => `Tell me what to do, or use:\n${names.map((name) => `/${name} – ${commands[name]?.about}`).join("\n")}`;
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -48,12 +51,14 @@ const names = Object.keys(commands);
 
 /** Answers a message that begins with a slash. */
 export async function runCommand(hq: Headquarters, digest: Digest, update: Update, inbound: Text): Promise<void> {
-  const [, name = "", rest = ""] = /^\/(\w+)(?:@\w+)?\s*(.*)$/s.exec(inbound.text) ?? [];
+  const [, typed = "", rest = ""] = /^\/(\w+)(?:@\w+)?\s*(.*)$/s.exec(inbound.text) ?? [];
+  const name = typed.toLowerCase();
+  const unknown = async () => `${typed === "" ? "That is no command" : `There is no /${typed.slice(0, quotedChars)}`}. ${await help()}`;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   // What others wrote is data: a forwarded command does nothing.
   const text = inbound.forwarded
     ? "A forwarded command is not carried out. Type it yourself if you mean it."
-    : await (command ?? { run: help }).run({ hq, digest, update, rest: rest.trim() });
+    : await (command ?? { run: unknown }).run({ hq, digest, update, rest: rest.trim() });
   await say(hq, { key: `reply:${update.id}`, chat: inbound.chat, message: inbound.message, text });
 }
 
@@ -61,7 +66,7 @@ async function cancel({ hq, rest }: Call): Promise<string> {
   if (rest === "") return "Which task? /cancel <id>; /tasks lists them.";
   const outcome = await cancelTask(hq, rest, "cancelled by the owner");
   return {
-    unknown: `There is no task ${rest}. /tasks lists them.`,
+    unknown: `There is no task ${rest.slice(0, quotedChars)}. /tasks lists them.`,
     over: `${rest} is over already.`,
     cancelled: `${rest} is cancelled.`,
     requested: `I told the factory to stop ${rest}; its card says when it has.`,

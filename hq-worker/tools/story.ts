@@ -6,7 +6,7 @@ const lastEvents = 25;
 
 export async function storyOf(hq: Headquarters, id: string): Promise<string> {
   const task = id === "" ? null : await hq.store.tasks.get(id);
-  if (!task) return id === "" ? "Which task? /task <id>; /tasks lists them." : `There is no task ${id}. /tasks lists them.`;
+  if (!task) return id === "" ? "Which task? /task <id>; /tasks lists them." : `There is no task ${id.slice(0, 64)}. /tasks lists them.`;
   const [events, cost] = await Promise.all([hq.store.tasks.events(id), hq.store.ledger.total({ task: id })]);
   const lines = events.slice(-lastEvents).map((event) => `${time(event.at)} ${event.kind}: ${event.text}`);
   return [`${task.title} (${task.id})`, `${task.state}${task.reason ? `: ${task.reason}` : ""} · ${showCost(cost)}`, "", ...lines].join(
