@@ -1,7 +1,7 @@
 /** The heartbeat: tells HQ that the factory lives, and brings back what to stop and fresh Ops Tokens. */
 
 import type { FactoryFacts } from "#core/envelope.ts";
-import { publicMessage, UacError } from "#core/errors.ts";
+import { hasCode, publicMessage } from "#core/errors.ts";
 import { heartbeatEveryMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
 import type { Branch } from "#factory/branch.ts";
@@ -14,7 +14,7 @@ const pendingEveryMs = 3000;
 export interface Pulse {
   /** One heartbeat. Rejects as HQ does. */
   beat(): Promise<HeartbeatReply>;
-  /** Beats until `signal` aborts. Rejects with `forbidden` once HQ has retired the factory. */
+  /** Beats until `signal` aborts. Rejects with `forbidden` or `unauthenticated` once HQ does not know the factory any more. */
   run(signal: AbortSignal, first: (reply: HeartbeatReply) => void): Promise<void>;
   drain(): void;
 }
@@ -54,12 +54,9 @@ export function pulse(deps: Branch, facts: FactoryFacts, slots: Slots): Pulse {
           } else first(reply);
           known = true;
         } catch (error) {
-          if (
-            error instanceof UacError &&
-            (error.code === "forbidden" || error.code === "bad_envelope" || error.code === "unauthenticated")
-          )
-            throw error;
-          log.warn("headquarters can't be reached", { reason: publicMessage(error) });
+          if (hasCode(error, "forbidden") || hasCode(error, "unauthenticated")) throw error;
+          // A refused envelope is one that slept on its way, or a clock that is wrong: the next may be heard.
+          log.warn("headquarters did not take the heartbeat", { reason: publicMessage(error) });
           if (!known) wait = pendingEveryMs;
         }
         await clock.sleep(wait, signal);

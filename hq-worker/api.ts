@@ -77,15 +77,22 @@ export async function each({ log }: Pick<Headquarters, "log">, jobs: Jobs): Prom
   }
 }
 
-/** The body of a sealed request, and the factory that sealed it. Each envelope is heard once. */
+/**
+ * The body of a sealed request, and the factory that sealed it. Each envelope is heard once. Throws `unauthenticated` for a
+ * key that no factory has and `forbidden` for a retired factory's: it is to go; after any other refusal it may try again.
+ */
 async function openRequest<K extends Kind>(hq: Headquarters, request: Request, kind: K): Promise<{ factory: Factory; body: Body<K> }> {
-  let factory: Factory | null = null;
+  const sender: { factory: Factory | null } = { factory: null };
   const trusted = async (kid: string) => {
-    factory = await hq.store.factories.byKid(kid);
-    return factory && factory.status !== "retired" ? { owner: factory.id, key: factory.key } : null;
+    const factory = await hq.store.factories.byKid(kid);
+    if (!factory) throw new UacError("unauthenticated", "No factory has this key; join again: npx tsx branch-agent enrol <code>");
+    sender.factory = factory;
+    return { owner: factory.id, key: factory.key };
   };
   const envelope = await hq.verifier.open(await readBody(request, maxEntryBytes), "hq", trusted, hq.clock.now());
+  const { factory } = sender;
   if (envelope.kind !== kind || !factory) throw new UacError("bad_envelope", `This address takes a ${kind}, not a ${envelope.kind}`);
+  if (factory.status === "retired") throw new UacError("forbidden", `${factory.name} was retired; enrol it again to use it`);
   if (!(await hq.store.access.unseen(envelope.iss, envelope.id, envelope.exp * 1000, hq.clock.now()))) {
     throw new UacError("conflict", "This request was heard before");
   }

@@ -237,8 +237,8 @@ describe("headquarters' door", () => {
     const stranger = await joseSigner((await newKeyPair()).privateJwk);
     const beat = { facts: { ...facts, name: "not desk-1" }, rttMs: null, draining: true, running: [] };
     expect(await post(paths.heartbeat, await sealedBy(stranger, "desk-1", "heartbeat", beat))).toMatchObject({
-      status: 400,
-      body: { error: "bad_envelope" },
+      status: 401,
+      body: { error: "unauthenticated" },
     });
     expect(await post(paths.heartbeat, await sealedBy(desk, "desk-2", "heartbeat", beat))).toMatchObject({
       status: 400,
