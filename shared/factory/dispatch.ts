@@ -43,9 +43,9 @@ export function wayOf(task: Task, fleet: readonly Candidate[]): Route {
   return route({ kind: task.kind, workspace: task.workspace, factory: task.wanted }, fleet);
 }
 
-/** A busy fleet is an ordinary queue; everything else needs something to change first, and is told. */
+/** A busy fleet is an ordinary queue, to which a held task goes back; everything else needs something to change first, and is told. */
 function stays(task: Task, way: Route): boolean {
-  return "hold" in way && (task.state === "held" || way.hold === "busy");
+  return "hold" in way && (task.state === "held") === (way.hold !== "busy");
 }
 
 /** Does what `way` says with one queued or held task: writes its order, or holds it. */
@@ -53,6 +53,10 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
   const { store, clock } = deps;
   if (stays(task, way)) return;
   const now = clock.now();
+  if ("hold" in way && way.hold === "busy") {
+    await store.tasks.move(task.id, task.epoch, "release", { kind: "released", text: way.reason, code: "" }, now);
+    return;
+  }
   if ("hold" in way) {
     await store.tasks.move(task.id, task.epoch, "hold", { kind: "held", text: way.reason, code: way.hold }, now);
     return;

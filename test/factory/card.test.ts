@@ -33,11 +33,21 @@ it("says when a waiting task is held, and when it is no more", async () => {
   expect(await b.task("t1-1-3")).toMatchObject({ state: "held", code: "offline" });
   expect(await lastText()).toMatch(/✋ held\ndesk-1 is offline/);
 
-  await cancelTask(b.hq, "t1-1-1", "no more");
   await desk.beat();
   await dispatchAll(b.hq);
-  await lastText();
-  expect(b.chat.texts()).toContainEqual(expect.stringMatching(/📨 sent to the factory · … @ desk-1\ndesk-1 has a VP coder, .*\n.*t1-1-3/));
+  await b.clock.advance(5000);
+  expect(await lastText()).toMatch(/⏳ queued\ndesk-1 has no free slot/);
+});
+
+it("says when a held task goes out", async () => {
+  const desk = await b.join();
+  await b.clock.advance(20 * 60_000);
+  await delegate(b.hq, wish());
+  expect(await lastText()).toMatch(/✋ held\ndesk-1 is offline/);
+  await desk.beat();
+  await dispatchAll(b.hq);
+  await b.clock.advance(5000);
+  expect(await lastText()).toMatch(/📨 sent to the factory · … @ desk-1\ndesk-1 has a VP coder/);
 });
 
 it("is signed by headquarters where no factory took the task in", async () => {
