@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { attendBranch } from "./box/attend-branch.ts";
 import { type Box, startBox } from "./box/box.ts";
 import { writeDevVars } from "./box/dev-vars.ts";
 import { attendHq } from "./box/hq.ts";
@@ -66,13 +67,18 @@ async function main(): Promise<number> {
   say("  Ctrl-C ends everything; the next npm start goes on with the same data.");
 
   const closing = new AbortController();
-  const attending = box.hq || without.includes("branch") ? null : joinLater(box, closing.signal, say);
+  const attending = without.includes("branch") ? null : keepBranch(box, closing.signal, say);
   await asked;
   say("closing …");
   closing.abort();
   await attending;
   await box.stop();
   return 0;
+}
+
+async function keepBranch(box: Box, stop: AbortSignal, say: (line: string) => void) {
+  if (!box.hq) await joinLater(box, stop, say);
+  await attendBranch(box, { stop, logFile: "logs/desk-1.log in the box's folder", say });
 }
 
 /** Somebody else runs headquarters: the branch starts when it answers. */
