@@ -53,6 +53,8 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
         WRANGLER_SEND_METRICS: "false",
         // Its traces hold whole addresses, and a bot's token is part of every address of the Bot API.
         X_LOCAL_OBSERVABILITY: "false",
+        // A door to the state of every Durable Object, open to whoever reaches the port.
+        X_LOCAL_EXPLORER: "false",
         NO_COLOR: "1",
       },
       logFile: join(dir, "logs", "hq.log"),

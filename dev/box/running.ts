@@ -25,8 +25,17 @@ export async function noteRunning(dir: string, box: RunningBox): Promise<() => P
 /** The box that runs in `dir`; null where none does (a note whose process is gone counts for nothing). */
 export async function findRunning(dir: string): Promise<RunningBox | null> {
   const text = await readFile(join(dir, fileName), "utf8").catch(() => null);
-  const box = text === null ? null : schema.safeParse(JSON.parse(text)).data;
+  const box = text === null ? null : schema.safeParse(parsed(text)).data;
   return box && isAlive(box.pid) ? box : null;
+}
+
+/** A box that was killed while it wrote leaves half a note, which counts for nothing too. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -65,3 +65,8 @@ it("leaves neither credential in any file of the box", async () => {
     for (const secret of [botToken, modelKey]) expect(content.includes(secret), `${file.name} holds a credential`).toBe(false);
   }
 });
+
+it("opens no door beside headquarters' own: the runtime's explorer would change its state for anybody", async () => {
+  const door = await fetch(`${box.hqUrl}/cdn-cgi/explorer/api/`);
+  expect(door.status).toBe(404);
+});
