@@ -20,10 +20,21 @@ const schema = z.strictObject({
 });
 export type BoxKeys = z.infer<typeof schema>;
 
+/** Another version of this program, or a start that was killed, may have left others: what they opened can't be opened with new ones. */
+function known(text: string, path: string): BoxKeys {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const why = `The credentials in ${path} are not such as this version makes: the box is another version's, or was never finished.`;
+    throw new Error(`${why} Begin anew: npm start -- --fresh`, { cause });
+  }
+}
+
+/** Rejects if those of an earlier start can't be used. */
 export async function loadOrMakeKeys(dir: string): Promise<BoxKeys> {
   const path = join(dir, "box-keys.json");
   const text = await readFile(path, "utf8").catch(() => null);
-  if (text !== null) return schema.parse(JSON.parse(text));
+  if (text !== null) return known(text, path);
   const secret = (bytes: number) => randomBytes(bytes).toString("base64url");
   const keys: BoxKeys = {
     botToken: `${randomInt(1e9, 9e9)}:${secret(26).slice(0, 35)}`,
