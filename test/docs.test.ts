@@ -1,7 +1,9 @@
 /** The documents say what is so: generated pages are fresh, and every path, link, command and variable they name exists. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { getTableName } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import * as schema from "#adapters/store/schema.ts";
 import { taskStates, transitions } from "#core/task.ts";
 import { settings } from "#factory/settings.ts";
 import { renderConfiguration } from "../scripts/docs/configuration.ts";
@@ -12,10 +14,12 @@ const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const renew = "run `npm run docs`";
 
-const pages = [
-  ...["README.md", "AGENTS.md", "CHANGELOG.md", "docs/architecture.md", "docs/task-states.md", "docs/configuration.md"],
-  ...readdirSync(join(root, "docs/decisions")).map((name) => `docs/decisions/${name}`),
-];
+const pagesIn = (folder: string) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `${folder}/${name}`);
+const topics = pagesIn("docs");
+const pages = ["README.md", "AGENTS.md", "CHANGELOG.md", ...topics, ...pagesIn("docs/decisions")];
 const scripts: Record<string, string> = JSON.parse(read("package.json")).scripts;
 
 describe("generated pages", () => {
@@ -76,6 +80,43 @@ describe("the README", () => {
   it("names every setting that headquarters can't do without", () => {
     const required = Object.entries(settings).filter(([, { otherwise }]) => otherwise === "required");
     expect(required.map(([name]) => name).filter((name) => !read("README.md").includes(name))).toEqual([]);
+  });
+});
+
+describe("the pages for those who change the code", () => {
+  /** Not ours: a page may name them all the same. */
+  const foreign = ["LD_PRELOAD", "NODE_OPTIONS"];
+
+  it("are reached from the README", () => {
+    const [readme, architecture] = [read("README.md"), read("docs/architecture.md")];
+    expect(topics.filter((page) => !readme.includes(`](${page})`) && !architecture.includes(`](${page.slice("docs/".length)})`))).toEqual(
+      [],
+    );
+    expect(readme).toContain("](docs/architecture.md)");
+  });
+
+  it.each(topics)("%s names only variables that are read", (page) => {
+    const named = [...read(page).matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map((match) => match[1] ?? "");
+    expect(named.filter((name) => !(name in settings) && !foreign.includes(name))).toEqual([]);
+  });
+
+  it("docs/architecture.md tells of every table", () => {
+    const tables = Object.values(schema).map((table) => getTableName(table));
+    expect(tables.length).toBeGreaterThan(10);
+    expect(tables.filter((name) => !read("docs/architecture.md").includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it("docs/trust.md has every row of the attack list that a test names", () => {
+    const cells = [...read("docs/trust.md").matchAll(/^\| (\d[\d,– ]*) \|/gm)].flatMap((match) => (match[1] ?? "").split(","));
+    const listed = cells.flatMap((cell) => {
+      const [from = 0, to = from] = cell.split("–").map(Number);
+      return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    });
+    const tests = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const told = tests.flatMap((name) => [...read(`test/${name}`).matchAll(/\b(?:rows?|attack) (\d+(?:(?:, | and )\d+)*)/g)]);
+    const named = told.flatMap((match) => (match[1] ?? "").split(/, | and /).map(Number));
+    expect(named.length).toBeGreaterThan(20);
+    expect([...new Set(named)].filter((row) => !listed.includes(row))).toEqual([]);
   });
 });
 

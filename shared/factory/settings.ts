@@ -79,13 +79,18 @@ export const settings: Readonly<Record<string, Setting>> = {
   MAX_CONCURRENT_TASKS: { for: "branch", about: "Tasks worked on at once (slots), 1 to 64.", otherwise: "1" },
   WORKSPACES: { for: "branch", about: "Repositories to work on: `name=/absolute/path`, separated by commas.", otherwise: "none" },
   WORKSPACE_TESTS: { for: "branch", about: "Their test commands: `name=command`, separated by semicolons.", otherwise: "detected" },
-  SANDBOX: { for: "branch", about: "`bubblewrap`, or `none`: then no command is ever run.", otherwise: "bubblewrap" },
+  SANDBOX: {
+    for: "branch",
+    about: "`bubblewrap`, or `none`: then no command is ever run, and ENABLE_SHELL is off.",
+    otherwise: "bubblewrap",
+  },
   DRAIN_SECONDS: { for: "branch", about: "How long running tasks may go on after SIGTERM before they are given back.", otherwise: "30" },
   UAC_HOME: { for: "branch", about: "Where the factory keeps its key, journal and worktrees.", otherwise: "~/.uac" },
   HQ_URL: { for: "branch", about: "Headquarters' address. https, except on loopback.", otherwise: "as enrolled" },
   BUS_URL: {
     for: "both",
-    about: "`redis://`, `rediss://`, `libsql://host:port?tls=0`, `http(s)://` of a libSQL server behind `libsql+`, or `file:`.",
+    about:
+      "`redis://`, `rediss://`, `libsql://host` (`?tls=0` without TLS), `http://` of a libSQL server, or, outside of a Worker, `file:`.",
     otherwise: "a branch: as enrolled",
     secret: true,
   },
