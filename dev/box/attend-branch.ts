@@ -1,10 +1,12 @@
-/** The branch's keeper in the box: one that ends by itself is started again, as a desktop's service manager would. */
+/** The branch's keeper in the box: one that breaks down is started again, as a desktop's service manager would. */
 import type { Child } from "./child.ts";
 
 /** So many ends in a row, each soon after its start, and it is left alone. */
 const maxQuickEnds = 3;
 const quickMs = 30_000;
 const restartMs = 1000;
+/** The end of a branch that somebody stopped on purpose. */
+const drained = "exit code 0";
 
 export interface Kept {
   branch: Child | null;
@@ -27,6 +29,10 @@ export async function attendBranch(box: Kept, { stop, logFile, say, waitMs = res
     const since = performance.now();
     const how = await Promise.race([box.branch.exited, stopped]);
     if (how === null || stop.aborted) return;
+    if (how === drained) {
+      say("the branch was told to stop, and has; the next npm start brings it back");
+      return;
+    }
     quickEnds = performance.now() - since < quickMs ? quickEnds + 1 : 1;
     if (quickEnds >= maxQuickEnds) {
       say(`the branch ended again (${how}) and is left alone; the cause is at the end of ${logFile}`);

@@ -1,5 +1,5 @@
 /** A corporation in a box: everything on one machine, each part real where the environment has the credentials. */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { busFor, busScheme } from "#adapters/bus/index.ts";
@@ -16,7 +16,7 @@ import { startTelegram, type TelegramStandIn } from "../telegram/start.ts";
 import { startBranch } from "./branch.ts";
 import type { Child } from "./child.ts";
 import { type HqProcess, startHq } from "./hq.ts";
-import { type BoxKeys, loadOrMakeKeys } from "./keys.ts";
+import { type BoxKeys, keysFile, loadOrMakeKeys } from "./keys.ts";
 import { freePort, usualPorts } from "./ports.ts";
 import { findRunning, noteRunning } from "./running.ts";
 import { bridgeTelegram } from "./telegram-bridge.ts";
@@ -60,7 +60,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
   const { dir, env, say, without = [], anyPorts = false } = options;
   const other = await findRunning(dir);
   if (other) throw new Error(`A box already runs in ${dir} (process ${other.pid}, ${other.hqUrl}). Stop it first, or use another --dir.`);
-  if (options.fresh) await rm(dir, { recursive: true, force: true });
+  if (options.fresh) await clear(dir);
   await mkdir(join(dir, "logs"), { recursive: true, mode: 0o700 });
   const closers: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -205,6 +205,15 @@ export async function startBox(options: BoxOptions): Promise<Box> {
     await stop();
     throw error;
   }
+}
+
+/** Throws an earlier box away. Rejects where the folder holds something else: a slip of the hand must not cost it. */
+async function clear(dir: string) {
+  const there = await readdir(dir).catch(() => []);
+  if (there.length > 0 && !there.includes(keysFile)) {
+    throw new Error(`${dir} is no box: there is no ${keysFile} in it. Empty the folder yourself, or use another --dir.`);
+  }
+  await rm(dir, { recursive: true, force: true });
 }
 
 /** The embedded bus, or the one that BUS_URL names. */

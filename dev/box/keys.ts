@@ -18,6 +18,8 @@ const schema = z.strictObject({
   modelKey: z.string(),
   owner: z.int(),
 });
+/** Where they are; a folder without it is no box. */
+export const keysFile = "box-keys.json";
 export type BoxKeys = z.infer<typeof schema>;
 
 /** Another version of this program, or a start that was killed, may have left others: what they opened can't be opened with new ones. */
@@ -32,7 +34,7 @@ function known(text: string, path: string): BoxKeys {
 
 /** Rejects if those of an earlier start can't be used. */
 export async function loadOrMakeKeys(dir: string): Promise<BoxKeys> {
-  const path = join(dir, "box-keys.json");
+  const path = join(dir, keysFile);
   const text = await readFile(path, "utf8").catch(() => null);
   if (text !== null) return known(text, path);
   const secret = (bytes: number) => randomBytes(bytes).toString("base64url");

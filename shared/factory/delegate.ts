@@ -1,25 +1,14 @@
 /** Turns what Simone wants done into a task: created once, shown as a card, routed at once. */
-import type { Limits } from "#core/limits.ts";
 import type { Route } from "#core/routing.ts";
-import type { VpSeat } from "#core/vp.ts";
-import type { Task } from "#ports/store.ts";
+import type { NewTask, Task } from "#ports/store.ts";
 import { cardLetter } from "./card.ts";
 import { candidates, dispatchTask, publishOrders, wayOf } from "./dispatch.ts";
 import type { Headquarters } from "./headquarters.ts";
 
-export interface Delegation {
-  /** Same id, same task: a turn that is run again delegates nothing twice. */
-  id: string;
-  chat: number;
-  message: number | null;
-  title: string;
-  instruction: string;
-  kind: VpSeat | null;
-  workspace: string | null;
+/** `id`: the same id is the same task, so a turn that is run again delegates nothing twice. */
+export interface Delegation extends Omit<NewTask, "wanted"> {
+  /** The factory that the owner named, or null. */
   factory: string | null;
-  limits: Limits;
-  requireVerified: boolean;
-  receivedAt: number;
 }
 
 /** Resolves to the task and where it goes, or why it is held. */

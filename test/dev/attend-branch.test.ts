@@ -55,3 +55,15 @@ it("leaves one alone that ends at once each time, and names the log", async () =
   expect(ends).toHaveLength(3);
   expect(said.at(-1)).toBe("the branch ended again (exit code 2) and is left alone; the cause is at the end of desk-1.log");
 });
+
+it("leaves one alone that was told to stop", async () => {
+  const { box, ends } = branches();
+  await box.startBranch();
+  const said: string[] = [];
+  const stop = new AbortController().signal;
+  const attending = attendBranch(box, { stop, logFile: "desk-1.log", say: (line) => said.push(line), waitMs: 1 });
+  ends[0]?.("exit code 0");
+  await attending;
+  expect(ends).toHaveLength(1);
+  expect(said.join()).toContain("was told to stop");
+});

@@ -1,5 +1,9 @@
 /** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { factoryStatuses } from "#core/fleet.ts";
+import { usageSources } from "#core/ledger.ts";
+import { roles } from "#core/role.ts";
+import { taskStates } from "#core/task.ts";
 import { vpSeats } from "#core/vp.ts";
 
 export const factories = sqliteTable(
@@ -7,8 +11,8 @@ export const factories = sqliteTable(
   {
     id: text().primaryKey(),
     name: text().notNull(),
-    role: text({ enum: ["headquarters", "branch"] }).notNull(),
-    status: text({ enum: ["pending", "active", "draining", "paused", "retired"] }).notNull(),
+    role: text({ enum: roles }).notNull(),
+    status: text({ enum: factoryStatuses }).notNull(),
     kid: text().notNull(),
     keyJson: text("key_json").notNull(),
     /** Raised to revoke every Ops Token minted before. */
@@ -28,7 +32,7 @@ export const joinCodes = sqliteTable("join_codes", {
   hash: text().primaryKey(),
   factory: text().notNull(),
   name: text().notNull(),
-  role: text({ enum: ["headquarters", "branch"] }).notNull(),
+  role: text({ enum: roles }).notNull(),
   createdAt: integer("created_at").notNull(),
   expiresAt: integer("expires_at").notNull(),
   usedAt: integer("used_at"),
@@ -48,22 +52,7 @@ export const tasks = sqliteTable(
     wanted: text(),
     limitsJson: text("limits_json").notNull(),
     requireVerified: integer("require_verified", { mode: "boolean" }).notNull(),
-    state: text({
-      enum: [
-        "queued",
-        "waiting",
-        "held",
-        "dispatched",
-        "running",
-        "awaiting_approval",
-        "paused",
-        "succeeded",
-        "failed",
-        "cancelled",
-        "expired",
-        "dead",
-      ],
-    }).notNull(),
+    state: text({ enum: taskStates }).notNull(),
     epoch: integer().notNull(),
     lost: integer().notNull().default(0),
     failed: integer().notNull().default(0),
@@ -234,7 +223,7 @@ export const usages = sqliteTable(
     write1h: integer("write_1h").notNull(),
     output: integer().notNull(),
     reasoning: integer().notNull(),
-    source: text({ enum: ["reported", "partial", "estimated", "missing"] }).notNull(),
+    source: text({ enum: usageSources }).notNull(),
     /** Null: unpriced. */
     cost: integer(),
     outcome: text({ enum: ["ok", "failed"] }).notNull(),
