@@ -209,7 +209,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
 
 /** Throws an earlier box away. Rejects where the folder holds something else: a slip of the hand must not cost it. */
 async function clear(dir: string) {
-  const there = await readdir(dir).catch(() => []);
+  const there = await readdir(dir).catch((): string[] => []);
   if (there.length > 0 && !there.includes(keysFile)) {
     throw new Error(`${dir} is no box: there is no ${keysFile} in it. Empty the folder yourself, or use another --dir.`);
   }
