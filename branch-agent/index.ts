@@ -13,6 +13,8 @@ const ready = existsSync(join(root, "node_modules", ".bin", "tsx")) && Number(pr
 if (ready) {
   const { main } = await import("./cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));
+  // Whatever still runs after the end (a model's answer, a tool) is not waited for.
+  setTimeout(() => process.exit(), 1000).unref();
 } else {
   const args = [join(root, "scripts", "with-node24.mjs"), "--for=run", join(root, "branch-agent", "index.ts"), ...process.argv.slice(2)];
   const child = spawn(process.execPath, args, { stdio: "inherit" });

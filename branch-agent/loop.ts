@@ -15,6 +15,8 @@ import { taskSlots } from "./slots.ts";
 const blockMs = 25_000;
 const flushEveryMs = 15_000;
 const maxBackoffMs = 30_000;
+/** What was told to end has so long to, and the last reports so long to leave. The journal keeps what does not. */
+const settleMs = 15_000;
 
 export interface Stops {
   /** Take nothing new, end what runs, go. */
@@ -23,7 +25,7 @@ export interface Stops {
   halt: AbortSignal;
 }
 
-/** Runs until drained or halted. Rejects with `forbidden` when HQ does not know the factory any more. */
+/** Runs until drained or halted. Rejects with `forbidden` or `unauthenticated` when HQ does not know the factory any more. */
 export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   const { clock, log, journal, profile } = deps;
   const ending = new AbortController();
@@ -52,9 +54,12 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
 
   async function handle(entry: BusEntry) {
     if (entry.channel === "ctl") return control(entry);
-    const attempt = await acceptOrder(deps, entry);
-    if (attempt) slots.start(attempt);
-    else flush();
+    if (!(await acceptOrder(deps, entry))) flush();
+  }
+
+  /** Starts what the journal holds and nobody works on, oldest first, while slots are free. */
+  async function startWaiting() {
+    for (const attempt of await journal.open()) if (slots.free() > 0) slots.start(attempt);
   }
 
   async function control(entry: BusEntry) {
@@ -72,12 +77,13 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     let backoff = 1000;
     while (!intake.aborted) {
       wake = new AbortController();
-      const free = slots.free();
-      const channels: Channel[] = free > 0 ? ["in", "ctl"] : ["ctl"];
-      const from = channels.map((channel) => ({ factory: deps.self, channel }));
-      const count = own ? 50 : Math.max(1, free);
       const signal = AbortSignal.any([intake, wake.signal]);
       try {
+        await startWaiting();
+        const free = slots.free();
+        const channels: Channel[] = free > 0 ? ["in", "ctl"] : ["ctl"];
+        const from = channels.map((channel) => ({ factory: deps.self, channel }));
+        const count = own ? 50 : Math.max(1, free);
         const entries = await deps.bus.read({
           from,
           consumer: deps.self,
@@ -92,7 +98,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
       } catch (error) {
         // What was delivered and lost with the connection is still ours: it is read again first.
         own = true;
-        log.warn("the bus can't be read", { reason: publicMessage(error) });
+        log.warn("no orders can be taken in", { reason: publicMessage(error) });
         await clock.sleep(backoff, intake);
         backoff = Math.min(backoff * 2, maxBackoffMs);
       }
@@ -115,14 +121,16 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   const flushes = flushNowAndThen();
   try {
     await Promise.race([active.promise, beating, aborted(intake)]);
-    if (!intake.aborted) {
-      for (const attempt of await journal.open()) slots.start(attempt);
-      await Promise.race([readOrders(), beating]);
-    }
+    if (!intake.aborted) await Promise.race([readOrders(), beating]);
     await drain();
+  } catch (error) {
+    // Headquarters does not know this factory any more: what runs here has no leave to.
+    slots.release();
+    await within(settleMs, slots.idle());
+    throw error;
   } finally {
     ending.abort();
-    await Promise.allSettled([beating, flushes, flushing]);
+    await within(settleMs, Promise.allSettled([beating, flushes, flushing]));
   }
 
   async function drain() {
@@ -130,13 +138,17 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     heart.drain();
     log.info("draining: no new work", { running: profile.slots - slots.free() });
     const beaten = heart.beat().catch((error: unknown) => log.warn("HQ was not told that this factory drains", { error }));
-    const patience = new AbortController();
-    await Promise.race([slots.idle(), clock.sleep(profile.drainMs, AbortSignal.any([stops.halt, patience.signal]))]);
-    // A timer that is left would keep the process after its work is done.
-    patience.abort();
+    await within(profile.drainMs, slots.idle());
     slots.release();
-    await Promise.race([slots.idle(), aborted(stops.halt)]);
-    await Promise.race([Promise.all([flush(), beaten]), aborted(stops.halt)]);
+    await within(settleMs, slots.idle());
+    await within(settleMs, Promise.all([flush(), beaten]));
+  }
+
+  /** Waits for `work`, at most so long, and no longer once the factory is halted. No timer stays behind. */
+  async function within(ms: number, work: Promise<unknown>) {
+    const enough = new AbortController();
+    await Promise.race([work, clock.sleep(ms, AbortSignal.any([stops.halt, enough.signal]))]);
+    enough.abort();
   }
 }
 

@@ -23,13 +23,16 @@ export function progressTeller(deps: Branch): ProgressTeller {
 
   async function send() {
     active = true;
-    for (let line = waiting.shift(); line; line = waiting.shift()) {
-      await tellProgress(deps, line).catch((error: unknown) => deps.log.debug("a line of progress was lost", { error }));
+    try {
+      for (let line = waiting.shift(); line; line = waiting.shift()) await tellProgress(deps, line);
+    } catch (error) {
+      // The rest waits for the next line: a bus that is away is asked once, not for every line.
+      deps.log.debug("a line of progress was lost", { error });
     }
     active = false;
     if (deps.clock.now() - lastRing < ringEveryMs) return;
     lastRing = deps.clock.now();
-    await ringDoorbell(deps, "progress");
+    void ringDoorbell(deps, "progress");
   }
 
   return {

@@ -1,5 +1,6 @@
 /** The tasks that a factory works on: begun with a claim, ended with a report, stoppable from outside. */
 
+import { UacError } from "#core/errors.ts";
 import { claimAttempt } from "#factory/accept.ts";
 import type { Branch, Grant } from "#factory/branch.ts";
 import { reportResult } from "#factory/report.ts";
@@ -7,9 +8,10 @@ import { releasing, work } from "#factory/work.ts";
 import type { Attempt } from "#ports/journal.ts";
 import type { ProgressTeller } from "./progress.ts";
 
-/** A task that was begun so often without an end kills its factory: it is ended. */
+/** A task that was begun so often without an end is ended: it takes its factory down, or can't be worked here. */
 const maxStarts = 3;
-const claimRetryMs = 5000;
+/** Before HQ is asked again, and before an attempt that broke is begun again. */
+const retryMs = 5000;
 
 export interface Running {
   task: string;
@@ -51,7 +53,6 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
   async function run(slot: Slot) {
     const { order } = slot.attempt;
     const { journal, clock, log } = deps;
-    const starts = await journal.begin(order.task, order.epoch, clock.now());
     progress.tell(order, "received", deps.profile.personas.primary, "took the order in; its signature is HQ's");
     const claimed = await claim(slot);
     if (claimed === null) return;
@@ -60,13 +61,16 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
       await deps.bus.ack({ factory: deps.self, channel: "in" }, [slot.attempt.entryId]);
       return;
     }
-    const token = await readToken(claimed.token);
-    if (token.tsk !== order.task || token.epoch !== order.epoch) throw new Error("HQ sent a token for another task");
-    slot.grant = { token, signal: slot.abort.signal };
+    const starts = await journal.begin(order.task, order.epoch, clock.now());
     if (starts > maxStarts) {
       await reportResult(deps, slot.attempt, poisoned(slot.attempt, starts));
       return;
     }
+    const token = await readToken(claimed.token);
+    if (token.tsk !== order.task || token.epoch !== order.epoch || token.rep !== order.workspace) {
+      throw new UacError("forbidden", `Headquarters sent a token that is not for task ${order.task}, attempt ${order.epoch}`);
+    }
+    slot.grant = { token, signal: slot.abort.signal };
     const { outcome, worktree } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
       if (kind === "step") slot.step += 1;
       progress.tell(order, kind, persona, text);
@@ -82,13 +86,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     while (!abort.signal.aborted) {
       const claimed = await claimAttempt(deps, attempt);
       if (claimed !== "unreachable") return claimed;
-      await deps.clock.sleep(claimRetryMs, abort.signal);
+      await deps.clock.sleep(retryMs, abort.signal);
     }
     return null;
   }
 
   function poisoned({ order }: Attempt, starts: number) {
-    const reason = `it was begun ${starts} times and took the factory down each time`;
+    const reason = `it was begun ${starts - 1} times and never came to an end here`;
     const persona = deps.profile.personas.primary;
     return {
       task: order.task,
@@ -120,7 +124,10 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
       const slot: Slot = { attempt, abort: new AbortController(), grant: null, step: 0, ended: Promise.resolve() };
       slots.set(key, slot);
       slot.ended = run(slot)
-        .catch((error: unknown) => deps.log.error("a task could not be worked", { task: attempt.order.task, error }))
+        .catch((error: unknown) => {
+          deps.log.error("a task could not be worked; it is begun again", { task: attempt.order.task, error });
+          return deps.clock.sleep(retryMs, slot.abort.signal);
+        })
         .finally(() => {
           slots.delete(key);
           ended();

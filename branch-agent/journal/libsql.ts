@@ -118,6 +118,13 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
         args: [key, value],
       });
     },
+    async next(counter) {
+      const [counted] = await write({
+        sql: "insert into facts (key, value) values (?, '1') on conflict do update set value = value + 1 returning value",
+        args: [counter],
+      });
+      return Number(counted?.rows[0]?.value);
+    },
     async close() {
       client.close();
     },

@@ -76,7 +76,7 @@ export type Progress = z.infer<typeof progressSchema>;
 export const usageReportSchema = z.strictObject({ usages: z.array(ledgerEntrySchema).min(1).max(400) });
 
 /** An order that the factory would not take: unreadable, forged, too old. `entry` is its id on the bus. */
-export const rejectSchema = z.strictObject({ entry: text(64), digest: text(64), reason: text(500) });
+export const rejectSchema = z.strictObject({ entry: text(64), reason: text(500) });
 
 export const claimSchema = z.strictObject({ ...task.shape, order: id });
 

@@ -43,16 +43,14 @@ export async function acceptOrder(deps: Branch, entry: BusEntry): Promise<Attemp
 async function refuse(deps: Branch, entry: BusEntry, reason: string) {
   const { journal, clock, log } = deps;
   log.error("an entry on the bus was refused", { entry: entry.id, reason });
-  const body = { entry: entry.id, digest: `${entry.data?.length ?? 0}`, reason: reason.slice(0, 500) };
+  const body = { entry: entry.id, reason: reason.slice(0, 500) };
   const { id, jws } = await seal(deps, "reject", body, { aud: "hq", corr: null, seq: await nextSeq(deps) });
   await journal.send({ id, channel: "out", data: jws, ackEntry: entry.id }, [], clock.now());
 }
 
-/** Rises by one with every report, over restarts too: HQ sees a gap. */
-export async function nextSeq({ journal }: Pick<Branch, "journal">): Promise<number> {
-  const seq = Number(await journal.get("seq")) + 1;
-  await journal.set("seq", String(seq));
-  return seq;
+/** Rises by one with every report, over restarts too. */
+export function nextSeq({ journal }: Pick<Branch, "journal">): Promise<number> {
+  return journal.next("seq");
 }
 
 export type Claimed = { token: string; resumed: boolean } | "refused" | "unreachable";

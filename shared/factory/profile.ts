@@ -96,6 +96,9 @@ const pairs = (separator: string, value: RegExp, form: string) =>
       issues.addIssue({ code: "custom", message: `is not ${form}` });
       return {};
     }
+    const names = parsed.map((match) => match?.[1] ?? "");
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) issues.addIssue({ code: "custom", message: `names ${twice} twice` });
     return Object.fromEntries(parsed.map((match) => [match?.[1] ?? "", match?.[2] ?? ""]));
   });
 
@@ -113,7 +116,11 @@ function reader(env: Env) {
       const parsed = schema.safeParse(raw);
       if (parsed.success) return parsed.data;
       const secret = settings[name]?.secret;
-      complaints.push(`${name} ${secret ? "has a form that is not allowed" : (parsed.error.issues[0]?.message ?? "is not allowed")}`);
+      // A complaint may quote the value; a secret's says what it should be instead.
+      const what = secret
+        ? `has a form that is not allowed. ${settings[name]?.about}`
+        : (parsed.error.issues[0]?.message ?? "is not allowed");
+      complaints.push(`${name} ${what}`);
       return null;
     },
     need<T>(name: string, schema: z.ZodType<T, string>, otherwise: T): T {
@@ -142,18 +149,21 @@ function readRole(from: ReturnType<typeof reader>, fixed: Role | null): Role {
   return role;
 }
 
-function readCapabilities(from: ReturnType<typeof reader>, env: Env, role: Role): CapabilitySet {
+function readCapabilities(from: ReturnType<typeof reader>, env: Env, role: Role, sandbox: Profile["sandbox"]): CapabilitySet {
   const known = capabilityNames.map((name) => capabilities[name].env);
   for (const name of Object.keys(env)) {
     if (name.startsWith("ENABLE_") && !known.includes(name)) from.complain(name, `is not a capability; there are ${known.join(", ")}`);
   }
-  const defaults = defaultCapabilities(role);
+  // Without a sandbox no command runs, so nobody is told that one may.
+  const defaults = { ...defaultCapabilities(role), ...(sandbox === "none" && { shell: false }) };
   const set = Object.fromEntries(
     capabilityNames.map((name) => [name, from.read(capabilities[name].env, boolean) ?? defaults[name]]),
   ) as CapabilitySet;
   for (const [name, need] of unmetNeeds(set)) {
     from.complain(capabilities[name].env, `is on, but it needs ${capabilities[need].env}: turn that on too, or this off`);
   }
+  if (sandbox === "none" && set.shell)
+    from.complain("ENABLE_SHELL", "is on, but SANDBOX is none, and no command runs unconfined: change one");
   return set;
 }
 
@@ -177,6 +187,12 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
   const id = from.read("FACTORY_ID", z.string().regex(factoryIdPattern, "is not an id: lower-case letters, digits, hyphens, 2 to 40"));
   const fallback = defaultPersonas[role];
   const model = from.read("MODEL_NAME", z.string().max(128));
+  const sandbox = from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap";
+  const workspaces = from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {};
+  const workspaceTests = from.read("WORKSPACE_TESTS", pairs(";", /\S/, "`name=command`, separated by semicolons")) ?? {};
+  for (const name of Object.keys(workspaceTests)) {
+    if (!Object.hasOwn(workspaces, name)) from.complain("WORKSPACE_TESTS", `names ${name}, which WORKSPACES does not`);
+  }
   if (role === "branch") {
     for (const [name, setting] of Object.entries(settings)) {
       if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
@@ -190,7 +206,7 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
       primary: from.read("PRIMARY_NAME", text) ?? fallback.primary,
       ...byVp((seat) => from.read(vps[seat].nameEnv, text) ?? fallback[seat]),
     },
-    capabilities: readCapabilities(from, env, role),
+    capabilities: readCapabilities(from, env, role, sandbox),
     provider: from.read("LLM_PROVIDER", oneOf(...options.providers)) ?? options.providers[0] ?? "anthropic",
     models: {
       primary: from.read("PRIMARY_MODEL_NAME", z.string().max(128)) ?? model,
@@ -205,9 +221,9 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
     },
     limits: readLimits(from),
     slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
-    workspaces: from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {},
-    workspaceTests: from.read("WORKSPACE_TESTS", pairs(";", /\S/, "`name=command`, separated by semicolons")) ?? {},
-    sandbox: from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap",
+    workspaces,
+    workspaceTests,
+    sandbox,
     drainMs: (from.read("DRAIN_SECONDS", whole(0, 3600)) ?? 30) * 1000,
     logLevel: from.read("LOG_LEVEL", oneOf("debug", "info", "warn", "error")) ?? "info",
     hqUrl: from.read("HQ_URL", url("https:", "http:")),

@@ -1,6 +1,5 @@
 /** What a factory tells HQ: into the journal first, then on the bus, then the doorbell. */
-import { type Body, maxEntryBytes, type Result } from "#core/envelope.ts";
-import { UacError } from "#core/errors.ts";
+import type { Body, Result } from "#core/envelope.ts";
 import { progressKept } from "#core/fleet.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Attempt } from "#ports/journal.ts";
@@ -26,17 +25,35 @@ export async function reportResult(deps: Branch, attempt: Attempt, result: Omit<
   await journal.report(result.task, result.epoch, report, idsOf(usages), clock.now());
 }
 
-/** A result that is too large for the bus leaves behind what is on this machine anyway: the patch, then the log. */
+/**
+ * A result that the bus would not carry leaves behind what is on this machine anyway: the patch, then the log. One that no
+ * reader would accept at all is told as a failure: an attempt that can't be reported would be worked on for ever.
+ */
 async function sealResult(deps: Branch, result: Result, seq: number) {
-  const to = { aud: "hq", corr: result.task, seq };
   const { receipt } = result;
-  const smaller: Result[] = [result, { ...result, receipt: receipt && { ...receipt, patch: null } }];
-  smaller.push({ ...result, log: "", receipt: receipt && { ...receipt, patch: null, commands: receipt.commands.slice(-20) } });
-  for (const candidate of smaller) {
-    const sealed = await seal(deps, "result", candidate, to);
-    if (sealed.jws.length <= maxEntryBytes) return sealed;
+  const without = (changed: Partial<Result>): Result => ({ ...result, ...changed });
+  const candidates = [
+    result,
+    without({ receipt: receipt && { ...receipt, patch: null } }),
+    without({ log: "", receipt: receipt && { ...receipt, patch: null, commands: receipt.commands.slice(-20) } }),
+    without({
+      log: "",
+      receipt: null,
+      summary: "",
+      outcome: "failed",
+      code: "unreportable",
+      reason: "its result could not be put into a report",
+    }),
+  ];
+  for (const [i, candidate] of candidates.entries()) {
+    try {
+      return await seal(deps, "result", candidate, { aud: "hq", corr: result.task, seq });
+    } catch (error) {
+      if (i === candidates.length - 1) throw error;
+      deps.log.warn("a result is told with less", { task: result.task, epoch: result.epoch, error });
+    }
   }
-  throw new UacError("too_large", `The result of ${result.task} does not fit into ${maxEntryBytes} bytes`);
+  throw new Error("unreachable");
 }
 
 function idsOf(usages: readonly LedgerEntry[]) {
@@ -69,6 +86,10 @@ export async function flushReports(deps: Branch): Promise<number> {
 
 /** Rings HQ's doorbell; if nobody answers, HQ's minute tick finds the report. */
 export async function ringDoorbell(deps: Branch, reason: "result" | "progress"): Promise<void> {
-  const { jws } = await seal(deps, "doorbell", { reason }, { aud: "hq", corr: null });
-  await deps.hq.ring(jws).catch((error: unknown) => deps.log.warn("the doorbell was not heard", { reason, error }));
+  try {
+    const { jws } = await seal(deps, "doorbell", { reason }, { aud: "hq", corr: null });
+    await deps.hq.ring(jws);
+  } catch (error) {
+    deps.log.warn("the doorbell was not heard", { reason, error });
+  }
 }

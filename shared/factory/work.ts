@@ -1,6 +1,6 @@
 /** A VP does the work: worktree, agent loop, commit by the host, tests by the harness, receipt. */
 import type { Order, Progress, Result } from "#core/envelope.ts";
-import { publicMessage } from "#core/errors.ts";
+import { hasCode, publicMessage } from "#core/errors.ts";
 import { narrower } from "#core/limits.ts";
 import { type CommandRun, commandRunSchema, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
 import type { Attempt } from "#ports/journal.ts";
@@ -46,10 +46,10 @@ export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: T
     code,
     reason: deps.redactor.clean(reason).slice(0, 2000),
     persona: deps.profile.personas.primary,
-    summary: "",
     receipt: null,
     log: log.join("\n").slice(-logChars),
     ...more,
+    summary: deps.redactor.clean(more.summary ?? "").slice(0, 8000),
   });
 
   let assigned: Assignment;
@@ -64,6 +64,8 @@ export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: T
   try {
     return { outcome: await atTheBench(deps, { order, grant, assigned, worktree, record, end }), worktree };
   } catch (error) {
+    // Without its journal the factory can't report either: the attempt goes on when the journal is back.
+    if (hasCode(error, "store_unavailable")) throw error;
     deps.log.error("the work broke off", { task: order.task, epoch: order.epoch, error });
     const outcome = end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
     return { outcome, worktree };
@@ -89,7 +91,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const { clock, profile, journal } = deps;
   const { order, grant, assigned, worktree, record } = bench;
   const { persona, seat } = assigned;
-  const startedAt = clock.now();
+  const startedAt = await begunAt(deps, order);
   const scope: SandboxScope = { worktree: worktree.path, readOnly: [worktree.gitDir], masked: [], network: grant.token.net };
   const mayRun = grant.token.act.includes("exec");
   const { commands, ran } = await commandsOf(deps, order);
@@ -146,7 +148,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     testsBefore: before,
     testsAfter: after,
     steps: agent.steps,
-    wallMs: clock.now() - startedAt,
+    wallMs: Math.max(0, clock.now() - startedAt),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
   };
@@ -194,6 +196,15 @@ async function commit(deps: Branch, bench: Bench): Promise<Changes> {
   return { ...changes, patch: changes.patch && deps.redactor.clean(changes.patch) };
 }
 
+/** When the attempt was first begun: its time runs on over a restart. */
+async function begunAt({ journal, clock }: Branch, { task, epoch }: Order): Promise<number> {
+  const key = `begun:${task}:${epoch}`;
+  const kept = await journal.get(key);
+  if (kept !== null) return Number(kept);
+  await journal.set(key, String(clock.now()));
+  return clock.now();
+}
+
 /** What the VP ran, the newest: kept in the journal, since the receipt tells also of what ran before a restart. */
 async function commandsOf({ journal }: Branch, { task, epoch }: Order) {
   const key = `commands:${task}:${epoch}`;
@@ -227,5 +238,5 @@ async function runTests(deps: Branch, scope: SandboxScope, worktree: Worktree, s
     signal,
   });
   const tail = deps.redactor.clean(run.output).slice(-testTailChars);
-  return { command: worktree.test, exitCode: run.exitCode, durationMs: run.durationMs, tail };
+  return { command: worktree.test.slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs, tail };
 }

@@ -51,5 +51,7 @@ export interface Journal {
   /** Facts that outlive a restart (sequence numbers, HQ's pinned key). */
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<void>;
+  /** Counts up by one and resolves to the new value. */
+  next(counter: string): Promise<number>;
   close(): Promise<void>;
 }

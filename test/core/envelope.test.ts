@@ -50,7 +50,7 @@ const bodies: { [K in Kind]: Body<K> } = {
   },
   progress: { ...task, seq: 1, at: 1, kind: "started", persona: "Lisa", text: "begins" },
   usage: { usages: [spent] },
-  reject: { entry: "1-0", digest: "d", reason: "unreadable" },
+  reject: { entry: "1-0", reason: "unreadable" },
   claim: { ...task, order: "env_0001" },
   heartbeat: { facts, rttMs: null, draining: false, running: [{ ...task, step: 1, cost: 2 }] },
   doorbell: { reason: "result" },

@@ -167,7 +167,7 @@ describe("entries that are none", () => {
   });
 
   it("a rejected order is an incident, once", async () => {
-    for (let i = 0; i < 2; i += 1) await desk.say("reject", { entry: "17-0", digest: "1", reason: "it has expired" });
+    for (let i = 0; i < 2; i += 1) await desk.say("reject", { entry: "17-0", reason: "it has expired" });
     await drain(b.hq);
     expect(await incidents()).toEqual([
       { kind: "order_rejected", factory: "desk-1", text: "desk-1 would not take an order: it has expired" },

@@ -1,0 +1,221 @@
+/** A branch on real parts: its journal on a file, the memory bus, real signatures; a workspace, a sandbox and tools that do as told. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
+import { manualClock } from "#adapters/clock/manual.ts";
+import { countingIds } from "#adapters/ids/counting.ts";
+import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
+import { jsonLog } from "#adapters/log/json.ts";
+import { knownValues } from "#adapters/redactor/known-values.ts";
+import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
+import type { Order } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import { defaultLimits } from "#core/limits.ts";
+import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
+import { priceOf } from "#core/prices.ts";
+import type { CommandRun } from "#core/receipt.ts";
+import type { Branch } from "#factory/branch.ts";
+import { parseProfile } from "#factory/profile.ts";
+import { seal } from "#factory/seal.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Hq } from "#ports/hq.ts";
+import type { SandboxRun } from "#ports/sandbox.ts";
+import type { Tool } from "#ports/tool.ts";
+import type { Worktree } from "#ports/workspace.ts";
+import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
+import { spyTool } from "./agent.ts";
+import { shakyBus, startMs } from "./headquarters.ts";
+
+const hqKey = (await newKeyPair()).privateJwk;
+const branchKey = (await newKeyPair()).privateJwk;
+/** A secret that this branch alone knows. */
+export const branchSecret = "wonderful-branch-secret";
+
+export interface BranchOptions {
+  script?: Script;
+  env?: Record<string, string>;
+  /** What the repository's tests exit with, run by run; the last is repeated. Null: no test command is known. */
+  tests?: readonly (number | null)[] | null;
+  clock?: Clock;
+}
+
+export type BranchBench = Awaited<ReturnType<typeof openBranch>>;
+
+export async function openBranch(options: BranchOptions = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "uac-branch-"));
+  const file = `file:${join(folder, "journal.db")}`;
+  const manual = manualClock(startMs);
+  const clock = options.clock ?? manual;
+  const hqSigner = await joseSigner(hqKey);
+  const signer = await joseSigner(branchKey);
+  const redactor = knownValues();
+  redactor.learn({ BRANCH_SECRET: branchSecret });
+  const lines: string[] = [];
+  const llm = scriptedLlm(options.script ?? []);
+  const bus = shakyBus();
+  const tests = options.tests === undefined ? [1, 0] : options.tests;
+  const state = {
+    /** True once something was edited since the base. */
+    edited: false,
+    patch: `- old\n+ new ${branchSecret}` as string | null,
+    commits: 0,
+    closed: [] as string[],
+    commands: [] as string[],
+    runs: 0,
+  };
+
+  const profile = parseProfile(
+    { FACTORY_ID: "desk-1", FACTORY_NAME: "Desk", WORKSPACES: "shop=/srv/shop", DRAIN_SECONDS: "1", ...options.env },
+    { providers: ["scripted"] },
+  );
+  const hq: Hq = {
+    enrol: () => Promise.reject(new Error("not here")),
+    claim: async (jws) => {
+      const trusted = async () => ({ owner: "desk-1", key: signer.publicKey });
+      const { body } = await joseVerifier().open(jws, "hq", trusted, clock.now());
+      const { task, epoch } = body as { task: string; epoch: number };
+      return { token: await hqSigner.mint(token({ tsk: task, epoch })), leaseUntil: clock.now() + 120_000, resumed: false };
+    },
+    heartbeat: async () => ({ now: clock.now(), status: "active", cancel: [], tokens: [] }),
+    ring: async () => undefined,
+  };
+  function token(changed: Partial<OpsToken> = {}): OpsToken {
+    const iat = Math.floor(clock.now() / 1000);
+    return {
+      ...{ iss: "hq", aud: "desk-1", sub: "desk-1", jti: "ops_0001", iat, nbf: iat, exp: iat + opsTokenMinutes * 60, gen: 0 },
+      ...{ cnf: { jkt: signer.kid }, tsk: "t1-1-1", epoch: 1, rep: "shop", act: ["read", "write", "exec", "commit"], net: [], sec: [] },
+      ...{ lim: defaultLimits, pol: "1" },
+      ...changed,
+    };
+  }
+  const edit = spyTool("edit", {
+    answer() {
+      state.edited = true;
+      return "edited";
+    },
+  });
+  let journal = await libsqlJournal(createClient({ url: file }));
+  const branch: Branch = {
+    self: "desk-1",
+    profile,
+    version: "0",
+    hqKey: hqSigner.publicKey,
+    hqKid: hqSigner.kid,
+    hq,
+    bus,
+    journal,
+    workspaces: {
+      names: () => Object.keys(profile.workspaces),
+      async open(workspace, task, epoch): Promise<Worktree> {
+        if (!Object.hasOwn(profile.workspaces, workspace)) throw new UacError("workspace_failed", `There is no workspace ${workspace}.`);
+        const branchName = `uac/${task}-${epoch}`;
+        return { path: `/work/${task}`, gitDir: "/srv/shop/.git", base: "b".repeat(40), branch: branchName, test: tests && "npm test" };
+      },
+      async commit() {
+        state.commits += 1;
+        const none = { files: 0, insertions: 0, deletions: 0, text: "" };
+        if (!state.edited) return { head: null, diffstat: none, patch: null, patchSha256: null };
+        const diffstat = { files: 1, insertions: 1, deletions: 1, text: "a.ts | 2 +-" };
+        return { head: "c".repeat(40), diffstat, patch: state.patch, patchSha256: "d".repeat(64) };
+      },
+      async close({ branch: closed }) {
+        state.closed.push(closed);
+      },
+    },
+    sandbox: {
+      name: "as told",
+      check: async () => undefined,
+      async run(_, { command, signal }): Promise<SandboxRun> {
+        state.commands.push(command);
+        const exitCode = signal?.aborted ? null : (tests?.[Math.min(state.runs, tests.length - 1)] ?? null);
+        state.runs += 1;
+        return { exitCode, timedOut: false, output: `ran ${branchSecret}`, truncated: false, durationMs: 5 };
+      },
+    },
+    signer,
+    verifier: joseVerifier(),
+    clock,
+    ids: countingIds(),
+    log: jsonLog({ write: (line) => void lines.push(line), redactor, level: "debug", clock }),
+    redactor,
+    llmFor: () => llm,
+    priceOf,
+    toolsFor: ({ names, ran, allowed }) => {
+      const bash: Tool = { ...spyTool("bash").tool, run: () => ranOne(ran) };
+      return [edit.tool, bash].filter((tool) => names.includes(tool.name) && (tool.name !== "bash" || allowed.includes("exec")));
+    },
+  };
+  const ranOne = async (ran: (run: CommandRun) => Promise<void>) => {
+    await ran({ command: "npm test", exitCode: 0, durationMs: 1 });
+    return { content: "ran" };
+  };
+
+  return {
+    branch,
+    bus,
+    clock,
+    llm,
+    lines,
+    state,
+    edit,
+    hqSigner,
+    token,
+    get journal() {
+      return journal;
+    },
+    /** Moves the clock on, if it is not one of the test's own. */
+    advance: manual.advance,
+    /** What the model says from now on. */
+    speak(script: Script) {
+      branch.llmFor = () => scriptedLlm(script);
+    },
+    /** As after a kill: the journal is opened anew, nothing else is remembered. */
+    async restart() {
+      await journal.close();
+      journal = await libsqlJournal(createClient({ url: file }));
+      branch.journal = journal;
+    },
+    /** An order of HQ's, put on the bus; resolves to the entry as the branch reads it. */
+    async order(changed: Partial<Order> = {}) {
+      const body = orderOf(changed);
+      const from = { self: "hq", signer: hqSigner, clock, ids: branch.ids };
+      const { jws, id } = await seal(from, "order", body, { aud: "desk-1", corr: body.task, seq: 1 });
+      return { jws, id, body, entry: await put(jws) };
+    },
+    put,
+    /** What lies on the bus for HQ. */
+    async said() {
+      const from = [{ factory: "desk-1", channel: "out" as const }];
+      const entries = await bus.read({ from, consumer: "hq", what: "new", count: 100, blockMs: 0 });
+      const trusted = async () => ({ owner: "desk-1", key: signer.publicKey });
+      return Promise.all(entries.map((entry) => joseVerifier().open(entry.data ?? "", "hq", trusted, clock.now())));
+    },
+    async close() {
+      await bus.close();
+      await journal.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+
+  async function put(data: string, channel: "in" | "ctl" = "in") {
+    await bus.publish({ factory: "desk-1", channel }, data);
+    const [entry] = await bus.read({ from: [{ factory: "desk-1", channel }], consumer: "desk-1", what: "new", count: 1, blockMs: 0 });
+    if (!entry) throw new Error("nothing was put");
+    return entry;
+  }
+}
+
+export function orderOf(changed: Partial<Order> = {}): Order {
+  return {
+    task: "t1-1-1",
+    epoch: 1,
+    kind: "coder",
+    title: "Fix the tests",
+    instruction: "The tests of the shop fail.",
+    workspace: "shop",
+    limits: defaultLimits,
+    requireVerified: false,
+    ...changed,
+  };
+}

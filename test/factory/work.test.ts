@@ -1,0 +1,215 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { Order } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import { defaultLimits } from "#core/limits.ts";
+import type { OpsToken } from "#core/ops-token.ts";
+import { releasing, work } from "#factory/work.ts";
+import { finish, use } from "./agent.ts";
+import { type BranchBench, type BranchOptions, branchSecret, openBranch, orderOf } from "./branch.ts";
+
+let b: BranchBench;
+afterEach(() => b.close());
+
+const fixing = [{ tools: [use("edit")] }, { tools: [use("bash")] }, finish("done", "Fixed it.")];
+const story: string[] = [];
+interface Given {
+  order?: Partial<Order>;
+  token?: Partial<OpsToken>;
+  signal?: AbortSignal;
+}
+async function worked(options: BranchOptions & Given = {}) {
+  b = await openBranch({ script: fixing, ...options });
+  return again(options);
+}
+async function again({ order, token, signal }: Given = {}) {
+  story.length = 0;
+  const attempt = { order: orderOf(order), orderId: "env_1", entryId: "1", state: "running" as const, starts: 1 };
+  const grant = { token: b.token(token), signal: signal ?? new AbortController().signal };
+  return work(b.branch, attempt, grant, (kind, persona, text) => void story.push(`${persona} ${kind}: ${text}`));
+}
+
+describe("the verdict is measured", () => {
+  it.each<[string, BranchOptions & Given, object]>([
+    ["tests that failed and pass", { tests: [1, 0] }, { outcome: "succeeded", code: "finished", receipt: { verdict: "verified" } }],
+    ["tests that passed and fail", { tests: [0, 1] }, { outcome: "failed", code: "regressed", receipt: { verdict: "regressed" } }],
+    ["tests that still fail", { tests: [1, 1] }, { outcome: "succeeded", receipt: { verdict: "unverified" } }],
+    ["no tests", { tests: null }, { outcome: "succeeded", receipt: { verdict: "unverified", testsBefore: null, testsAfter: null } }],
+    [
+      "no tests, where verification is demanded",
+      { tests: null, order: { requireVerified: true } },
+      { outcome: "failed", code: "not_verified" },
+    ],
+    ["tests that were killed", { tests: [0, null] }, { outcome: "failed", code: "regressed" }],
+    ["nothing changed", { script: [finish()] }, { outcome: "succeeded", receipt: { verdict: "unverified", head: null, branch: null } }],
+    ["a VP that gives up", { script: [finish("failed", "I can't.")] }, { outcome: "failed", code: "gave_up", summary: "I can't." }],
+    [
+      "a VP that gives up and left things better",
+      { script: [{ tools: [use("edit")] }, finish("failed")] },
+      { outcome: "failed", code: "gave_up" },
+    ],
+  ])("%s", async (_, options, expected) => {
+    const { outcome, worktree } = await worked(options);
+    expect(outcome).toMatchObject({ task: "t1-1-1", epoch: 1, persona: "Lisa", ...expected });
+    expect(worktree?.branch).toBe("uac/t1-1-1-1");
+  });
+
+  it("has in its receipt what was seen", async () => {
+    const { outcome } = await worked();
+    expect(outcome.receipt).toMatchObject({
+      base: "b".repeat(40),
+      head: "c".repeat(40),
+      branch: "uac/t1-1-1-1",
+      diffstat: { files: 1 },
+      commands: [{ command: "npm test", exitCode: 0 }],
+      testsBefore: { command: "npm test", exitCode: 1 },
+      testsAfter: { exitCode: 0 },
+      steps: 3,
+      limitsHit: [],
+    });
+    expect(story.map((line) => line.split(":")[0])).toEqual([
+      "Homer routed",
+      "Lisa started",
+      "Lisa step",
+      "Lisa step",
+      "Lisa step",
+      "Lisa committed",
+      "Lisa finished",
+    ]);
+  });
+
+  it.each([
+    ["step_limit", { steps: 1 }],
+    ["token_limit", { tokens: 1 }],
+    ["cost_limit", { usd: 1 }],
+  ])("a limit ends it, and what was done by then is kept: %s", async (code, limit) => {
+    const { outcome } = await worked({ token: { lim: { ...defaultLimits, ...limit } } });
+    expect(outcome).toMatchObject({ outcome: "failed", code, receipt: { limitsHit: [code], head: "c".repeat(40), verdict: "verified" } });
+  });
+
+  it("the narrowest of order, token and factory bounds it", async () => {
+    const { outcome } = await worked({ env: { TASK_MAX_STEPS: "2" }, order: { limits: { ...defaultLimits, steps: 3 } } });
+    expect(outcome).toMatchObject({ code: "step_limit", receipt: { steps: 2 } });
+  });
+
+  it.each([
+    ["llm_unreachable", "model_unreachable"],
+    ["llm_incomplete", "model_garbage"],
+  ] as const)("a model that is %s ends it with a reason", async (error, code) => {
+    const { outcome } = await worked({ script: [new UacError(error, "Nobody answers.")] });
+    expect(outcome).toMatchObject({ outcome: "failed", code, reason: expect.stringContaining("Nobody answers.") });
+  });
+});
+
+describe("what the token does not grant", () => {
+  it("exec: no test is run, and that is said", async () => {
+    const { outcome } = await worked({ token: { act: ["read", "write", "commit"] }, script: [{ tools: [use("edit")] }, finish()] });
+    expect(outcome).toMatchObject({
+      outcome: "succeeded",
+      receipt: { verdict: "unverified", why: expect.stringContaining("no command may run") },
+    });
+    expect(b.state.commands).toEqual([]);
+  });
+
+  it("commit: nothing is committed", async () => {
+    const { outcome } = await worked({ token: { act: ["read", "write", "exec"] } });
+    expect(outcome.receipt).toMatchObject({ head: null, branch: null, verdict: "unverified" });
+    expect(b.state.commits).toBe(0);
+  });
+});
+
+describe("what never starts", () => {
+  it.each<[string, BranchOptions & Given, RegExp]>([
+    ["an unknown workspace", { order: { workspace: "garage" } }, /no workspace garage/],
+    ["no workspace, with several to choose from", { env: { WORKSPACES: "a=/a,b=/b" }, order: { workspace: null } }, /no workspace/],
+    ["a VP that was pruned", { env: { ENABLE_VP_CODER: "false" } }, /no VP coder/i],
+  ])("%s", async (_, options, reason) => {
+    const { outcome, worktree } = await worked(options);
+    expect(outcome).toMatchObject({ outcome: "failed", code: "not_started", reason: expect.stringMatching(reason), receipt: null });
+    expect(worktree).toBeNull();
+    expect(b.llm.requests).toEqual([]);
+  });
+
+  it("the only workspace is taken where none is named", async () => {
+    expect((await worked({ order: { workspace: null } })).outcome.outcome).toBe("succeeded");
+  });
+});
+
+describe("an attempt that is stopped", () => {
+  it.each([
+    ["the owner stopped it", "cancelled", "cancelled", "the owner stopped it"],
+    [releasing, "released", "released", "the factory is shutting down"],
+  ])("by %s is %s", async (why, outcome, code, reason) => {
+    const abort = new AbortController();
+    b = await openBranch({
+      script: () => {
+        abort.abort(why);
+        return { tools: [use("edit")] };
+      },
+    });
+    expect((await again({ signal: abort.signal })).outcome).toMatchObject({ outcome, code, reason, receipt: null });
+    expect(b.state.commits).toBe(0);
+  });
+
+  it("while its tests run after the work is cancelled too", async () => {
+    const abort = new AbortController();
+    b = await openBranch({ script: fixing });
+    const { run } = b.branch.sandbox;
+    b.branch.sandbox.run = async (...args) => {
+      if (b.state.edited) abort.abort("too late");
+      return run(...args);
+    };
+    expect((await again({ signal: abort.signal })).outcome).toMatchObject({ outcome: "cancelled", reason: "too late" });
+  });
+});
+
+describe("after a restart", () => {
+  it("the work goes on; the tests at base, the commands and the time are those of the first start", async () => {
+    b = await openBranch({ script: [{ tools: [use("bash")] }, { tools: [use("edit")] }] });
+    await expect(again()).resolves.toMatchObject({ outcome: { code: "broke_off" } });
+    await b.restart();
+    await b.advance(60_000);
+    b.speak([finish()]);
+    const { outcome } = await again();
+    expect(outcome.receipt).toMatchObject({
+      verdict: "verified",
+      testsBefore: { exitCode: 1 },
+      testsAfter: { exitCode: 0 },
+      steps: 3,
+      wallMs: 60_000,
+    });
+    expect(outcome.receipt?.commands).toHaveLength(1);
+    expect(b.edit.calls).toHaveLength(1);
+    expect(b.state.runs, "once before, once after").toBe(2);
+  });
+
+  it("its time does not begin anew", async () => {
+    b = await openBranch({ script: [{ tools: [use("edit")] }] });
+    await again();
+    await b.advance(defaultLimits.wallS * 1000);
+    expect((await again()).outcome).toMatchObject({ code: "time_limit" });
+  });
+});
+
+it("breaks off with a reason where the host can't go on", async () => {
+  b = await openBranch({ script: fixing });
+  b.branch.workspaces.commit = () => Promise.reject(new UacError("workspace_failed", "The disk is full."));
+  const { outcome, worktree } = await again();
+  expect(outcome).toMatchObject({ outcome: "failed", code: "broke_off", reason: expect.stringContaining("The disk is full.") });
+  expect(worktree).not.toBeNull();
+});
+
+it("rejects where the journal can't be written: then nothing could be reported either", async () => {
+  b = await openBranch({ script: fixing });
+  const away = new UacError("store_unavailable", "away");
+  b.branch.journal = { ...b.journal, spend: () => Promise.reject(away) };
+  await expect(again()).rejects.toBe(away);
+});
+
+it("tells no secret of the branch's, not in any field", async () => {
+  const { outcome } = await worked({
+    script: [{ text: `I found ${branchSecret}`, tools: [use("edit")] }, branchSecret, finish("done", `It was ${branchSecret}.`)],
+  });
+  expect(outcome.receipt?.patch).toContain("[BRANCH_SECRET]");
+  expect(outcome.summary).toBe("It was [BRANCH_SECRET].");
+  expect(JSON.stringify(outcome) + story.join()).not.toContain(branchSecret);
+});
