@@ -1,4 +1,4 @@
-/** HQ's routes. The same app runs in a Worker and under Node. */
+/** HQ's routes. Nothing here knows which program serves them. */
 import { Hono } from "hono";
 import { publicMessage, UacError } from "#core/errors.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";

@@ -10,12 +10,12 @@ import { findOnPath, runStep } from "./run.mjs";
  * @property {string[]} commands any of these on PATH will do
  * @property {string[]} files or any of these absolute paths
  * @property {string} apt
- * @property {string[] | null} brew arguments of `brew install`; null: macOS does not need it
+ * @property {string[] | null} brew arguments of `brew install`; null: there is none for macOS
  */
 
 /** @typedef {"run" | "test"} Purpose */
 
-/** @type {SystemPackage} Confines what the model runs. macOS has Seatbelt. */
+/** @type {SystemPackage} Confines what the model runs; on Linux alone. */
 const bubblewrap = { name: "bubblewrap", commands: ["bwrap"], files: [], apt: "bubblewrap", brew: null };
 /** @type {SystemPackage} */
 const redis = { name: "redis-server", commands: ["redis-server"], files: [], apt: "redis-server", brew: ["redis"] };

@@ -18,7 +18,7 @@ export const publicKeySchema = z.strictObject({
 });
 export type PublicKey = z.infer<typeof publicKeySchema>;
 
-/** Sent with a join code. `proof` is a JWS over `challenge` (the code's hash) by the new key: possession. */
+/** Sent with a join code. `proof` is a JWS over the code's hash by the new key: possession. */
 export const enrolRequestSchema = z.strictObject({
   code: z.string().max(64),
   factory: z.string().regex(factoryIdPattern),

@@ -1,4 +1,4 @@
-/** Time and chance, as ports: rules and verbs never read the machine's own. */
+/** Time, as a port: rules and verbs never read the machine's own. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
