@@ -1,0 +1,337 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ScriptedReply } from "#adapters/llm/scripted.ts";
+import type { Order } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import type { HeartbeatReply } from "#core/hq-api.ts";
+import { seal } from "#factory/seal.ts";
+import { runFactory } from "../../branch-agent/loop.ts";
+import { finish, use } from "./agent.ts";
+import { type BranchBench, type BranchOptions, openBranch, orderOf } from "./branch.ts";
+
+let b: BranchBench;
+let drain: AbortController;
+let halt: AbortController;
+let running: Promise<void> | null;
+let beats: Partial<HeartbeatReply>[];
+beforeEach(() => {
+  drain = new AbortController();
+  halt = new AbortController();
+  running = null;
+  beats = [];
+});
+afterEach(async () => {
+  halt.abort();
+  await running?.catch(() => undefined);
+  await b.close();
+});
+
+/** A model that finishes at once. */
+const quick = (): ScriptedReply => finish();
+/** A model that thinks until it is told to stop. */
+const endless = ({ signal }: { signal?: AbortSignal }) =>
+  new Promise<ScriptedReply>((_, reject) => signal?.addEventListener("abort", () => reject(new UacError("interrupted", "cancelled"))));
+
+async function open(options: BranchOptions & { model?: "quick" | "endless" } = {}) {
+  b = await openBranch({ script: quick, tests: null, ...options });
+  if (options.model === "endless") b.branch.llmFor = () => ({ ...b.llm, complete: (request) => endless(request as never) as never });
+  b.branch.hq.heartbeat = async () => ({ now: 0, status: "active", cancel: [], tokens: [], ...beats.shift() });
+}
+function start() {
+  running = runFactory(b.branch, { drain: drain.signal, halt: halt.signal });
+  running.catch(() => undefined);
+  return running;
+}
+/** Puts an order on the bus, as HQ does. */
+async function send(changed: Partial<Order> = {}) {
+  const body = orderOf(changed);
+  const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
+  const { jws } = await seal(from, "order", body, { aud: "desk-1", corr: body.task, seq: 1 });
+  await b.bus.publish({ factory: "desk-1", channel: "in" }, jws);
+}
+const seen: { kind: string; corr: string | null; body: object }[] = [];
+beforeEach(() => void seen.splice(0));
+async function results(n: number) {
+  await expect
+    .poll(async () => {
+      seen.push(...(await b.said()).filter(({ kind }) => kind === "result"));
+      return seen.length;
+    })
+    .toBe(n);
+  return seen;
+}
+const until = (what: () => unknown) => expect.poll(what).toBeTruthy();
+const modelCalls = () => b.llm.requests.length;
+const pending = () => b.bus.read({ from: [{ factory: "desk-1", channel: "in" }], consumer: "desk-1", what: "own", count: 9, blockMs: 0 });
+
+describe("orders", () => {
+  it("are worked and told, and a drain ends when nothing is left", async () => {
+    await open();
+    const ended = start();
+    await send();
+    expect(await results(1)).toMatchObject([{ corr: "t1-1-1", body: { outcome: "succeeded" } }]);
+    expect(await pending()).toEqual([]);
+    drain.abort();
+    await ended;
+    expect(b.state.closed).toEqual(["uac/t1-1-1-1"]);
+  });
+
+  it("wait in the journal for a free slot, also those that were delivered before a crash", async () => {
+    let atOnce = 0;
+    let most = 0;
+    await open({
+      async script() {
+        atOnce += 1;
+        most = Math.max(most, atOnce);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        atOnce -= 1;
+        return finish();
+      },
+    });
+    for (let i = 0; i < 4; i += 1) await send({ task: `t${i}-1-1` });
+    await b.bus.read({ from: [{ factory: "desk-1", channel: "in" }], consumer: "desk-1", what: "new", count: 9, blockMs: 0 });
+    start();
+    const told = await results(4);
+    expect(told.map(({ corr }) => corr)).toEqual(["t0-1-1", "t1-1-1", "t2-1-1", "t3-1-1"]);
+    expect(most).toBe(1);
+  });
+
+  it("are read while the one slot is taken only as far as they are controls", async () => {
+    await open({ model: "endless" });
+    start();
+    await send();
+    await until(async () => (await b.journal.open())[0]?.state === "running");
+    await send({ task: "t2-1-1" });
+    await b.advance(1);
+    expect(await b.journal.open()).toHaveLength(1);
+    const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
+    const { jws } = await seal(from, "cancel", { task: "t1-1-1", epoch: 1, reason: "not needed" }, { aud: "desk-1", corr: null });
+    await b.bus.publish({ factory: "desk-1", channel: "ctl" }, jws);
+    expect(await results(1)).toMatchObject([{ corr: "t1-1-1", body: { outcome: "cancelled", reason: "not needed" } }]);
+    await until(async () => (await b.journal.open())[0]?.order.task === "t2-1-1");
+  });
+
+  it("that headquarters refuses to start are let go", async () => {
+    await open();
+    b.branch.hq.claim = () => Promise.reject(new UacError("conflict", "not yours"));
+    start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "reported");
+    await until(async () => (await pending()).length === 0);
+    expect(modelCalls()).toBe(0);
+    expect(await b.said()).toEqual([]);
+  });
+
+  it("wait while headquarters is away, and no start is counted", async () => {
+    await open();
+    const { claim } = b.branch.hq;
+    let asked = 0;
+    b.branch.hq.claim = (jws) => {
+      asked += 1;
+      return asked < 6 ? Promise.reject(new UacError("hq_unreachable", "away")) : claim(jws);
+    };
+    start();
+    await send();
+    await until(async () => {
+      await b.advance(5000);
+      return asked >= 6;
+    });
+    expect(await results(1)).toMatchObject([{ body: { outcome: "succeeded" } }]);
+    expect(await b.journal.find("t1-1-1", 1)).toMatchObject({ starts: 1 });
+  });
+
+  it("go on after a restart, from the journal, and are not begun twice", async () => {
+    await open({ model: "endless" });
+    start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+    halt.abort();
+    await running;
+    await b.restart();
+    halt = new AbortController();
+    b.speak(quick);
+    start();
+    expect(await results(1)).toMatchObject([{ body: { outcome: "succeeded" } }]);
+    expect(await b.journal.find("t1-1-1", 1)).toMatchObject({ starts: 2, state: "reported" });
+  });
+
+  it("that never come to an end are ended", async () => {
+    await open();
+    const { entry } = await b.order();
+    await b.journal.accept({ order: orderOf(), orderId: "env_1", entryId: entry.id }, 0);
+    for (let i = 0; i < 3; i += 1) await b.journal.begin("t1-1-1", 1, 0);
+    start();
+    expect(await results(1)).toMatchObject([{ body: { outcome: "failed", code: "poison", reason: expect.stringContaining("3 times") } }]);
+    expect(modelCalls()).toBe(0);
+  });
+
+  it("with a token for something else are not worked, and end", async () => {
+    await open();
+    b.branch.hq.claim = async () => ({ token: await b.hqSigner.mint(b.token({ rep: "other" })), leaseUntil: 0, resumed: false });
+    start();
+    await send();
+    await until(async () => {
+      await b.advance(5000);
+      return (await b.journal.find("t1-1-1", 1))?.state === "reported";
+    });
+    expect(await results(1)).toMatchObject([{ body: { code: "poison" } }]);
+    expect(modelCalls()).toBe(0);
+  });
+
+  it("are read again, what was delivered first, after the bus was away", async () => {
+    await open();
+    const { read } = b.bus;
+    const asked: string[] = [];
+    b.branch.bus = {
+      ...b.bus,
+      async read(options) {
+        asked.push(options.what);
+        const entries = await read(options);
+        if (asked.length === 2) throw new UacError("bus_unavailable", "away");
+        return entries;
+      },
+    };
+    start();
+    await send();
+    await until(async () => {
+      await b.advance(1000);
+      return asked.length > 3;
+    });
+    expect(asked.slice(0, 4)).toEqual(["own", "new", "own", "new"]);
+    expect(await results(1)).toMatchObject([{ corr: "t1-1-1" }]);
+  });
+});
+
+describe("headquarters' word", () => {
+  it("by heartbeat stops a task", async () => {
+    await open({ model: "endless" });
+    start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+    beats = [{ cancel: [{ task: "t1-1-1", epoch: 1, reason: "attempt 1 was given up" }] }];
+    await b.advance(30_000);
+    expect(await results(1)).toMatchObject([{ body: { outcome: "cancelled", reason: "attempt 1 was given up" } }]);
+  });
+
+  it("is waited for until the owner has approved", async () => {
+    await open();
+    beats = [{ status: "pending" }, { status: "pending" }, { status: "active" }];
+    start();
+    await send();
+    await b.advance(3000);
+    expect(await b.journal.open()).toEqual([]);
+    await b.advance(3000);
+    await results(1);
+  });
+
+  it.each(["forbidden", "unauthenticated"] as const)("%s ends the factory, and what runs in it", async (code) => {
+    await open({ model: "endless" });
+    const ended = start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+    b.branch.hq.heartbeat = () => Promise.reject(new UacError(code, "retired"));
+    await b.advance(30_000);
+    await expect(ended).rejects.toMatchObject({ code });
+    expect(await b.journal.open()).toEqual([]);
+  });
+
+  it("that it did not take a heartbeat, or is away, ends nothing", async () => {
+    await open();
+    let asked = 0;
+    b.branch.hq.heartbeat = () => {
+      asked += 1;
+      if (asked === 1) return Promise.reject(new UacError("bad_envelope", "The message has expired"));
+      if (asked === 2) return Promise.reject(new UacError("hq_unreachable", "away"));
+      return Promise.resolve({ now: 0, status: "active", cancel: [], tokens: [] });
+    };
+    start();
+    await send();
+    for (let i = 0; i < 3; i += 1) await b.advance(3000);
+    await results(1);
+  });
+});
+
+describe("a drain", () => {
+  it("gives back what does not end in time, and tells it", async () => {
+    await open({ model: "endless" });
+    const ended = start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+    drain.abort();
+    await b.advance(999);
+    expect(await b.journal.open()).toHaveLength(1);
+    await b.advance(1);
+    await ended;
+    expect(await results(1)).toMatchObject([{ body: { outcome: "released" } }]);
+  });
+
+  it("takes nothing new in", async () => {
+    await open({ model: "endless" });
+    const ended = start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+    drain.abort();
+    await send({ task: "t2-1-1" });
+    await b.advance(1000);
+    await ended;
+    expect(await b.journal.find("t2-1-1", 1)).toBeNull();
+  });
+
+  it("ends though tool, bus and headquarters hang", async () => {
+    await open({ script: () => ({ tools: [use("edit")] }) });
+    const forever = () => new Promise<never>(() => undefined);
+    b.branch.toolsFor = () => [{ ...b.edit.tool, run: forever }];
+    const ended = start();
+    await send();
+    await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+    b.branch.hq.heartbeat = forever;
+    b.branch.bus = { ...b.bus, publish: forever, finish: forever };
+    drain.abort();
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    await until(async () => {
+      await b.advance(5000);
+      return over;
+    });
+  });
+
+  it("leaves no timer behind", async () => {
+    await open();
+    const ended = start();
+    await send();
+    await results(1);
+    drain.abort();
+    await ended;
+    expect("sleepers" in b.clock && (b.clock.sleepers as () => number)()).toBe(0);
+  });
+});
+
+it("a halt ends at once, and leaves what runs to the next start", async () => {
+  await open({ model: "endless" });
+  const ended = start();
+  await send();
+  await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
+  halt.abort();
+  await ended;
+  expect(await b.journal.open()).toMatchObject([{ state: "running" }]);
+  expect(await b.said()).toEqual([]);
+});
+
+it("tells its story though nobody takes the lines, and asks a bus that is away once a line", async () => {
+  await open({ script: [{ tools: [use("edit")] }, { tools: [use("bash")] }, finish()] });
+  let asked = 0;
+  b.branch.bus = {
+    ...b.bus,
+    publish: (to, data, keep) => {
+      if (to.channel !== "ev") return b.bus.publish(to, data, keep);
+      asked += 1;
+      return Promise.reject(new UacError("bus_unavailable", "away"));
+    },
+  };
+  start();
+  await send();
+  await results(1);
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(12);
+});

@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
+import { orderLifeS } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import type { Receipt } from "#core/receipt.ts";
+import { acceptOrder, claimAttempt } from "#factory/accept.ts";
+import { flushReports, reportResult, ringDoorbell } from "#factory/report.ts";
+import type { BusEntry } from "#ports/bus.ts";
+import { type BranchBench, openBranch } from "./branch.ts";
+import { resultOf } from "./headquarters.ts";
+
+let b: BranchBench;
+beforeEach(async () => {
+  b = await openBranch();
+});
+afterEach(() => b.close());
+
+const pending = async () => {
+  const from = [{ factory: "desk-1", channel: "in" as const }];
+  return (await b.bus.read({ from, consumer: "desk-1", what: "own", count: 100, blockMs: 0 })).length;
+};
+const usage = (n: number): LedgerEntry => ({
+  ...{
+    id: `usage_${String(n).padStart(4, "0")}`,
+    task: "t1-1-1",
+    epoch: 1,
+    step: n,
+    factory: "desk-1",
+    persona: "Lisa",
+    provider: "scripted",
+  },
+  ...{ model: "scripted-1", at: 1, durationMs: 1, usage: noUsage, source: "reported", cost: 1, outcome: "ok" },
+});
+const receipt: Receipt = {
+  ...{ verdict: "verified", why: "the tests pass", base: null, head: "c".repeat(40), branch: "uac/t1-1-1-1" },
+  ...{ diffstat: { files: 1, insertions: 1, deletions: 1, text: "" }, patch: "p", patchSha256: null, commands: [], testsBefore: null },
+  ...{ testsAfter: null, steps: 1, wallMs: 1, limitsHit: [], approvals: [] },
+};
+async function accepted() {
+  const attempt = await acceptOrder(b.branch, (await b.order()).entry);
+  if (!attempt) throw new Error("not accepted");
+  return attempt;
+}
+
+describe("an order", () => {
+  it("becomes an attempt once; it stays pending until its result is told", async () => {
+    const { entry, id } = await b.order();
+    expect(await acceptOrder(b.branch, entry)).toMatchObject({ orderId: id, entryId: entry.id, state: "accepted", starts: 0 });
+    expect(await acceptOrder(b.branch, entry), "delivered again after a restart").toBeNull();
+    expect(await pending()).toBe(1);
+    expect(await b.journal.open()).toHaveLength(1);
+  });
+
+  it("that comes in a second entry is let go at once", async () => {
+    const { entry, jws } = await b.order();
+    await acceptOrder(b.branch, entry);
+    expect(await acceptOrder(b.branch, await b.put(jws))).toBeNull();
+    expect(await pending()).toBe(1);
+  });
+
+  it("that was reported is let go when it comes again", async () => {
+    const { entry } = await b.order();
+    await acceptOrder(b.branch, entry);
+    await b.journal.drop("t1-1-1", 1, 0);
+    expect(await acceptOrder(b.branch, entry)).toBeNull();
+    expect(await pending()).toBe(0);
+  });
+
+  it("that was trimmed away is let go", async () => {
+    const { entry } = await b.order();
+    expect(await acceptOrder(b.branch, { ...entry, data: null })).toBeNull();
+    expect(await pending()).toBe(0);
+  });
+
+  it.each<[string, (entry: BusEntry) => Promise<string>]>([
+    ["unsigned", async () => "hello"],
+    ["signed by another", async () => (await joseSigner((await newKeyPair()).privateJwk)).prove("order")],
+    ["altered", async ({ data }) => `${data?.slice(0, -3)}AAA`],
+    ["too old", ({ data }) => b.advance((orderLifeS + 61) * 1000).then(() => data ?? "")],
+  ])("%s is refused, told to headquarters, and never journalled", async (_, make) => {
+    const { entry } = await b.order();
+    expect(await acceptOrder(b.branch, { ...entry, data: await make(entry) })).toBeNull();
+    expect(await b.journal.open()).toEqual([]);
+    await flushReports(b.branch);
+    const [said] = await b.said();
+    expect(said).toMatchObject({ kind: "reject", body: { entry: entry.id, reason: expect.stringContaining("The message") } });
+    expect(await pending()).toBe(0);
+  });
+
+  it("a message of another kind among the orders is refused", async () => {
+    const { entry } = await b.order();
+    const other = await b.branch.signer.seal({
+      ...{
+        v: 1,
+        id: "env_9999",
+        iss: "desk-1",
+        aud: "hq",
+        kind: "doorbell",
+        iat: 1,
+        exp: 2,
+        seq: 0,
+        corr: null,
+        body: { reason: "result" },
+      },
+    });
+    expect(await acceptOrder(b.branch, { ...entry, data: other })).toBeNull();
+    expect(await b.journal.open()).toEqual([]);
+  });
+});
+
+describe("a claim", () => {
+  it.each([
+    ["conflict", "refused"],
+    ["forbidden", "refused"],
+    ["gone", "refused"],
+    ["not_found", "refused"],
+    ["hq_unreachable", "unreachable"],
+    ["bad_envelope", "unreachable"],
+    ["store_unavailable", "unreachable"],
+    ["unauthenticated", "unreachable"],
+  ] as const)("answered with %s is %s", async (code, outcome) => {
+    b.branch.hq.claim = () => Promise.reject(new UacError(code, "no"));
+    expect(await claimAttempt(b.branch, await accepted())).toBe(outcome);
+  });
+
+  it("granted has a token", async () => {
+    expect(await claimAttempt(b.branch, await accepted())).toMatchObject({ token: expect.stringContaining("."), resumed: false });
+  });
+});
+
+describe("a result", () => {
+  it("is told and its order acknowledged in one step, with the ledger", async () => {
+    const attempt = await accepted();
+    for (let n = 1; n <= 3; n += 1) await b.journal.spend(usage(n));
+    await reportResult(b.branch, attempt, resultOf({ receipt }));
+    expect(await b.journal.open()).toEqual([]);
+    expect(await pending()).toBe(1);
+    expect(await flushReports(b.branch)).toBe(1);
+    expect(await pending()).toBe(0);
+    const [said] = await b.said();
+    expect(said).toMatchObject({ kind: "result", seq: 1, corr: "t1-1-1", body: { receipt, usages: [usage(1), usage(2), usage(3)] } });
+    expect(await flushReports(b.branch), "once").toBe(0);
+  });
+
+  it("survives a restart and a bus that is away", async () => {
+    await reportResult(b.branch, await accepted(), resultOf());
+    b.bus.fail("finish", "before");
+    expect(await flushReports(b.branch)).toBe(0);
+    await b.restart();
+    expect(await flushReports(b.branch)).toBe(1);
+    expect(await b.said()).toHaveLength(1);
+  });
+
+  it("is the same report again where nobody knows whether it arrived", async () => {
+    await reportResult(b.branch, await accepted(), resultOf());
+    b.bus.fail("finish", "after");
+    await flushReports(b.branch);
+    await flushReports(b.branch);
+    const [first, second] = await b.said();
+    expect(second).toEqual(first);
+  });
+
+  it("with a ledger too long for one message sends it ahead, each entry once", async () => {
+    const attempt = await accepted();
+    for (let n = 1; n <= 230; n += 1) await b.journal.spend(usage(n));
+    await reportResult(b.branch, attempt, resultOf());
+    await flushReports(b.branch);
+    const said = await b.said();
+    expect(said.map(({ kind }) => kind)).toEqual(["usage", "usage", "result"]);
+    const ids = said.flatMap(({ body }) => ("usages" in body ? body.usages.map(({ id }) => id) : []));
+    expect(ids).toHaveLength(230);
+    expect(new Set(ids).size).toBe(230);
+    expect(await b.journal.untold(10)).toEqual([]);
+  });
+
+  const command = { command: "x".repeat(2000), exitCode: 0, durationMs: 1 };
+  it.each<[string, Receipt, object]>([
+    ["its patch", { ...receipt, patch: "ä".repeat(150_000) }, { receipt: { patch: null, head: receipt.head }, log: "the log" }],
+    [
+      "patch, log and commands",
+      { ...receipt, commands: Array.from({ length: 400 }, () => command) },
+      { log: "", receipt: { patch: null } },
+    ],
+    ["a patch that grew beyond its bound", { ...receipt, patch: "x".repeat(150_001) }, { receipt: { patch: null } }],
+  ])("too large for the bus leaves behind %s", async (_, large, told) => {
+    await reportResult(b.branch, await accepted(), resultOf({ receipt: large, log: "the log" }));
+    expect(await flushReports(b.branch)).toBe(1);
+    expect((await b.said())[0]).toMatchObject({ kind: "result", body: { outcome: "succeeded", ...told } });
+  });
+
+  it("that no reader would accept is told as a failure", async () => {
+    await reportResult(b.branch, await accepted(), resultOf({ receipt: { ...receipt, steps: -1 } }));
+    await flushReports(b.branch);
+    expect((await b.said())[0]).toMatchObject({ body: { outcome: "failed", code: "unreportable", receipt: null } });
+  });
+
+  it("stops at the first that can't be sent, so that the order stays", async () => {
+    for (const task of ["t1-1-1", "t2-1-1"]) {
+      const attempt = await acceptOrder(b.branch, (await b.order({ task })).entry);
+      if (attempt) await reportResult(b.branch, attempt, resultOf({ task }));
+    }
+    b.bus.fail("finish", "before");
+    expect(await flushReports(b.branch)).toBe(0);
+    expect(await flushReports(b.branch)).toBe(2);
+    expect((await b.said()).map(({ corr, seq }) => [corr, seq])).toEqual([
+      ["t1-1-1", 1],
+      ["t2-1-1", 2],
+    ]);
+  });
+
+  it("of many slots at once has a number of its own", async () => {
+    const attempts = [];
+    for (let i = 0; i < 8; i += 1) attempts.push(await acceptOrder(b.branch, (await b.order({ task: `t${i}-1-1` })).entry));
+    await Promise.all(attempts.map((attempt, i) => attempt && reportResult(b.branch, attempt, resultOf({ task: `t${i}-1-1` }))));
+    await flushReports(b.branch);
+    expect((await b.said()).map(({ seq }) => seq).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+});
+
+it("a doorbell that nobody hears harms nothing", async () => {
+  b.branch.hq.ring = () => Promise.reject(new UacError("hq_unreachable", "away"));
+  await ringDoorbell(b.branch, "result");
+  b.branch.signer.seal = () => Promise.reject(new Error("broken"));
+  await ringDoorbell(b.branch, "result");
+  expect(b.lines.filter((line) => line.includes("the doorbell was not heard"))).toHaveLength(2);
+});
