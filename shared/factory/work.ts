@@ -13,7 +13,7 @@ import { finishTool } from "./finish.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { meter } from "./meter.ts";
 
-/** A test run may take this long, and keeps so much of what it prints. */
+/** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
 const testTimeoutMs = 10 * 60_000;
 const testTailChars = 3500;
 const logChars = 15_000;
@@ -96,8 +96,11 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const mayRun = grant.token.act.includes("exec");
   const { commands, ran } = await commandsOf(deps, order);
 
+  const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
+  const test: Test = { scope, timeoutMs: Math.min(testTimeoutMs, limits.wallS * 1000) };
+
   record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}`);
-  const before = mayRun ? await testsAtBase(deps, bench, scope) : null;
+  const before = mayRun ? await testsAtBase(deps, bench, test) : null;
 
   const staff = staffIn(seat);
   const llm = deps.llmFor(seat);
@@ -116,7 +119,6 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     names: staff.tools,
     ran,
   });
-  const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
@@ -136,7 +138,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
 
   const changes = await commit(deps, bench);
   if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${changes.diffstat.files} files`);
-  const after = mayRun && changes.head ? await runTests(deps, scope, worktree, grant.signal) : null;
+  const after = mayRun && changes.head ? await runTests(deps, bench, test) : null;
   if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
 
   const receipt: Receipt = {
@@ -217,26 +219,33 @@ async function commandsOf({ journal }: Branch, { task, epoch }: Order) {
   return { commands, ran };
 }
 
+interface Test {
+  scope: SandboxScope;
+  timeoutMs: number;
+}
+
 /** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */
-async function testsAtBase(deps: Branch, { order, worktree, grant }: Bench, scope: SandboxScope): Promise<TestRun | null> {
+async function testsAtBase(deps: Branch, bench: Bench, test: Test): Promise<TestRun | null> {
+  const { order, grant } = bench;
   const key = `tests-at-base:${order.task}:${order.epoch}`;
   const kept = await deps.journal.get(key);
   if (kept !== null) return testRunSchema.nullable().parse(JSON.parse(kept));
-  const run = await runTests(deps, scope, worktree, grant.signal);
+  const run = await runTests(deps, bench, test);
   if (!grant.signal.aborted) await deps.journal.set(key, JSON.stringify(run));
   return run;
 }
 
-async function runTests(deps: Branch, scope: SandboxScope, worktree: Worktree, signal: AbortSignal): Promise<TestRun | null> {
+async function runTests(deps: Branch, { worktree, grant, assigned, record }: Bench, { scope, timeoutMs }: Test): Promise<TestRun | null> {
   if (!worktree.test) return null;
   const run = await deps.sandbox.run(scope, {
     command: worktree.test,
     cwd: worktree.path,
-    timeoutMs: testTimeoutMs,
+    timeoutMs,
     env: { CI: "true" },
     maxOutput: 64 * 1024,
-    signal,
+    signal: grant.signal,
   });
+  if (run.timedOut) record("started", assigned.persona, `the tests did not end: ${worktree.test} was stopped after ${timeoutMs / 1000} s`);
   const tail = deps.redactor.clean(run.output).slice(-testTailChars);
   return { command: worktree.test.slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs, tail };
 }

@@ -37,6 +37,8 @@ export interface BranchOptions {
   env?: Record<string, string>;
   /** What the repository's tests exit with, run by run; the last is repeated. Null: no test command is known. */
   tests?: readonly (number | null)[] | null;
+  /** The tests take all the time they are given. */
+  endless?: boolean;
   clock?: Clock;
 }
 
@@ -126,8 +128,12 @@ export async function openBranch(options: BranchOptions = {}) {
     sandbox: {
       name: "as told",
       check: async () => undefined,
-      async run(_, { command, signal }): Promise<SandboxRun> {
+      async run(_, { command, signal, timeoutMs }): Promise<SandboxRun> {
         state.commands.push(command);
+        if (options.endless) {
+          await manual.advance(timeoutMs);
+          return { exitCode: null, timedOut: true, output: "", truncated: false, durationMs: timeoutMs };
+        }
         const exitCode = signal?.aborted ? null : (tests?.[Math.min(state.runs, tests.length - 1)] ?? null);
         state.runs += 1;
         return { exitCode, timedOut: false, output: `ran ${branchSecret}`, truncated: false, durationMs: 5 };

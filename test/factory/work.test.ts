@@ -53,6 +53,16 @@ describe("the verdict is measured", () => {
     expect(worktree?.branch).toBe("uac/t1-1-1-1");
   });
 
+  it("lets tests that never end take no longer than the work may, and says so", async () => {
+    const { outcome } = await worked({ endless: true, order: { limits: { ...defaultLimits, wallS: 60 } } });
+    expect(outcome).toMatchObject({
+      outcome: "failed",
+      code: "time_limit",
+      receipt: { testsBefore: { exitCode: null, durationMs: 60_000 } },
+    });
+    expect(story).toContain("Lisa started: the tests did not end: npm test was stopped after 60 s");
+  });
+
   it("has in its receipt what was seen", async () => {
     const { outcome } = await worked();
     expect(outcome.receipt).toMatchObject({
