@@ -56,18 +56,12 @@ export interface HqSettings {
   publicUrl: string;
 }
 
-const booleans: Readonly<Record<string, boolean>> = {
-  true: true,
-  "1": true,
-  yes: true,
-  on: true,
-  false: false,
-  "0": false,
-  no: false,
-  off: false,
-};
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
+  ...["false", "0", "no", "off"].map((word) => [word, false] as const),
+]);
 const boolean = z.string().transform((text, issues) => {
-  const value = booleans[text.toLowerCase()];
+  const value = booleans.get(text.toLowerCase());
   if (value === undefined) issues.addIssue({ code: "custom", message: `is ${JSON.stringify(text)}; allowed: true, false` });
   return value ?? false;
 });
@@ -146,7 +140,7 @@ function readRole(from: ReturnType<typeof reader>, fixed: Role | null): Role {
     from.complain("IS_HEADQUARTERS", `says ${byFlag}, FACTORY_ROLE says ${named}; set one, or make them agree`);
   const role = named ?? byFlag ?? fixed ?? "branch";
   if (fixed && role !== fixed) from.complain("FACTORY_ROLE", `is ${role}, but this program is always ${fixed}`);
-  return role;
+  return fixed ?? role;
 }
 
 function readCapabilities(from: ReturnType<typeof reader>, env: Env, role: Role, sandbox: Profile["sandbox"]): CapabilitySet {

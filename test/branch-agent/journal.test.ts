@@ -181,6 +181,14 @@ test("transcripts of attempts that ended over a month ago are deleted, those of 
   expect(await journal.transcript("task-open", 1).load()).toHaveLength(1);
 });
 
+test("a counter gives each number once, over restarts too", async () => {
+  const counted = await Promise.all([journal.next("seq"), journal.next("seq"), journal.next("other"), journal.next("seq")]);
+  expect([counted[0], counted[1], counted[3]].toSorted()).toEqual([1, 2, 3]);
+  expect(counted[2]).toBe(1);
+  await reopen();
+  expect(await journal.next("seq")).toBe(4);
+});
+
 test("facts outlive a restart", async () => {
   expect(await journal.get("seq")).toBeNull();
   await journal.set("seq", "1");

@@ -39,7 +39,7 @@ async function open(options: BranchOptions & { model?: "quick" | "endless" } = {
 function start() {
   running = runFactory(b.branch, { drain: drain.signal, halt: halt.signal });
   running.catch(() => undefined);
-  return running;
+  return { ended: running };
 }
 /** Puts an order on the bus, as HQ does. */
 async function send(changed: Partial<Order> = {}) {
@@ -66,7 +66,7 @@ const pending = () => b.bus.read({ from: [{ factory: "desk-1", channel: "in" }],
 describe("orders", () => {
   it("are worked and told, and a drain ends when nothing is left", async () => {
     await open();
-    const ended = start();
+    const { ended } = start();
     await send();
     expect(await results(1)).toMatchObject([{ corr: "t1-1-1", body: { outcome: "succeeded" } }]);
     expect(await pending()).toEqual([]);
@@ -225,7 +225,7 @@ describe("headquarters' word", () => {
 
   it.each(["forbidden", "unauthenticated"] as const)("%s ends the factory, and what runs in it", async (code) => {
     await open({ model: "endless" });
-    const ended = start();
+    const { ended } = start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
     b.branch.hq.heartbeat = () => Promise.reject(new UacError(code, "retired"));
@@ -253,7 +253,7 @@ describe("headquarters' word", () => {
 describe("a drain", () => {
   it("gives back what does not end in time, and tells it", async () => {
     await open({ model: "endless" });
-    const ended = start();
+    const { ended } = start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
     drain.abort();
@@ -266,7 +266,7 @@ describe("a drain", () => {
 
   it("takes nothing new in", async () => {
     await open({ model: "endless" });
-    const ended = start();
+    const { ended } = start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
     drain.abort();
@@ -280,7 +280,7 @@ describe("a drain", () => {
     await open({ script: () => ({ tools: [use("edit")] }) });
     const forever = () => new Promise<never>(() => undefined);
     b.branch.toolsFor = () => [{ ...b.edit.tool, run: forever }];
-    const ended = start();
+    const { ended } = start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
     b.branch.hq.heartbeat = forever;
@@ -298,7 +298,7 @@ describe("a drain", () => {
 
   it("leaves no timer behind", async () => {
     await open();
-    const ended = start();
+    const { ended } = start();
     await send();
     await results(1);
     drain.abort();
@@ -309,7 +309,7 @@ describe("a drain", () => {
 
 it("a halt ends at once, and leaves what runs to the next start", async () => {
   await open({ model: "endless" });
-  const ended = start();
+  const { ended } = start();
   await send();
   await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
   halt.abort();

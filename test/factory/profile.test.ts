@@ -1,0 +1,287 @@
+import { describe, expect, it } from "vitest";
+import { capabilities, capabilityNames, defaultCapabilities } from "#core/capability.ts";
+import { UacError } from "#core/errors.ts";
+import { nanosPerUsd } from "#core/ledger.ts";
+import { defaultLimits } from "#core/limits.ts";
+import { type Env, parseHqProfile, parseProfile, secretsOf } from "#factory/profile.ts";
+import { settings } from "#factory/settings.ts";
+import { hqEnv } from "./headquarters.ts";
+
+const options = { providers: ["anthropic", "scripted"] };
+const branch = (env: Env = {}) => parseProfile(env, options);
+const hq = (env: Env = {}) => parseHqProfile({ ...hqEnv, ...env }, options);
+
+/** Every complaint, one a line. */
+function complaints(parse: () => unknown): string[] {
+  try {
+    parse();
+  } catch (error) {
+    if (!(error instanceof UacError) || error.code !== "bad_config") throw error;
+    return error.message.split("\n- ").slice(1);
+  }
+  return [];
+}
+const refused = (env: Env) => complaints(() => branch(env));
+
+describe("a factory that says nothing", () => {
+  it("is a branch with everything that a branch may", () => {
+    expect(branch()).toMatchObject({
+      role: "branch",
+      personas: { primary: "Homer", coder: "Lisa", general: "Bart" },
+      capabilities: defaultCapabilities("branch"),
+      provider: "anthropic",
+      models: { primary: null, coder: null, general: null },
+      limits: defaultLimits,
+      slots: 1,
+      workspaces: {},
+      sandbox: "bubblewrap",
+      drainMs: 30_000,
+      logLevel: "info",
+    });
+  });
+
+  it("is what its enrolment fixed", () => {
+    expect(parseProfile({}, { ...options, id: "desk-1" })).toMatchObject({ id: "desk-1", name: "desk-1" });
+    expect(hq().profile).toMatchObject({
+      role: "headquarters",
+      id: "hq",
+      name: "HQ",
+      personas: { primary: "Simone", coder: "Codie", general: "HAL" },
+    });
+  });
+});
+
+interface Row {
+  good: string;
+  /** What of the profile it becomes. */
+  is: object;
+  /** Refused, with what is said. Absent: any text of reasonable length will do. */
+  bad?: [string, RegExp][];
+}
+const wholes = (max: string): [string, RegExp][] =>
+  ["0", "-1", "NaN", "1.5", "1e3", "many", `${max}0`].map((value) => [value, new RegExp(`allowed: a whole number from 1 to ${max}`)]);
+const url: [string, RegExp][] = [
+  ["example.com", /allowed: https:, http:/],
+  ["ftp://example.com", /allowed: https:, http:/],
+];
+const tooLong: [string, RegExp][] = [["x".repeat(65), /64/]];
+const rows: Record<string, Row> = {
+  FACTORY_ROLE: { good: "branch", is: { role: "branch" }, bad: [["Branch Office", /allowed: headquarters, branch/]] },
+  IS_HEADQUARTERS: { good: "False", is: { role: "branch" }, bad: [["maybe", /allowed: true, false/]] },
+  FACTORY_ID: {
+    good: "desk-1",
+    is: { id: "desk-1", name: "desk-1" },
+    bad: ["Desk", "1desk", "d", "desk_1", "desk-", "d".repeat(41)].map((id) => [id, /lower-case letters, digits, hyphens/]),
+  },
+  FACTORY_NAME: { good: "The Desk", is: { name: "The Desk" }, bad: tooLong },
+  PRIMARY_NAME: { good: "Marge", is: { personas: { primary: "Marge" } }, bad: tooLong },
+  VP_CODER_NAME: { good: "Maggie", is: { personas: { coder: "Maggie" } }, bad: tooLong },
+  VP_GENERAL_NAME: { good: "Ned", is: { personas: { general: "Ned" } }, bad: tooLong },
+  LLM_PROVIDER: { good: "scripted", is: { provider: "scripted" }, bad: [["openai", /allowed: anthropic, scripted/]] },
+  MODEL_NAME: { good: "m-1", is: { models: { primary: "m-1", coder: "m-1", general: "m-1" } }, bad: [["x".repeat(129), /128/]] },
+  PRIMARY_MODEL_NAME: { good: "m-2", is: { models: { primary: "m-2", coder: null } }, bad: [["x".repeat(129), /128/]] },
+  VP_CODER_MODEL_NAME: { good: "m-2", is: { models: { coder: "m-2", general: null } }, bad: [["x".repeat(129), /128/]] },
+  VP_GENERAL_MODEL_NAME: { good: "m-2", is: { models: { general: "m-2", coder: null } }, bad: [["x".repeat(129), /128/]] },
+  ANTHROPIC_BASE_URL: { good: "http://localhost:1", is: { llm: { anthropicBaseUrl: "http://localhost:1" } }, bad: url },
+  ANTHROPIC_API_KEY: { good: "key", is: { llm: { anthropicApiKey: "key" } } },
+  ANTHROPIC_AUTH_TOKEN: { good: "token", is: { llm: { anthropicAuthToken: "token" } } },
+  OPENAI_BASE_URL: { good: "https://x.example", is: { llm: { openaiBaseUrl: "https://x.example" } }, bad: url },
+  OPENAI_API_KEY: { good: "key", is: { llm: { openaiApiKey: "key" } } },
+  TASK_BUDGET_USD: {
+    good: "2.50",
+    is: { limits: { usd: 2.5 * nanosPerUsd } },
+    bad: ["0", "-1", "NaN", "Infinity", "1e3", "$2", "0.0000000001"].map((usd) => [usd, /dollars above 0/]),
+  },
+  TASK_MAX_TOKENS: { good: "1000", is: { limits: { tokens: 1000 } }, bad: wholes("1000000000") },
+  TASK_MAX_STEPS: { good: "10", is: { limits: { steps: 10 } }, bad: wholes("1000") },
+  TASK_MAX_MINUTES: { good: "5", is: { limits: { wallS: 300 } }, bad: wholes("1440") },
+  MAX_CONCURRENT_TASKS: { good: "4", is: { slots: 4 }, bad: wholes("64") },
+  WORKSPACES: {
+    good: "shop=/srv/shop, my.site=/srv/a=b",
+    is: { workspaces: { shop: "/srv/shop", "my.site": "/srv/a=b" } },
+    bad: [
+      ["shop", /name=\/absolute\/path/],
+      ["shop=srv", /name=\/absolute\/path/],
+      ["Shop=/srv", /name=\/absolute\/path/],
+      ["=/srv", /name=\/absolute\/path/],
+      ["a=/1,a=/2", /names a twice/],
+    ],
+  },
+  SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
+  DRAIN_SECONDS: { good: "0", is: { drainMs: 0 }, bad: [["-1", /a whole number from 0 to 3600/]] },
+  HQ_URL: { good: "https://hq.example", is: { hqUrl: "https://hq.example" }, bad: url },
+  BUS_URL: { good: "redis://127.0.0.1", is: { busUrl: "redis://127.0.0.1" } },
+  BUS_TOKEN: { good: "token", is: { busToken: "token" } },
+  LOG_LEVEL: { good: "debug", is: { logLevel: "debug" }, bad: [["loud", /allowed: debug, info, warn, error/]] },
+  ...Object.fromEntries(
+    capabilityNames.map((name): [string, Row] => [
+      capabilities[name].env,
+      {
+        good: "TRUE",
+        is: { capabilities: { [name]: true } },
+        bad: ["", "2", "constructor", "enabled"].slice(1).map((v) => [v, /allowed: true, false/]),
+      },
+    ]),
+  ),
+};
+/** Read elsewhere, or tested by themselves below. */
+const elsewhere = ["UAC_HOME", "WORKSPACE_TESTS"];
+
+describe("every variable of a branch", () => {
+  it("has a row here", () => {
+    const known = Object.keys(settings).filter((name) => settings[name]?.for !== "headquarters");
+    expect(Object.keys(rows).toSorted()).toEqual(known.filter((name) => !elsewhere.includes(name)).toSorted());
+  });
+
+  it.each(Object.entries(rows))("%s is taken, spaces around it or not, and refused by name", (name, { good, is, bad = [] }) => {
+    expect(branch({ [name]: good })).toMatchObject(is);
+    expect(branch({ [name]: ` ${good}\n` })).toMatchObject(is);
+    expect(branch({ [name]: "  " }), "empty is not set").toEqual(branch());
+    for (const [value, what] of bad) {
+      const [complaint, ...more] = refused({ [name]: value });
+      expect(complaint, `${name}=${value}`).toMatch(new RegExp(`^${name} `));
+      expect(complaint, `${name}=${value}`).toMatch(what);
+      expect(more).toEqual([]);
+    }
+  });
+});
+
+describe("the role", () => {
+  it.each([
+    ["headquarters", undefined, "headquarters"],
+    [undefined, "True", "headquarters"],
+    [undefined, "true", "headquarters"],
+    [undefined, "1", "headquarters"],
+    [undefined, "False", "branch"],
+    [undefined, "no", "branch"],
+    ["headquarters", "True", "headquarters"],
+    ["branch", "False", "branch"],
+  ])("FACTORY_ROLE=%s IS_HEADQUARTERS=%s is %s", (FACTORY_ROLE, IS_HEADQUARTERS, role) => {
+    expect(branch({ FACTORY_ROLE, IS_HEADQUARTERS }).role).toBe(role);
+  });
+
+  it.each([
+    ["headquarters", "False"],
+    ["branch", "True"],
+  ])("FACTORY_ROLE=%s and IS_HEADQUARTERS=%s don't agree", (FACTORY_ROLE, IS_HEADQUARTERS) => {
+    expect(refused({ FACTORY_ROLE, IS_HEADQUARTERS })).toEqual([
+      expect.stringMatching(/^IS_HEADQUARTERS says .* FACTORY_ROLE says .*make them agree/),
+    ]);
+  });
+
+  it("of a Worker is not to be changed", () => {
+    expect(complaints(() => hq({ FACTORY_ROLE: "branch" }))).toEqual([expect.stringContaining("this program is always headquarters")]);
+  });
+});
+
+describe("capabilities", () => {
+  it("that nobody knows are refused, with those that there are", () => {
+    expect(refused({ ENABLE_TELEPATHY: "true" })).toEqual([
+      expect.stringMatching(/^ENABLE_TELEPATHY is not a capability; there are ENABLE_VP_CODER, /),
+    ]);
+  });
+
+  it("can be switched off", () => {
+    expect(branch({ ENABLE_VP_CODER: "False", ENABLE_SHELL: "off" }).capabilities).toMatchObject({
+      coder: false,
+      general: true,
+      shell: false,
+    });
+  });
+
+  it("that contradict each other are refused, each with what it needs", () => {
+    expect(refused({ ENABLE_FILES: "false" })).toEqual([
+      expect.stringMatching(/^ENABLE_VP_CODER is on, but it needs ENABLE_FILES/),
+      expect.stringMatching(/^ENABLE_VP_GENERAL is on, but it needs ENABLE_FILES/),
+      expect.stringMatching(/^ENABLE_GIT is on, but it needs ENABLE_FILES/),
+    ]);
+  });
+
+  it("do not promise a shell without a sandbox", () => {
+    expect(branch({ SANDBOX: "none" }).capabilities.shell).toBe(false);
+    expect(refused({ SANDBOX: "none", ENABLE_SHELL: "true" })).toEqual([expect.stringMatching(/^ENABLE_SHELL is on, but SANDBOX is none/)]);
+  });
+});
+
+describe("what belongs to headquarters", () => {
+  const hqOnly = Object.keys(settings).filter((name) => settings[name]?.hqOnly);
+
+  it("is refused in a branch's environment, by name and never by value", () => {
+    expect(hqOnly).toContain("DATABASE_AUTH_TOKEN");
+    const env = Object.fromEntries(hqOnly.map((name) => [name, `value-of-${name.toLowerCase()}`]));
+    const all = refused(env);
+    expect(all.map((complaint) => complaint.split(" ")[0])).toEqual(hqOnly);
+    for (const complaint of all) expect(complaint).not.toContain("value-of");
+  });
+
+  it.each([
+    "DATABASE_URL",
+    "BUS_URL",
+    "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_WEBHOOK_SECRET",
+    "TELEGRAM_OWNER_IDS",
+    "HQ_SIGNING_KEY",
+    "PUBLIC_URL",
+  ])("must be there: %s", (name) => {
+    expect(complaints(() => hq({ [name]: "" }))).toEqual([expect.stringMatching(new RegExp(`^${name} is not set; .{10}`))]);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ["TELEGRAM_WEBHOOK_SECRET", "x".repeat(31), /32 to 256/],
+    ["TELEGRAM_WEBHOOK_SECRET", `${"x".repeat(40)}!`, /32 to 256/],
+    ["TELEGRAM_BOT_TOKEN", "not-a-token-at-all", /BotFather/],
+    ["HQ_SIGNING_KEY", "----BEGIN PRIVATE KEY----", /Ed25519 private key as a JWK/],
+    ["DATABASE_URL", "postgres://db.example", /libsql:/],
+    ["TELEGRAM_OWNER_IDS", "1,@alice", /not a numeric id; user names are not accepted/],
+    ["TELEGRAM_OWNER_IDS", "1,,2", /not a numeric id/],
+    ["PUBLIC_URL", "hq.example", /allowed: https:, http:/],
+  ])("%s: %s is refused, with what is allowed", (name, value, what) => {
+    const [complaint = "", ...more] = complaints(() => hq({ [name]: value }));
+    expect(complaint).toMatch(new RegExp(`^${name} `));
+    expect(complaint).toMatch(what);
+    expect(more).toEqual([]);
+    if (settings[name]?.secret) expect(complaint).not.toContain(value);
+  });
+
+  it("is read", () => {
+    const { hq: own } = hq({ TELEGRAM_OWNER_IDS: " 12, 34 ", PUBLIC_URL: "https://hq.example//", BUS_TOKEN: "t" });
+    expect(own).toMatchObject({
+      owners: [12, 34],
+      publicUrl: "https://hq.example",
+      busToken: "t",
+      branchBusUrl: hqEnv.BUS_URL,
+      branchBusToken: "t",
+      telegramApiRoot: "https://api.telegram.org",
+    });
+    expect(hq({ BRANCH_BUS_URL: "redis://outside", BRANCH_BUS_TOKEN: "b" }).hq).toMatchObject({
+      branchBusUrl: "redis://outside",
+      branchBusToken: "b",
+    });
+  });
+});
+
+it("tells everything that is wrong at once", () => {
+  const env = { FACTORY_ID: "No!", ENABLE_NOTHING: "1", TASK_BUDGET_USD: "-1", MAX_CONCURRENT_TASKS: "0", LOG_LEVEL: "loud" };
+  expect(refused(env).map((complaint) => complaint.split(" ")[0])).toEqual([
+    "FACTORY_ID",
+    "ENABLE_NOTHING",
+    "TASK_BUDGET_USD",
+    "MAX_CONCURRENT_TASKS",
+    "LOG_LEVEL",
+  ]);
+});
+
+it("knows the test commands of its workspaces, and of no others", () => {
+  const env = { WORKSPACES: "shop=/srv/shop,site=/srv/site", WORKSPACE_TESTS: "shop=npm test, quietly; site=make check" };
+  expect(branch(env).workspaceTests).toEqual({ shop: "npm test, quietly", site: "make check" });
+  expect(refused({ ...env, WORKSPACE_TESTS: "shp=npm test" })).toEqual(["WORKSPACE_TESTS names shp, which WORKSPACES does not"]);
+  expect(refused({ ...env, WORKSPACE_TESTS: "npm test" })).toEqual([expect.stringContaining("name=command")]);
+});
+
+it("gives the redactor every secret that is set", () => {
+  const secrets = secretsOf({ ...hqEnv, BUS_TOKEN: "bus-token", DATABASE_AUTH_TOKEN: "", MODEL_NAME: "m" });
+  expect(Object.keys(secrets).toSorted()).toEqual(
+    ["ANTHROPIC_API_KEY", "BUS_TOKEN", "BUS_URL", "HQ_SIGNING_KEY", "TELEGRAM_BOT_TOKEN", "TELEGRAM_WEBHOOK_SECRET"].toSorted(),
+  );
+  expect(secrets.BUS_TOKEN).toBe("bus-token");
+});
