@@ -113,6 +113,13 @@ describe("how a run ends", () => {
     expect(await start()).toMatchObject({ kind: "stopped", code: "stuck", steps: 5 });
   });
 
+  it("takes no other duration for another result", async () => {
+    const answer = () => `(${look.calls.length}.5ms) duration_ms ${look.calls.length}\n[exit 1, 0.${look.calls.length} s]`;
+    const look = spyTool("look", { answer });
+    const { start } = agentBench(() => ({ tools: [use("look")] }), { tools: [look.tool] });
+    expect(await start()).toMatchObject({ kind: "stopped", code: "stuck", steps: 5 });
+  });
+
   it("is not stuck while the results differ", async () => {
     const look = spyTool("look", { answer: () => `line ${look.calls.length}` });
     const { start } = agentBench((_, call) => (call < 12 ? { tools: [use("look")] } : finish()), { tools: [look.tool, finishing] });
