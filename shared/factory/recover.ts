@@ -1,7 +1,7 @@
 /** What the minute tick mends: leases that ran out, orders never claimed. Time when HQ was not watching never counts. */
-import { leaseMs } from "#core/fleet.ts";
-import { advance } from "#core/task.ts";
-import type { Task } from "#ports/store.ts";
+import { leaseMs, liveness } from "#core/fleet.ts";
+import { advance, leasedStates } from "#core/task.ts";
+import type { Factory, Task } from "#ports/store.ts";
 import { announce } from "./announce.ts";
 import { cardEdit } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
@@ -12,7 +12,7 @@ const unclaimedMs = 5 * 60_000;
 const awayAfterMs = 150_000;
 const lastTick = "last_tick";
 /** Calls that one lost task takes at most. */
-const callsEach = 5;
+const callsEach = 6;
 
 /** Expired leases → a new attempt, or dead. Does nothing in the first tick after an absence of HQ. */
 export async function recoverLost(deps: Headquarters): Promise<void> {
@@ -24,12 +24,23 @@ export async function recoverLost(deps: Headquarters): Promise<void> {
     log.warn("headquarters was away; leases are given one more round", { awayMs: before === 0 ? null : now - before });
     return;
   }
-  for (const task of await store.tasks.expired(now, now - unclaimedMs)) {
+  const expired = await store.tasks.expired(now, now - unclaimedMs);
+  const fleet = expired.some((task) => task.state === "dispatched") ? await store.factories.list() : [];
+  for (const task of expired) {
     if (deps.callsLeft() < callsEach) return;
+    if (task.state === "dispatched" && (await waitsItsTurn(deps, task, fleet))) continue;
     const why =
       task.state === "dispatched" ? `${task.factory} did not claim it` : `${task.factory} was not heard of for ${leaseMs / 1000} s`;
     await requeue(deps, task, "lose", why, "lost");
   }
+}
+
+/** An order that lies ready at a factory whose slots are all taken is not lost: it is the next one. */
+async function waitsItsTurn({ store, clock }: Headquarters, { factory: id }: Task, fleet: readonly Factory[]): Promise<boolean> {
+  const factory = fleet.find((candidate) => candidate.id === id);
+  if (!factory?.facts || liveness(factory, clock.now()) === "offline") return false;
+  const running = await store.tasks.list({ factory: factory.id, states: leasedStates, limit: factory.facts.slots });
+  return running.length >= factory.facts.slots;
 }
 
 /** Starts a new epoch (what the old attempt still says is stale), or buries the task after too many. */

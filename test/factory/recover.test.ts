@@ -79,6 +79,20 @@ describe("recoverLost", () => {
     expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, lost: 1, reason: expect.stringContaining("did not claim it") });
   });
 
+  it("leaves the next order with a factory whose slots are taken, and takes it back once they are not", async () => {
+    await toState("running");
+    await delegate(b.hq, wish({ id: "t2-1-1" }));
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0 }];
+    const beat = async () =>
+      void (await acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 1, draining: false, running }));
+    await ticks(20, beat);
+    expect(await b.store.tasks.get("t2-1-1")).toMatchObject({ state: "dispatched", epoch: 1, lost: 0 });
+
+    await settleResult(b.hq, "desk-1", resultOf());
+    await ticks(1, desk.beat);
+    expect(await b.store.tasks.get("t2-1-1")).toMatchObject({ epoch: 2, lost: 1 });
+  });
+
   it("counts no time in which headquarters was away itself", async () => {
     await toState("running");
     await ticks(1);
