@@ -17,16 +17,17 @@ export interface Place {
   workTree: string;
 }
 
-/** Commits everything but artefacts. A second call with nothing new gives the same facts. */
+/** Commits everything but artefacts, or without an author only measures it. A second call with nothing new gives the same facts. */
 export async function commitAll(
   place: Place,
   worktree: Worktree,
   message: string,
-  author: { name: string; email: string },
+  author: { name: string; email: string } | null,
 ): Promise<Changes> {
   const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
   const left = await stage(call);
   const tree = (await git(["write-tree"], call)).out.trim();
+  if (!author) return { ...(await changes(call, await resolve(call, `${worktree.base}^{tree}`), tree, left)), head: null };
   const tip = await resolve(call, "HEAD");
   if (tree !== (await resolve(call, "HEAD^{tree}"))) {
     const env = {

@@ -138,7 +138,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
 
   const changes = await commit(deps, bench);
   if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${changes.diffstat.files} files`);
-  const after = mayRun && changes.head ? await runTests(deps, bench, test) : null;
+  const after = mayRun && changes.diffstat.files > 0 ? await runTests(deps, bench, test) : null;
   if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
 
   const receipt: Receipt = {
@@ -180,20 +180,27 @@ function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt): Outcome {
   if (bench.order.requireVerified && receipt.verdict !== "verified") {
     return bench.end("failed", "not_verified", `the order demands a verified result, but ${receipt.why}`, more);
   }
-  return bench.end("succeeded", "finished", receipt.why, more);
+  const uncommitted = receipt.diffstat.files > 0 && receipt.head === null;
+  return bench.end("succeeded", "finished", uncommitted ? `${receipt.why}; ${notCommitted(receipt)}` : receipt.why, more);
+}
+
+/** Where a factory may not commit, its worktree goes and the diff is all that stays. */
+function notCommitted({ patch }: Receipt) {
+  return patch === null
+    ? "nothing may be committed here, and the diff was too large to send: it is lost"
+    : "nothing may be committed here, so the diff is the result";
 }
 
 function verdictOf(before: TestRun | null, after: TestRun | null, changes: Changes, mayRun: boolean): Pick<Receipt, "verdict" | "why"> {
   if (!mayRun) return { verdict: "unverified", why: "no command may run here, so no test did" };
-  if (!changes.head) return { verdict: "unverified", why: "nothing was changed, so there was nothing to test" };
+  if (changes.diffstat.files === 0) return { verdict: "unverified", why: "nothing was changed, so there was nothing to test" };
   return judge(before, after);
 }
 
 async function commit(deps: Branch, bench: Bench): Promise<Changes> {
   const { order, grant, assigned, worktree } = bench;
-  const none: Changes = { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };
-  if (!grant.token.act.includes("commit")) return none;
-  const author = { name: `${assigned.persona} (${deps.profile.name})`, email: `${assigned.seat}@${deps.self}.uac.invalid` };
+  const name = `${assigned.persona} (${deps.profile.name})`;
+  const author = grant.token.act.includes("commit") ? { name, email: `${assigned.seat}@${deps.self}.uac.invalid` } : null;
   const changes = await deps.workspaces.commit(worktree, `${order.title}\n\nTask ${order.task}, attempt ${order.epoch}.`, author);
   return { ...changes, patch: changes.patch && deps.redactor.clean(changes.patch) };
 }

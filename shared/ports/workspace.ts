@@ -20,8 +20,11 @@ export interface Workspaces {
   names(): string[];
   /** Makes the worktree, or finds it again after a crash. Rejects with `workspace_failed`. */
   open(workspace: string, task: string, epoch: number): Promise<Worktree>;
-  /** Commits everything but artefacts, by the host, with hooks and filters off. Without changes head stays null. */
-  commit(worktree: Worktree, message: string, author: { name: string; email: string }): Promise<Changes>;
+  /**
+   * Commits everything but artefacts, by the host, with hooks and filters off. Without changes head stays null; with
+   * `author` null too: then nothing is committed, and the changes are only measured.
+   */
+  commit(worktree: Worktree, message: string, author: { name: string; email: string } | null): Promise<Changes>;
   /** Removes the worktree; its branch stays if it has a commit of its own. Repeatable. */
   close(worktree: Worktree): Promise<void>;
 }

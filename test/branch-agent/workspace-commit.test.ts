@@ -22,7 +22,10 @@ describe("the host's commit", () => {
     });
     put(worktree.path, { "a.txt": "two\nthree\n", "neu/ü b.txt": "n\n", "bin.dat": Buffer.from([0, 1, 2]) });
     rmSync(join(worktree.path, "src"), { recursive: true });
+    const measured = await all.commit(worktree, "not to be committed", null);
+    expect(git("rev-list", "--count", "main..uac/t-1")).toBe("0");
     const made = await all.commit(worktree, "Do it\n\nBecause.", author);
+    expect(measured).toEqual({ ...made, head: null });
     expect(made.diffstat).toMatchObject({ files: 4, insertions: 3, deletions: 2 });
     expect(made.diffstat.text).toContain("4 files changed");
     expect(made.patch).toContain("+two\n+three\n");

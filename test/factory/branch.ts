@@ -114,12 +114,12 @@ export async function openBranch(options: BranchOptions = {}) {
         const branchName = `uac/${task}-${epoch}`;
         return { path: `/work/${task}`, gitDir: "/srv/shop/.git", base: "b".repeat(40), branch: branchName, test: tests && "npm test" };
       },
-      async commit() {
-        state.commits += 1;
+      async commit(_, __, author) {
+        if (author) state.commits += 1;
         const none = { files: 0, insertions: 0, deletions: 0, text: "" };
         if (!state.edited) return { head: null, diffstat: none, patch: null, patchSha256: null };
         const diffstat = { files: 1, insertions: 1, deletions: 1, text: "a.ts | 2 +-" };
-        return { head: "c".repeat(40), diffstat, patch: state.patch, patchSha256: "d".repeat(64) };
+        return { head: author ? "c".repeat(40) : null, diffstat, patch: state.patch, patchSha256: "d".repeat(64) };
       },
       async close({ branch: closed }) {
         state.closed.push(closed);

@@ -120,9 +120,11 @@ describe("what the token does not grant", () => {
     expect(b.state.commands).toEqual([]);
   });
 
-  it("commit: nothing is committed", async () => {
+  it("commit: nothing is committed, and the diff, tested as ever, is the result", async () => {
     const { outcome } = await worked({ token: { act: ["read", "write", "exec"] } });
-    expect(outcome.receipt).toMatchObject({ head: null, branch: null, verdict: "unverified" });
+    expect(outcome.receipt).toMatchObject({ head: null, branch: null, verdict: "verified", diffstat: { files: 1 } });
+    expect(outcome.receipt?.patch).not.toBeNull();
+    expect(outcome).toMatchObject({ outcome: "succeeded", reason: expect.stringContaining("the diff is the result") });
     expect(b.state.commits).toBe(0);
   });
 });
