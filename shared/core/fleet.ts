@@ -31,6 +31,9 @@ export const groupOf: Readonly<Record<Channel, "f" | "hq">> = { in: "f", ctl: "f
 /** Progress is lossy: this many entries are kept. */
 export const progressKept = 2000;
 
+/** Orders and controls: far more than a factory is ever sent unread, so only what was read is trimmed. */
+export const ordersKept = 1000;
+
 /** `uac:f:<factory>:<channel>`. */
 export function streamOf(factory: string, channel: Channel): string {
   return `uac:f:${factory}:${channel}`;

@@ -1,5 +1,7 @@
 /** Stops a task: at once where no factory holds it, else by telling the factory on the bus and by heartbeat. */
+
 import { UacError } from "#core/errors.ts";
+import { ordersKept } from "#core/fleet.ts";
 import { isTerminal, type TaskState } from "#core/task.ts";
 import type { Task } from "#ports/store.ts";
 import { announce } from "./announce.ts";
@@ -40,7 +42,7 @@ async function tellFactory(deps: Headquarters, { id, epoch, factory }: Task, rea
   if (!factory) return;
   try {
     const { jws } = await seal(deps, "cancel", { task: id, epoch, reason }, { aud: factory, corr: id });
-    await deps.bus.publish({ factory, channel: "ctl" }, jws);
+    await deps.bus.publish({ factory, channel: "ctl" }, jws, ordersKept);
   } catch (error) {
     deps.log.warn("a cancellation could not be put on the bus", { task: id, error });
   }

@@ -1,6 +1,6 @@
 /** Queue → factory: routes what is queued, writes sealed orders into the outbox, and puts them on the bus. */
 import { hasCode, publicMessage } from "#core/errors.ts";
-import { liveness } from "#core/fleet.ts";
+import { liveness, ordersKept } from "#core/fleet.ts";
 import { type Candidate, type Route, route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
 import type { Factory, Task } from "#ports/store.ts";
@@ -123,7 +123,7 @@ export async function publishOrders(deps: Deps): Promise<void> {
   for (const row of await store.outbox.due(clock.now(), batch)) {
     if (!mayGoOn(deps)) return;
     try {
-      await bus.publish({ factory: row.factory, channel: "in" }, row.order);
+      await bus.publish({ factory: row.factory, channel: "in" }, row.order, ordersKept);
       await store.outbox.sent(row, clock.now());
       await store.tasks.note(row.task, row.epoch, { kind: "published", text: `the order is on the bus for ${row.factory}` }, clock.now());
     } catch (error) {

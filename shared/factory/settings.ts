@@ -106,6 +106,7 @@ export const settings: Readonly<Record<string, Setting>> = {
     for: "headquarters",
     about: "The state of record: `libsql://…`, `http://…` or, under Node, `file:…`.",
     otherwise: "required",
+    secret: true,
     hqOnly: true,
   },
   DATABASE_AUTH_TOKEN: { for: "headquarters", about: "Its token.", otherwise: "–", secret: true, hqOnly: true },

@@ -51,6 +51,6 @@ it("holds no secret of headquarters, nor any address", () => {
   };
   const text = capabilitiesMd(parseHqProfile(env, options).profile);
   expect(text).toContain("A headquarters factory (`hq`), led by Simone.");
-  for (const secret of [...Object.values(secretsOf(env)), "private.example", env.DATABASE_URL, env.TELEGRAM_OWNER_IDS])
+  for (const secret of [...Object.values(secretsOf(env)), "private.example", env.DATABASE_URL ?? "", env.TELEGRAM_OWNER_IDS ?? ""])
     expect(text).not.toContain(secret);
 });

@@ -281,7 +281,15 @@ it("knows the test commands of its workspaces, and of no others", () => {
 it("gives the redactor every secret that is set", () => {
   const secrets = secretsOf({ ...hqEnv, BUS_TOKEN: "bus-token", DATABASE_AUTH_TOKEN: "", MODEL_NAME: "m" });
   expect(Object.keys(secrets).toSorted()).toEqual(
-    ["ANTHROPIC_API_KEY", "BUS_TOKEN", "BUS_URL", "HQ_SIGNING_KEY", "TELEGRAM_BOT_TOKEN", "TELEGRAM_WEBHOOK_SECRET"].toSorted(),
+    [
+      "ANTHROPIC_API_KEY",
+      "BUS_TOKEN",
+      "BUS_URL",
+      "DATABASE_URL",
+      "HQ_SIGNING_KEY",
+      "TELEGRAM_BOT_TOKEN",
+      "TELEGRAM_WEBHOOK_SECRET",
+    ].toSorted(),
   );
   expect(secrets.BUS_TOKEN).toBe("bus-token");
 });
