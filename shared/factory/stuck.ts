@@ -6,8 +6,10 @@ export type ToolUse = Extract<Block, { type: "tool_use" }>;
 
 /** So many identical replies in a row end the run. */
 export const maxRepeats = 5;
+/** How long something took differs from run to run, and is no news: `0.6 s`, `254.7ms`, `duration_ms 12.5`. */
+const durations = /\bduration_ms [\d.]+|\b\d+(\.\d+)? ?m?s\b/g;
 
-/** True if the last `maxRepeats` replies made the very same calls and got the very same results. */
+/** True if the last `maxRepeats` replies made the very same calls and got the same results. */
 export function isStuck(entries: readonly Entry[]): boolean {
   const replies = entries.flatMap((entry, index) => (entry.type === "assistant" ? [{ content: entry.content, index }] : []));
   const steps = replies.slice(-maxRepeats).map(({ content, index }) => fingerprint(content, entries.slice(index + 1)));
@@ -19,5 +21,6 @@ function fingerprint(content: readonly Block[], rest: readonly Entry[]): string 
   const uses = content.filter((block) => block.type === "tool_use");
   if (uses.length === 0) return null;
   const results = uses.map((use) => rest.find((entry) => entry.type === "result" && entry.toolUseId === use.id));
-  return JSON.stringify(uses.map((use, i) => [use.name, use.input, results[i]?.type === "result" ? results[i].content : null]));
+  const textOf = (result: Entry | undefined) => (result?.type === "result" ? result.content.replaceAll(durations, "") : null);
+  return JSON.stringify(uses.map((use, i) => [use.name, use.input, textOf(results[i])]));
 }
