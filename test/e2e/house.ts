@@ -40,6 +40,7 @@ export async function openHouse(options: { redis?: boolean; env?: Record<string,
   const env = { ...options.env, ...(redis && { BUS_URL: redis.url }) };
   const box = await startBox({ dir, anyPorts: true, env, say: (line) => void said.push(line) }).catch(async (error: unknown) => {
     await redis?.stop();
+    await rm(dir, { recursive: true, force: true });
     throw error;
   });
   const { telegram: chat, model } = box;

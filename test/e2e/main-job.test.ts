@@ -30,6 +30,8 @@ function typed(text: string) {
 }
 
 const repliesTo = (id: number) => house.chat.messages().filter((message) => message.from === "bot" && message.replyTo?.id === id);
+/** What headquarters took in; the tap that let the branch join is not among it. */
+const messagesHeard = () => house.rows("select outcome, attempts from inbound_updates where inbound_json ->> '$.kind' = 'text'");
 const tasks = () => house.box.store.tasks.list({ limit: 50 });
 
 describe("who may speak", () => {
@@ -45,7 +47,7 @@ describe("who may speak", () => {
     expect(await postUpdate(house, textUpdate(nextUpdate++, 1, stranger, mission))).toBe(200);
     const group = textUpdate(nextUpdate++, 1, { id: house.box.owner }, mission);
     expect(await postUpdate(house, { ...group, message: { ...group.message, chat: { id: -100, type: "group", title: "us" } } })).toBe(200);
-    expect(await house.rows("select id from inbound_updates")).toEqual([]);
+    expect(await messagesHeard()).toEqual([]);
     expect(await tasks()).toEqual([]);
     expect(house.model.requests).toEqual([]);
   });
@@ -67,7 +69,7 @@ describe("the job", () => {
     expect(task).toMatchObject({ state: "succeeded", epoch: 1, factory: "desk-1", persona: "Lisa", kind: "coder", workspace: "demo-shop" });
     expect(task.receipt).toMatchObject({ verdict: "verified", testsBefore: { exitCode: 1 }, testsAfter: { exitCode: 0 }, limitsHit: [] });
     expect(task.receipt?.commands.length).toBeGreaterThan(0);
-    expect(await house.rows("select outcome, attempts from inbound_updates")).toEqual([{ outcome: "answered", attempts: 1 }]);
+    expect(await messagesHeard()).toEqual([expect.objectContaining({ outcome: "answered", attempts: 1 })]);
   });
 
   test("tells its story in order, each hop recorded", async () => {
