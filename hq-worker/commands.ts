@@ -4,7 +4,7 @@ import { type Piece, pre } from "#core/rich-text.ts";
 import type { Role } from "#core/role.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
-import { joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
+import { joinCodeMs, makeJoinCode, retireFactory } from "#factory/enrol.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
@@ -31,6 +31,8 @@ interface Command {
 
 /** What is quoted of an owner's slip. */
 const quotedChars = 64;
+/** Of a factory: as the wire bounds it. */
+const longestName = 64;
 
 const help = async () => `Tell me what to do, or use:\n${names.map((name) => `/${name} – ${commands[name]?.about}`).join("\n")}`;
 
@@ -44,6 +46,7 @@ export const commands: Readonly<Record<string, Command>> = {
   view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
   enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrolAs("branch") },
   enrol_hq: { about: "a code for a machine that gives headquarters' own VPs hands: /enrol_hq <id> [name]", run: enrolAs("headquarters") },
+  retire: { about: "put a machine out of the corporation: /retire <id>", run: retire },
   help: { about: "this list", run: help },
   start: { about: "this list", run: help },
 };
@@ -73,17 +76,23 @@ async function cancel({ hq, rest }: Call): Promise<string> {
   }[outcome];
 }
 
+async function retire({ hq, rest }: Call): Promise<string> {
+  return rest === "" ? "Which machine? /retire <id>; /fleet lists them." : retireFactory(hq, rest);
+}
+
 /** `/enrol` for a branch; for `headquarters`, a factory in which HQ's own VPs work. */
 function enrolAs(role: Role): Command["run"] {
   return ({ hq, digest, rest }) => enrol(hq, digest, role, rest);
 }
 
 async function enrol(hq: Headquarters, digest: Digest, role: Role, rest: string): Promise<string | Piece[]> {
-  const [id = "", ...name] = rest.split(/\s+/);
+  const [id = "", ...words] = rest.split(/\s+/);
+  const name = words.join(" ");
   if (!factoryIdPattern.test(id)) return "How shall it be called? Name an id of lower-case letters, digits and hyphens: /enrol <id> [name]";
-  const code = await makeJoinCode(hq, digest, { id, name: name.join(" ") || id, role });
+  if (name.length > longestName) return `That name is too long: at most ${longestName} characters.`;
+  const code = await makeJoinCode(hq, digest, { id, name: name || id, role });
   const asked = role === "branch" ? "" : `FACTORY_ROLE=${role} `;
-  const named = name.length > 0 ? ` FACTORY_NAME=${quoted(name.join(" "))}` : "";
+  const named = name === "" ? "" : ` FACTORY_NAME=${quoted(name)}`;
   return [
     `Run this on that machine, in a clone of this corporation's repository, within ${joinCodeMs / 60_000} minutes; the code works once:\n`,
     pre(`${asked}FACTORY_ID=${id}${named} HQ_URL=${hq.settings.publicUrl} npx tsx branch-agent enrol ${code}`),

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
 import type { EnrolRequest } from "#core/hq-api.ts";
-import { answerJoin, enrolFactory, joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
+import { answerJoin, enrolFactory, joinCodeMs, makeJoinCode, retireFactory } from "#factory/enrol.ts";
 import { type HqBench, openHq, owner } from "./headquarters.ts";
 
 const digest = { hash: hashSecret, fingerprint };
@@ -159,5 +159,18 @@ describe("the owner's answer", () => {
 
   it("about nobody is told so", async () => {
     expect(await answer("join:y:desk-9:abc")).toBe("There is no factory desk-9.");
+  });
+});
+
+describe("a factory that is retired", () => {
+  it("is heard no more, and comes back only with a new code", async () => {
+    await enrol(await code());
+    await answer((await taps())[0][0]);
+    expect(await retireFactory(b.hq, "desk-1")).toContain("is retired");
+    expect(await status()).toBe("retired");
+    expect(await retireFactory(b.hq, "desk-1")).toContain("already");
+    expect(await retireFactory(b.hq, "desk-9")).toContain("There is no factory");
+    await enrol(await code());
+    expect(await status()).toBe("pending");
   });
 });
