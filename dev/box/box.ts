@@ -78,6 +78,8 @@ export async function startBox(options: BoxOptions): Promise<Box> {
 
     const carried = await openBus(dir, keys, env, await port("bus"));
     closers.push(carried.close);
+    // A bus that is not there is told now, not by whoever misses it first.
+    await carried.bus.open(branchId);
 
     const owner = env.TELEGRAM_BOT_TOKEN ? Number((env.TELEGRAM_OWNER_IDS ?? "").split(",")[0]) : keys.owner;
     const hqPort = await port("hq");

@@ -56,7 +56,15 @@ async function joinHq(env: Record<string, string | undefined>, of: BranchOptions
   const code = randomIds.secret(16);
   const now = Date.now();
   await store.factories.addCode({ hash: await hashSecret(code), factory: id, name, role: "branch", expiresAt: now + 600_000 }, now);
-  await promisify(execFile)(process.execPath, [...agent, "enrol", code], { cwd: root, env, timeout: 60_000 });
+  await promisify(execFile)(process.execPath, [...agent, "enrol", code], { cwd: root, env, timeout: 60_000 }).catch(
+    ({ stderr, signal }: { stderr?: string; signal?: string | null }) => {
+      // The error's own message is the whole command line, with the code in it.
+      throw new UacError(
+        "bad_config",
+        `The branch could not join: ${stderr?.trim() || `it was ended by ${signal ?? "nobody knows what"}`}`,
+      );
+    },
+  );
 
   const joined = await store.factories.get(id);
   const { publicKey } = await loadOrMakeKey(home);

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { refusalSchema } from "#core/hq-api.ts";
 import { type Child, startChild } from "./child.ts";
 
 const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
@@ -66,9 +67,10 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
 
   let child = launch();
   let stopped = false;
-  if (!(await answers(url, startMs, child))) {
+  const answer = await answers(url, startMs, child);
+  if (answer !== "well") {
     await child.stop();
-    throw new Error(`Headquarters did not start:\n${lines.join("\n")}`);
+    throw new Error(`Headquarters did not start:\n${answer ?? lines.join("\n")}`);
   }
   const probe = watch();
   const stopTicks = tickEveryMinute(url);
@@ -119,17 +121,21 @@ export async function attendHq(url: string, stop: AbortSignal): Promise<void> {
   if (!stop.aborted) stop.addEventListener("abort", tickEveryMinute(url), { once: true });
 }
 
-async function answers(url: string, withinMs: number, child: Child): Promise<boolean> {
+/** "well"; or why headquarters serves nothing, in its own words; null where it says nothing within the time, or ends. */
+async function answers(url: string, withinMs: number, child: Child): Promise<string | null> {
   const until = Date.now() + withinMs;
   let ended = false;
   void child.exited.then(() => {
     ended = true;
   });
   while (Date.now() < until && !ended) {
-    if (await healthy(url)) return true;
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(probeMs) }).catch(() => null);
+    if (response?.ok) return "well";
+    const refusal = refusalSchema.safeParse(await response?.json().catch(() => null)).data;
+    if (refusal?.error === "bad_config") return refusal.message;
     await sleep(200);
   }
-  return false;
+  return null;
 }
 
 async function healthy(url: string): Promise<boolean> {
