@@ -20,6 +20,8 @@ export default defineConfig({
           exclude: [...integration, "workers", "e2e"].map(testsIn),
           sequence: { groupOrder: order.unit },
           maxWorkers: 2,
+          // Loading the modules anew for each file takes longer than all the tests.
+          isolate: false,
           testTimeout: 10_000,
           hookTimeout: 10_000,
         },

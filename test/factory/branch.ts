@@ -97,7 +97,7 @@ export async function openBranch(options: BranchOptions = {}) {
       return "edited";
     },
   });
-  let journal = await libsqlJournal(createClient({ url: file }));
+  let journal = await openJournal(file);
   const branch: Branch = {
     self: "desk-1",
     profile,
@@ -179,7 +179,7 @@ export async function openBranch(options: BranchOptions = {}) {
     /** As after a kill: the journal is opened anew, nothing else is remembered. */
     async restart() {
       await journal.close();
-      journal = await libsqlJournal(createClient({ url: file }));
+      journal = await openJournal(file);
       branch.journal = journal;
     },
     /** An order of HQ's, put on the bus; resolves to the entry as the branch reads it. */
@@ -210,6 +210,14 @@ export async function openBranch(options: BranchOptions = {}) {
     if (!entry) throw new Error("nothing was put");
     return entry;
   }
+}
+
+async function openJournal(file: string) {
+  const client = createClient({ url: file });
+  const journal = await libsqlJournal(client);
+  // Nothing here outlives its test, so nothing need reach the disk.
+  await client.execute("pragma synchronous = off");
+  return journal;
 }
 
 export function orderOf(changed: Partial<Order> = {}): Order {
