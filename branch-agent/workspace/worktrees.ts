@@ -30,6 +30,7 @@ const recordSchema = z.strictObject({
   sourceGitDir: z.string(),
   gitDir: z.string(),
   base: z.string(),
+  uncommitted: z.int().nonnegative(),
   branch: z.string(),
   test: z.string().nullable(),
   /** The files are all there: what a crash left half made is made anew. */
@@ -66,7 +67,8 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
     const base = await resolve({ gitDir: sourceGitDir }, "HEAD^{commit}").catch((cause: unknown) => {
       throw failed(`The workspace "${workspace}" has no commit to start from. Commit something in it first.`, cause);
     });
-    const record = { workspace, sourceGitDir, gitDir, base, branch: `uac/${name}`, test: null, ready: false };
+    const uncommitted = await countUncommitted(path, sourceGitDir);
+    const record = { workspace, uncommitted, sourceGitDir, gitDir, base, branch: `uac/${name}`, test: null, ready: false };
     await writeRecord(name, record);
     return record;
   }
@@ -101,7 +103,8 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       else record = await make(name, record);
       const path = await realpath(pathOf(name));
       log.info("worktree open", { worktree: name, base: record.base });
-      return { path, gitDir: record.gitDir, base: record.base, branch: record.branch, test: record.test };
+      const { gitDir, base, branch, uncommitted } = record;
+      return { path, gitDir, base, branch, uncommitted, test: record.test };
     },
 
     async commit(worktree, message, author) {
@@ -179,4 +182,12 @@ async function unlock(place: Place, record: Remembered) {
 async function discard(path: string, source: { gitDir: string; cwd: string }) {
   await git(["worktree", "remove", "--force", "--force", path], { ...source, accept: [128] });
   await rm(path, { recursive: true, force: true });
+}
+
+/** Looks at the owner's checkout without refreshing its index. A bare repository has none. */
+async function countUncommitted(path: string, gitDir: string): Promise<number> {
+  const call = { cwd: path, config: await neutralised(gitDir), env: { GIT_OPTIONAL_LOCKS: "0" } };
+  if ((await git(["rev-parse", "--is-inside-work-tree"], call)).out.trim() !== "true") return 0;
+  const { out } = await git(["status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=all"], call);
+  return out.split("\0").filter((line) => line !== "").length;
 }

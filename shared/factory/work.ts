@@ -99,7 +99,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
   const test: Test = { scope, timeoutMs: Math.min(testTimeoutMs, limits.wallS * 1000) };
 
-  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}`);
+  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}${withoutEdits(worktree)}`);
   const before = mayRun ? await testsAtBase(deps, bench, test) : null;
 
   const staff = staffIn(seat);
@@ -181,7 +181,14 @@ function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt): Outcome {
     return bench.end("failed", "not_verified", `the order demands a verified result, but ${receipt.why}`, more);
   }
   const uncommitted = receipt.diffstat.files > 0 && receipt.head === null;
-  return bench.end("succeeded", "finished", uncommitted ? `${receipt.why}; ${notCommitted(receipt)}` : receipt.why, more);
+  const reason = `${receipt.why}${uncommitted ? `; ${notCommitted(receipt)}` : ""}${withoutEdits(bench.worktree)}`;
+  return bench.end("succeeded", "finished", reason, more);
+}
+
+/** The work starts from the last commit: what the owner has in hand is neither seen nor touched, and that is said. */
+function withoutEdits({ uncommitted }: Worktree) {
+  if (uncommitted === 0) return "";
+  return `; without your ${uncommitted === 1 ? "uncommitted change" : `${uncommitted} uncommitted changes`}`;
 }
 
 /** Where a factory may not commit, its worktree goes and the diff is all that stays. */

@@ -10,6 +10,8 @@ export interface Worktree {
   base: string;
   /** `uac/<task>-<epoch>` */
   branch: string;
+  /** Files that the owner has changed and not committed: the work starts without them. */
+  uncommitted: number;
   /** The command that tests it, or null. */
   test: string | null;
 }

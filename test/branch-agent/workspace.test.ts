@@ -28,6 +28,7 @@ describe("a worktree of its own", () => {
       gitDir: join(repo, ".git"),
       base: git("rev-parse", "HEAD"),
       branch: "uac/task_1-2",
+      uncommitted: 2,
       test: "npm test",
     });
     expect(readFileSync(join(worktree.path, "a.txt"), "utf8")).toBe("one\n");
@@ -41,6 +42,7 @@ describe("a worktree of its own", () => {
     const before = ownersState();
     const all = workspaces();
     const worktree = await all.open("demo", "t", 1);
+    expect(worktree.uncommitted).toBe(3);
     put(worktree.path, { "a.txt": "two\n", "new.txt": "n\n" });
     await all.commit(worktree, "work", author);
     expect(ownersState()).toEqual(before);

@@ -37,6 +37,8 @@ export interface BranchOptions {
   env?: Record<string, string>;
   /** What the repository's tests exit with, run by run; the last is repeated. Null: no test command is known. */
   tests?: readonly (number | null)[] | null;
+  /** Files that the owner has changed and not committed. */
+  uncommitted?: number;
   /** The tests take all the time they are given. */
   endless?: boolean;
   clock?: Clock;
@@ -112,7 +114,14 @@ export async function openBranch(options: BranchOptions = {}) {
       async open(workspace, task, epoch): Promise<Worktree> {
         if (!Object.hasOwn(profile.workspaces, workspace)) throw new UacError("workspace_failed", `There is no workspace ${workspace}.`);
         const branchName = `uac/${task}-${epoch}`;
-        return { path: `/work/${task}`, gitDir: "/srv/shop/.git", base: "b".repeat(40), branch: branchName, test: tests && "npm test" };
+        return {
+          path: `/work/${task}`,
+          gitDir: "/srv/shop/.git",
+          base: "b".repeat(40),
+          branch: branchName,
+          uncommitted: options.uncommitted ?? 0,
+          test: tests && "npm test",
+        };
       },
       async commit(_, __, author) {
         if (author) state.commits += 1;

@@ -87,6 +87,12 @@ describe("the verdict is measured", () => {
     ]);
   });
 
+  it("says that the owner's uncommitted changes were left out", async () => {
+    const { outcome } = await worked({ uncommitted: 2 });
+    expect(outcome.reason).toBe("the tests failed before and pass now; without your 2 uncommitted changes");
+    expect(story.find((line) => line.startsWith("Lisa started"))).toContain("without your 2 uncommitted changes");
+  });
+
   it.each([
     ["step_limit", { steps: 1 }],
     ["token_limit", { tokens: 1 }],
