@@ -34,6 +34,7 @@ export interface HqOptions {
 export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqProcess> {
   const url = `http://localhost:${port}`;
   const lines: string[] = [];
+  const unbuilt = new AbortController();
   const isolated = join(dir, "wrangler");
   await mkdir(isolated, { recursive: true });
   // Named instead of .env and .dev.vars, which may hold somebody's own values; it must exist, since node looks for it too.
@@ -62,12 +63,14 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
       onLine: (line) => {
         lines.push(line);
         if (lines.length > 60) lines.shift();
+        // Wrangler waits for somebody to mend the code; whoever starts a box would wait with it.
+        if (line.includes("Build failed")) unbuilt.abort();
       },
     });
 
   let child = launch();
   let stopped = false;
-  const answer = await answers(url, startMs, child);
+  const answer = await answers(url, startMs, child, unbuilt.signal);
   if (answer !== "well") {
     await child.stop();
     throw new Error(`Headquarters did not start:\n${answer ?? lines.join("\n")}`);
@@ -121,14 +124,14 @@ export async function attendHq(url: string, stop: AbortSignal): Promise<void> {
   if (!stop.aborted) stop.addEventListener("abort", tickEveryMinute(url), { once: true });
 }
 
-/** "well"; or why headquarters serves nothing, in its own words; null where it says nothing within the time, or ends. */
-async function answers(url: string, withinMs: number, child: Child): Promise<string | null> {
+/** "well"; or why headquarters serves nothing, in its own words; null where it says nothing within the time, ends, or is given up. */
+async function answers(url: string, withinMs: number, child: Child, giveUp?: AbortSignal): Promise<string | null> {
   const until = Date.now() + withinMs;
   let ended = false;
   void child.exited.then(() => {
     ended = true;
   });
-  while (Date.now() < until && !ended) {
+  while (Date.now() < until && !ended && !giveUp?.aborted) {
     const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(probeMs) }).catch(() => null);
     if (response?.ok) return "well";
     const refusal = refusalSchema.safeParse(await response?.json().catch(() => null)).data;
