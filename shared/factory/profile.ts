@@ -79,6 +79,8 @@ const url = (...schemes: string[]) =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
     error: `is not an address; allowed: ${schemes.join(", ")}`,
   });
+/** As many workspaces as a heartbeat can name. */
+const maxPairs = 64;
 const pairs = (separator: string, value: RegExp, form: string) =>
   z.string().transform((text, issues) => {
     const entries = text
@@ -91,6 +93,7 @@ const pairs = (separator: string, value: RegExp, form: string) =>
       return {};
     }
     const names = parsed.map((match) => match?.[1] ?? "");
+    if (names.length > maxPairs) issues.addIssue({ code: "custom", message: `names more than ${maxPairs}` });
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (twice !== undefined) issues.addIssue({ code: "custom", message: `names ${twice} twice` });
     return Object.fromEntries(parsed.map((match) => [match?.[1] ?? "", match?.[2] ?? ""]));

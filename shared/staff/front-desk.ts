@@ -7,7 +7,7 @@ export interface FrontDeskContext {
   staff: readonly string[];
 }
 
-/** Her system prompt. The date, the fleet and costs come by tools, so this stays the same from turn to turn. */
+/** Her system prompt. The fleet, tasks and costs come by tools, so this stays the same from turn to turn. */
 export function frontDeskPrompt({ persona, capabilities, staff }: FrontDeskContext): string {
   return [
     `You are ${persona}, who runs headquarters of the owner's corporation of machines. You talk with the owner in a chat.`,

@@ -105,6 +105,7 @@ const rows: Record<string, Row> = {
       ["Shop=/srv", /name=\/absolute\/path/],
       ["=/srv", /name=\/absolute\/path/],
       ["a=/1,a=/2", /names a twice/],
+      [Array.from({ length: 65 }, (_, i) => `w${i}=/${i}`).join(","), /names more than 64/],
     ],
   },
   SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
