@@ -1,5 +1,6 @@
 /** Letters → chat. A letter stays until the chat confirmed it; an unknown outcome is sent again. */
-import type { Delivery, LetterBody } from "#ports/chat.ts";
+import { publicMessage } from "#core/errors.ts";
+import type { Delivered, Delivery, LetterBody } from "#ports/chat.ts";
 import { taskOfCompletion } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 
@@ -19,7 +20,7 @@ const patience = 5;
 
 /** Sends what is due, oldest first. After a setback the whole chat is left alone for a while. */
 export async function deliverLetters(deps: Deps, most = perFlush): Promise<void> {
-  const { store, chat, clock, log } = deps;
+  const { store, clock, log } = deps;
   const begun = clock.now();
   const limit = Math.min(most, Math.floor(deps.callsLeft() / callsEach));
   if (limit < 1) return;
@@ -27,7 +28,7 @@ export async function deliverLetters(deps: Deps, most = perFlush): Promise<void>
   const resting = new Set<number>();
   for (const letter of await store.letters.take(begun, leaseMs, limit)) {
     if (resting.has(letter.chat) || clock.now() - begun > leaseMs - longestSendMs) continue;
-    const outcome = await chat.deliver(redacted(deps, letter));
+    const outcome = await send(deps, letter);
     if (outcome.ok) {
       await store.letters.sent(letter.key, outcome.message, clock.now());
       await noteCompletion(deps, letter.key);
@@ -44,6 +45,16 @@ export async function deliverLetters(deps: Deps, most = perFlush): Promise<void>
       resting.add(letter.chat);
       await store.letters.rest(letter.chat, until);
     }
+  }
+}
+
+/** What can't be cleaned of secrets is not sent, and holds up nothing else for long. */
+async function send(deps: Deps, letter: Delivery): Promise<Delivered> {
+  try {
+    return await deps.chat.deliver(redacted(deps, letter));
+  } catch (error) {
+    deps.log.error("a letter was withheld", { error });
+    return { ok: false, why: "unknown", afterMs: 0, error: publicMessage(error) };
   }
 }
 

@@ -64,6 +64,24 @@ describe("deliverLetters", () => {
     expect(await flushAt(1)).toEqual(["a", "b", "c"]);
   });
 
+  it("withholds what can't be cleaned of secrets, and goes on later", async () => {
+    await add("a");
+    await add("b");
+    const { clean } = b.hq.redactor;
+    const redactor = {
+      ...b.hq.redactor,
+      clean(words: string) {
+        if (words === "a") throw new Error("the scanner broke");
+        return clean(words);
+      },
+    };
+    for (let i = 0; i < 7; i += 1) {
+      await deliverLetters({ ...b.hq, redactor });
+      await b.clock.advance(300_000);
+    }
+    expect(b.chat.texts()).toEqual(["b"]);
+  });
+
   it("does not let one letter that always fails hold up its chat for ever", async () => {
     await add("poison");
     for (let i = 0; i < 5; i += 1) {

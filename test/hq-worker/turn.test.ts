@@ -47,7 +47,7 @@ describe("the desk", () => {
 
   it("is not kept from its work by a chat that is away", async () => {
     b = await openOffice({ script: ["Hello."] });
-    b.hq.chat.deliver = () => Promise.reject(new Error("away"));
+    b.hq.store.letters.take = () => Promise.reject(new Error("away"));
     await b.webhook(message(1, "Hello"));
     await b.work();
     expect(await replies()).toHaveLength(1);
