@@ -21,9 +21,10 @@ const callsKept = 20;
 export async function drain(deps: Headquarters): Promise<number> {
   const fleet = (await deps.store.factories.list()).filter((f) => f.status !== "retired" && f.status !== "pending");
   if (fleet.length === 0) return 0;
+  // A factory tells what it did before it tells how that ended: read in this order, so is its story.
   const from = fleet.flatMap(({ id }) => [
-    { factory: id, channel: "out" as const },
     { factory: id, channel: "ev" as const },
+    { factory: id, channel: "out" as const },
   ]);
   const told = new Set<string>();
   let settled = 0;

@@ -127,6 +127,13 @@ describe("progress", () => {
     expect(await left("ev")).toBe(0);
   });
 
+  it("that waits beside the result is told before it", async () => {
+    await desk.tell("t1-1-1", 1, 1);
+    await desk.say("result", resultOf());
+    await drain(b.hq);
+    expect((await b.store.tasks.events("t1-1-1")).slice(-2).map((event) => event.kind)).toEqual(["step", "succeeded"]);
+  });
+
   it("of a task that is over leaves its card alone", async () => {
     await settleResult(b.hq, "desk-1", resultOf());
     const [before] = await b.rows("select body_json, version from letters where key = 'card-edit:t1-1-1'");
