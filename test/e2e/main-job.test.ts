@@ -75,7 +75,7 @@ describe("the job", () => {
   test("tells its story in order, each hop recorded", async () => {
     const kinds = (await house.box.store.tasks.events(task.id)).map((event) => event.kind);
     const hops = ["delegated", "dispatched", "published", "claimed", "routed", "started", "committed", "finished", "succeeded", "told"];
-    expect(kinds.filter((kind) => hops.includes(kind)).toSorted((a, b) => hops.indexOf(a) - hops.indexOf(b))).toEqual(hops);
+    expect(kinds.filter((kind) => hops.includes(kind))).toEqual(hops);
     expect(kinds).toContain("step");
   });
 
