@@ -299,6 +299,8 @@ describe("a run that is cut off", () => {
         expect(await run(Number.POSITIVE_INFINITY), `resumed at ${at}`).toEqual(end);
         for (const n of [1, 2, 4, 5])
           expect(once.calls.filter((call) => call.n === n).length, `once ${n}, cut at ${at}`).toBeLessThanOrEqual(1);
+        const prompts = (log: readonly Entry[]) => log.filter((entry) => entry.type === "user").length;
+        expect(prompts(entries), `cut at ${at}`).toBe(prompts(whole.entries));
         for (const call of again.calls) expect(first.again.calls, `cut at ${at}`).toContainEqual(call);
         expectWellFormed(entries);
       }

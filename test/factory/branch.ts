@@ -18,6 +18,7 @@ import type { CommandRun } from "#core/receipt.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
 import { seal } from "#factory/seal.ts";
+import type { Bus } from "#ports/bus.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Hq } from "#ports/hq.ts";
 import type { SandboxRun } from "#ports/sandbox.ts";
@@ -42,6 +43,7 @@ export interface BranchOptions {
   /** The tests take all the time they are given. */
   endless?: boolean;
   clock?: Clock;
+  bus?: Bus;
 }
 
 export type BranchBench = Awaited<ReturnType<typeof openBranch>>;
@@ -57,7 +59,7 @@ export async function openBranch(options: BranchOptions = {}) {
   redactor.learn({ BRANCH_SECRET: branchSecret });
   const lines: string[] = [];
   const llm = scriptedLlm(options.script ?? []);
-  const bus = shakyBus();
+  const bus = shakyBus(options.bus);
   const tests = options.tests === undefined ? [1, 0] : options.tests;
   const state = {
     /** True once something was edited since the base. */
@@ -100,7 +102,7 @@ export async function openBranch(options: BranchOptions = {}) {
     },
   });
   let journal = await openJournal(file);
-  const branch: Branch = {
+  let branch: Branch = {
     self: "desk-1",
     profile,
     version: "0",
@@ -167,7 +169,9 @@ export async function openBranch(options: BranchOptions = {}) {
   };
 
   return {
-    branch,
+    get branch() {
+      return branch;
+    },
     bus,
     clock,
     llm,
@@ -189,7 +193,7 @@ export async function openBranch(options: BranchOptions = {}) {
     async restart() {
       await journal.close();
       journal = await openJournal(file);
-      branch.journal = journal;
+      branch = { ...branch, journal };
     },
     /** An order of HQ's, put on the bus; resolves to the entry as the branch reads it. */
     async order(changed: Partial<Order> = {}) {

@@ -133,6 +133,17 @@ describe("heartbeat", () => {
     expect((await b.task()).leaseUntil, "a cancelled task is not kept alive").toBe(lease);
   });
 
+  it("sends a token for what goes on beside what is to stop", async () => {
+    await claim();
+    await delegate(b.hq, wish({ id: "t2-1-1" }));
+    const second = (await desk.orders())[0]?.id ?? "";
+    await grantClaim(b.hq, await desk.factory(), { task: "t2-1-1", epoch: 1, order: second });
+    await b.store.tasks.requestCancel("t1-1-1", "not needed", b.clock.now());
+    const { tokens, cancel } = await beat([run, { ...run, task: "t2-1-1" }]);
+    expect(cancel.map(({ task }) => task)).toEqual(["t1-1-1"]);
+    expect(tokens.map(({ task }) => task)).toEqual(["t2-1-1"]);
+  });
+
   it("hears a factory that waits for approval, and tells it so", async () => {
     await b.store.factories.setStatus("desk-1", "pending", b.clock.now());
     expect(await beat([run])).toMatchObject({ status: "pending", cancel: [], tokens: [] });

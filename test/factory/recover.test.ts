@@ -218,6 +218,20 @@ describe("cancelTask", () => {
     expect(await b.task()).toMatchObject({ state: "cancelled", epoch: 2 });
   });
 
+  it("asks for the end of the attempt that is, where the one that it saw was lost meanwhile", async () => {
+    await toState("running");
+    const { requestCancel } = b.store.tasks;
+    const losing = {
+      ...b.store.tasks,
+      async requestCancel(...args: Parameters<typeof requestCancel>) {
+        await b.client.execute("update tasks set epoch = 2, state = 'queued', factory = null where epoch = 1");
+        return requestCancel(...args);
+      },
+    };
+    expect(await cancelTask({ ...b.hq, store: { ...b.store, tasks: losing } }, "t1-1-1", "not needed")).toBe("cancelled");
+    expect(await b.task()).toMatchObject({ state: "cancelled", epoch: 2 });
+  });
+
   it("ends in an error where the task never stands still", async () => {
     await toState("dispatched");
     const restless = { ...b.store.tasks, move: async () => false };

@@ -6,6 +6,7 @@ import { type LedgerEntry, noUsage } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { acceptOrder, claimAttempt } from "#factory/accept.ts";
 import { flushReports, reportResult, ringDoorbell } from "#factory/report.ts";
+import { seal } from "#factory/seal.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import { type BranchBench, openBranch } from "./branch.ts";
 import { resultOf } from "./headquarters.ts";
@@ -90,22 +91,11 @@ describe("an order", () => {
 
   it("a message of another kind among the orders is refused", async () => {
     const { entry } = await b.order();
-    const other = await b.branch.signer.seal({
-      ...{
-        v: 1,
-        id: "env_9999",
-        iss: "desk-1",
-        aud: "hq",
-        kind: "doorbell",
-        iat: 1,
-        exp: 2,
-        seq: 0,
-        corr: null,
-        body: { reason: "result" },
-      },
-    });
-    expect(await acceptOrder(b.branch, { ...entry, data: other })).toBeNull();
-    expect(await b.journal.open()).toEqual([]);
+    const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
+    const { jws } = await seal(from, "cancel", { task: "t1-1-1", epoch: 1, reason: "no" }, { aud: "desk-1", corr: null });
+    expect(await acceptOrder(b.branch, { ...entry, data: jws })).toBeNull();
+    await flushReports(b.branch);
+    expect((await b.said())[0]).toMatchObject({ kind: "reject", body: { reason: "a cancel does not belong among the orders" } });
   });
 });
 

@@ -84,6 +84,13 @@ describe("a result", () => {
     expect(await b.count(() => announceForgotten(b.hq))).toMatchObject({ sql: 1 });
   });
 
+  it("is told by the next sweep where this one has no calls left", async () => {
+    await b.store.tasks.settle("succeed", "desk-1", resultOf(), b.clock.now());
+    b.limits.calls = b.counts.sql + b.counts.bus + 4;
+    await announceForgotten(b.hq);
+    expect(await letters()).toEqual(["card:t1-1-1"]);
+  });
+
   it("of an earlier attempt changes nothing but the ledger", async () => {
     await requeue(b.hq, await b.task(), "lose", "gone", "lost");
     await desk.say("result", resultOf({ usages: [entry] }));

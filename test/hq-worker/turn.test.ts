@@ -73,6 +73,20 @@ describe("the desk", () => {
   });
 });
 
+it("a turn that takes many events is no poison", async () => {
+  b = await openOffice({ script: (_, call) => (call < 11 ? { tools: [use("fleet", {}), use("task", { id: `t${call}` })] } : "Done.") });
+  await b.webhook(message(1, "Look"));
+  let events = 0;
+  for (let again: number | null = 0; again !== null; events += 1) {
+    const { sql, letters, model } = b.counts;
+    b.limits.calls = sql + letters + model + 32;
+    again = await next();
+    expect(events).toBeLessThan(30);
+  }
+  expect(events).toBeGreaterThan(6);
+  expect(await b.letters()).toEqual([["reply:1", "Done.\nSimone @ HQ"]]);
+});
+
 describe("delegating", () => {
   it("is one task, one card and one answer, wherever the turn is killed", async () => {
     b = await openOffice({ script: handsOn });

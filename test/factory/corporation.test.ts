@@ -1,0 +1,160 @@
+/** Headquarters and a branch, both whole, on a bus and a line between them that fail at random: every mission ends, and is told once. */
+import { afterEach, expect, it } from "vitest";
+import type { Envelope } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import { isTerminal } from "#core/task.ts";
+import { grantClaim } from "#factory/claim.ts";
+import { delegate } from "#factory/delegate.ts";
+import { dispatchAll } from "#factory/dispatch.ts";
+import { acceptHeartbeat } from "#factory/heartbeat.ts";
+import { recoverLost } from "#factory/recover.ts";
+import { drain } from "#factory/settle.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Hq } from "#ports/hq.ts";
+import { runFactory } from "../../branch-agent/loop.ts";
+import { finish, use } from "./agent.ts";
+import { type BranchBench, openBranch } from "./branch.ts";
+import { type HqBench, openHq, wish } from "./headquarters.ts";
+
+let b: HqBench;
+let branch: BranchBench;
+let halt: AbortController;
+let running: Promise<unknown>;
+afterEach(async () => {
+  halt.abort();
+  await running;
+  await branch.close();
+  b.close();
+});
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function chances(seed: number) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Every method fails now and then, before its effect or after it. */
+function unreliable<T extends object>(port: T, chance: () => number, error: () => Error, spared: readonly string[]): T {
+  return Object.fromEntries(
+    Object.entries(port).map(([name, method]) => [
+      name,
+      spared.includes(name)
+        ? method
+        : async (...args: unknown[]) => {
+            const at = chance();
+            if (at < 0.1) throw error();
+            const result = await method(...args);
+            if (at < 0.2) throw error();
+            return result;
+          },
+    ]),
+  ) as T;
+}
+
+/** Headquarters' door, without HTTP. */
+function door(): Hq {
+  const open = async <K extends Envelope["kind"]>(jws: string, _: K) => {
+    const factory = await b.store.factories.get("desk-1");
+    if (!factory) throw new Error("nobody has joined");
+    const envelope = await b.hq.verifier.open(jws, "hq", async () => ({ owner: factory.id, key: factory.key }), b.clock.now());
+    return { factory, body: envelope.body as Extract<Envelope, { kind: K }>["body"] };
+  };
+  return {
+    enrol: () => Promise.reject(new Error("not here")),
+    async claim(jws) {
+      const { factory, body } = await open(jws, "claim");
+      return grantClaim(b.hq, factory, body);
+    },
+    async heartbeat(jws) {
+      const { factory, body } = await open(jws, "heartbeat");
+      return acceptHeartbeat(b.hq, factory, body);
+    },
+    async ring(jws) {
+      await open(jws, "doorbell");
+    },
+  };
+}
+
+async function openCorporation(seed: number) {
+  const chance = chances(seed);
+  b = await openHq();
+  const away = () => new UacError("bus_unavailable", "the bus is away");
+  const bus: Bus = unreliable(b.bus, chance, away, ["close", "open", "fail"]);
+  const hqSide = { ...b.hq, bus };
+  branch = await openBranch({
+    clock: b.clock,
+    bus,
+    env: { MAX_CONCURRENT_TASKS: "2" },
+    tests: [0],
+    async script({ messages }) {
+      await b.clock.sleep(20_000);
+      return messages.length < 8 ? { tools: [use("edit", { n: messages.length })] } : finish();
+    },
+  });
+  const { signer } = branch.branch;
+  await b.store.factories.enrol({ id: "desk-1", name: "Desk", role: "branch", kid: signer.kid, key: signer.publicKey }, b.clock.now());
+  await b.bus.open("desk-1");
+  await b.store.factories.setStatus("desk-1", "active", b.clock.now());
+  Object.assign(branch.branch, {
+    hqKey: b.hq.signer.publicKey,
+    hqKid: b.hq.signer.kid,
+    hq: unreliable(door(), chance, () => new UacError("hq_unreachable", "away"), []),
+  });
+  const start = () => {
+    halt = new AbortController();
+    running = runFactory(branch.branch, { drain: new AbortController().signal, halt: halt.signal }).catch(() => undefined);
+  };
+  start();
+  /** As cron and the doorbells do; what fails is tried again next time. */
+  async function minute() {
+    for (const work of [() => drain(hqSide).then(() => recoverLost(hqSide)), () => dispatchAll(hqSide)])
+      await work().catch(() => undefined);
+    for (let second = 0; second < 60; second += 5) {
+      await b.clock.advance(5000);
+      // The disk is not on this clock.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  return {
+    chance,
+    minute,
+    /** kill -9, and some minutes until it is started again. */
+    async kill() {
+      halt.abort();
+      await running;
+      await branch.restart();
+      for (let down = Math.floor(chance() * 5); down > 0; down -= 1) await minute();
+      start();
+    },
+  };
+}
+
+it.each(Array.from({ length: 4 }, (_, seed) => seed))("ends every mission once, whatever fails: seed %i", async (seed) => {
+  const corporation = await openCorporation(seed);
+  const missions = ["t1-1-1", "t2-1-1", "t3-1-1"];
+  for (const id of missions) await delegate(b.hq, wish({ id }));
+
+  const states = async () => Promise.all(missions.map(async (id) => (await b.task(id)).state));
+  for (let minute = 0; !(await states()).every(isTerminal); minute += 1) {
+    expect(minute, "minutes").toBeLessThan(120);
+    await corporation.minute();
+    if (corporation.chance() < 0.3) await corporation.kill();
+  }
+  for (let minute = 0; minute < 8; minute += 1) await corporation.minute();
+
+  const done = await b.rows("select key from letters where key like 'done:%' order by key");
+  expect(done.map((row) => row.key)).toEqual(missions.map((id) => `done:${id}`));
+  expect(await b.rows("select kind, text from incidents")).toEqual([]);
+  expect(await b.rows("select id from outbox where sent_at is null")).toEqual([]);
+  // An attempt that was lost may have been worked; one that was won was worked to one end.
+  const won = await b.rows("select task, count(*) as n from attempts where outcome = 'succeeded' group by task");
+  expect(won.every((row) => row.n === 1)).toBe(true);
+  expect((await states()).every((state) => state === "succeeded" || state === "dead")).toBe(true);
+  const [told] = await b.rows("select count(*) as n, count(distinct task || epoch || step) as calls from usages");
+  expect(told?.n).toBe(told?.calls);
+});
