@@ -17,9 +17,17 @@ export const randomIds: Ids = {
   },
 
   secret(bytes) {
-    return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(bytes))))
-      .replaceAll("+", "-")
-      .replaceAll("/", "_")
-      .replaceAll("=", "");
+    let secret: string;
+    // A join code is an argument on a command line, where a hyphen would make it an option.
+    do secret = base64url(crypto.getRandomValues(new Uint8Array(bytes)));
+    while (secret.startsWith("-"));
+    return secret;
   },
 };
+
+function base64url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
