@@ -117,7 +117,7 @@ export async function openBranch(options: BranchOptions = {}) {
         if (!Object.hasOwn(profile.workspaces, workspace)) throw new UacError("workspace_failed", `There is no workspace ${workspace}.`);
         const branchName = `uac/${task}-${epoch}`;
         return {
-          path: `/work/${task}`,
+          path: `/srv/worktrees/${task}`,
           gitDir: "/srv/shop/.git",
           base: "b".repeat(40),
           branch: branchName,
