@@ -55,11 +55,13 @@ async function results(n: number) {
     .poll(async () => {
       seen.push(...(await b.said()).filter(({ kind }) => kind === "result"));
       return seen.length;
-    })
+    }, patience)
     .toBe(n);
   return seen;
 }
-const until = (what: () => unknown) => expect.poll(what).toBeTruthy();
+/** A bound, not an expectation: a busy machine takes its time. */
+const patience = { timeout: 8000 };
+const until = (what: () => unknown) => expect.poll(what, patience).toBeTruthy();
 const modelCalls = () => b.llm.requests.length;
 const pending = () => b.bus.read({ from: [{ factory: "desk-1", channel: "in" }], consumer: "desk-1", what: "own", count: 9, blockMs: 0 });
 
@@ -217,9 +219,12 @@ describe("headquarters' word", () => {
     beats = [{ status: "pending" }, { status: "pending" }, { status: "active" }];
     start();
     await send();
-    await b.advance(3000);
+    await until(() => beats.length <= 2);
     expect(await b.journal.open()).toEqual([]);
-    await b.advance(3000);
+    await until(async () => {
+      await b.advance(3000);
+      return beats.length === 0;
+    });
     await results(1);
   });
 
@@ -245,7 +250,10 @@ describe("headquarters' word", () => {
     };
     start();
     await send();
-    for (let i = 0; i < 3; i += 1) await b.advance(3000);
+    await until(async () => {
+      await b.advance(3000);
+      return asked >= 3;
+    });
     await results(1);
   });
 });
