@@ -44,8 +44,11 @@ export function openVoice(env: Env, level: Profile["logLevel"]) {
   return { redactor, log: process.stderr.isTTY ? prettyLog(options) : jsonLog(options) };
 }
 
-/** Throws `bad_config` (with the variable's name) or `sandbox_unavailable`; `unauthenticated` where this machine has not joined. */
-export async function openBranch(env: Env): Promise<Opened> {
+/**
+ * Throws `bad_config` (with the variable's name) or `sandbox_unavailable`; `unauthenticated` where this machine has not joined.
+ * `arrange` may put something around the ports: how a composition of another kind (a fault test's) is made of this one.
+ */
+export async function openBranch(env: Env, arrange: (branch: Branch) => Branch = asIs): Promise<Opened> {
   const home = homeOf(env);
   const enrolment = await readEnrolment(home);
   if (!enrolment)
@@ -105,13 +108,15 @@ export async function openBranch(env: Env): Promise<Opened> {
   // A model that can't be made is told at boot, not at the first task.
   branch.llmFor("coder");
   return {
-    branch,
+    branch: arrange(branch),
     async close() {
       await bus.close();
       await journal.close();
     },
   };
 }
+
+const asIs = (branch: Branch) => branch;
 
 /** This machine's key and what `enrol` needs of it. */
 export async function openIdentity(home: string) {

@@ -35,8 +35,11 @@ interface Fixed {
 }
 const fixed = new WeakMap<object, Promise<Fixed>>();
 
-/** Throws `bad_config`, naming every variable that is wrong. */
-export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
+/**
+ * Throws `bad_config`, naming every variable that is wrong. `arrange` may put something around what the verbs are given: how a
+ * composition of another kind (a fault test's) is made of this one.
+ */
+export async function openHeadquarters(env: WorkerEnv, arrange: (hq: Headquarters) => Headquarters = asIs): Promise<Opened> {
   const { profile, settings, signer, secrets } = await onceFor(env);
   const redactor = knownValues();
   redactor.learn(secrets);
@@ -79,7 +82,7 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
     callsLeft: calls.left,
   };
   return {
-    hq,
+    hq: arrange(hq),
     desks: durableDesks(env, clock.now),
     digest: { hash: hashSecret, fingerprint },
     dashboard: dashboardApp({
@@ -96,6 +99,8 @@ export async function openHeadquarters(env: WorkerEnv): Promise<Opened> {
     },
   };
 }
+
+const asIs = (hq: Headquarters) => hq;
 
 /** One parse and one key import an isolate; a failure is tried again at the next event. */
 function onceFor(env: WorkerEnv): Promise<Fixed> {

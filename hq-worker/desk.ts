@@ -1,12 +1,16 @@
 /** A chat's desk: a Durable Object that works one turn at a time, woken by an alarm that outlives a crash. */
 import { DurableObject } from "cloudflare:workers";
 import { deliverLetters } from "#factory/deliver.ts";
-import { openHeadquarters, type WorkerEnv } from "./compose.ts";
+import { type Opened, openHeadquarters, type WorkerEnv } from "./compose.ts";
 import { workChat } from "./turn.ts";
 
 const chatKey = "chat";
 
 export class Desk extends DurableObject<WorkerEnv> {
+  protected open(): Promise<Opened> {
+    return openHeadquarters(this.env);
+  }
+
   /** Durable when it resolves. An earlier wake-up is kept: it asks again when it is done. */
   async ring(chat: number, at: number): Promise<void> {
     await this.ctx.storage.put(chatKey, chat);
@@ -17,7 +21,7 @@ export class Desk extends DurableObject<WorkerEnv> {
   override async alarm(): Promise<void> {
     const chat = await this.ctx.storage.get<number>(chatKey);
     if (chat === undefined) return;
-    const { hq, digest, close } = await openHeadquarters(this.env);
+    const { hq, digest, close } = await this.open();
     try {
       const again = await workChat(hq, digest, chat);
       await deliverLetters(hq);

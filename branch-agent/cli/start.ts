@@ -1,11 +1,11 @@
 /** `start`: the factory in the foreground. */
 import type { Env } from "#factory/profile.ts";
-import { openBranch } from "../compose.ts";
+import { type Opened, openBranch } from "../compose.ts";
 import { runFactory } from "../loop.ts";
 
 /** Resolves to 0 when drained, 130 when stopped by a second signal. Rejects as `openBranch` and HQ do. */
-export async function start(env: Env): Promise<number> {
-  const { branch, close } = await openBranch(env);
+export async function start(env: Env, open: (env: Env) => Promise<Opened> = openBranch): Promise<number> {
+  const { branch, close } = await open(env);
   const drain = new AbortController();
   const halt = new AbortController();
   const onSignal = () => {
