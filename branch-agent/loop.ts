@@ -65,7 +65,8 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   async function control(entry: BusEntry) {
     try {
       const envelope = entry.data === null ? null : await openEntry(deps, entry.data);
-      if (envelope?.kind === "cancel") slots.stop(envelope.body.task, envelope.body.epoch, envelope.body.reason);
+      const told = envelope?.kind === "control" ? envelope.body : null;
+      if (told?.do === "cancel") slots.stop(told.task, told.epoch, told.reason);
     } catch (error) {
       log.error("a control entry was refused", { entry: entry.id, reason: publicMessage(error) });
     }

@@ -26,12 +26,17 @@ export function pulse(deps: Branch, facts: FactoryFacts, slots: Slots): Pulse {
 
   async function beat() {
     const running = await slots.running();
-    const { jws } = await seal(deps, "heartbeat", { facts, rttMs, draining, running }, { aud: "hq", corr: null });
+    const { jws } = await seal(
+      deps,
+      "heartbeat",
+      { facts, rttMs, draining, running, accepted: [], reports: null, obeyed: [], bus: "ok" },
+      { aud: "hq", corr: null },
+    );
     const sentAt = clock.now();
     const reply = await deps.hq.heartbeat(jws);
     // A clock that was set back must not keep the next heartbeat from being sealed.
     rttMs = Math.max(0, clock.now() - sentAt);
-    for (const { task, epoch, reason } of reply.cancel) slots.stop(task, epoch, reason);
+    for (const { task, epoch, reason } of reply.stop) slots.stop(task, epoch, reason);
     for (const { task, epoch, token } of reply.tokens) {
       await slots.renew(task, epoch, token).catch((error: unknown) => log.error("HQ sent a token that is none", { task, error }));
     }

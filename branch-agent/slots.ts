@@ -19,6 +19,7 @@ export interface Running {
   step: number;
   /** Nano-dollars at list price. */
   cost: number;
+  paused: boolean;
 }
 
 export interface Slots {
@@ -115,7 +116,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
           .filter((slot) => slot.grant !== null)
           .map(async ({ attempt: { order }, step }) => {
             const spent = await deps.journal.spent(order.task, order.epoch);
-            return { task: order.task, epoch: order.epoch, step, cost: spent.reduce((total, entry) => total + (entry.cost ?? 0), 0) };
+            return {
+              task: order.task,
+              epoch: order.epoch,
+              step,
+              cost: spent.reduce((total, entry) => total + (entry.cost ?? 0), 0),
+              paused: false,
+            };
           }),
       ),
     start(attempt) {

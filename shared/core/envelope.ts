@@ -4,9 +4,11 @@
  *
  * Wire history
  *   1  first version
+ *   2  `control` for `cancel` alone; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
  */
 import * as z from "zod";
 import { capabilityNames } from "./capability.ts";
+import { controlSchema } from "./control.ts";
 import { factoryIdPattern } from "./fleet.ts";
 import { ledgerEntrySchema } from "./ledger.ts";
 import { limitsSchema } from "./limits.ts";
@@ -14,12 +16,16 @@ import { receiptSchema } from "./receipt.ts";
 import { roles } from "./role.ts";
 import { byVp, vpSeats } from "./vp.ts";
 
-export const wireVersion = 1;
+export const wireVersion = 2;
 export const envelopeType = "uac-env+jws";
 /** Largest entry on the bus, bytes of the compact JWS. */
 export const maxEntryBytes = 256 * 1024;
-/** Orders outlive a night's sleep; requests to HQ do not outlive a minute. Seconds. */
+/**
+ * Orders outlive a night's sleep, reports a month in which nobody switched the desktop on; requests to HQ do not outlive a
+ * minute. Seconds.
+ */
 export const orderLifeS = 24 * 3600;
+const reportLifeS = 30 * 24 * 3600;
 const requestLifeS = 60;
 /** Clock skew that is tolerated, seconds. */
 export const skewS = 60;
@@ -40,8 +46,6 @@ export const orderSchema = z.strictObject({
   requireVerified: z.boolean(),
 });
 export type Order = z.infer<typeof orderSchema>;
-
-export const cancelSchema = z.strictObject({ ...task.shape, reason: text(500) });
 
 /** How an attempt ended. `released`: given back unharmed by a draining factory. */
 export const outcomes = ["succeeded", "failed", "cancelled", "released"] as const;
@@ -96,12 +100,27 @@ export const factoryFactsSchema = z.strictObject({
 });
 export type FactoryFacts = z.infer<typeof factoryFactsSchema>;
 
+/** How the factory gets on with the bus. `denied`: it is there, and refuses this factory's credential or rights. */
+const busStates = ["ok", "denied", "down"] as const;
+
+/** Most controls that one heartbeat, and one answer to it, carries; also most reports that HQ asks for again at once. */
+export const controlsPerBeat = 64;
+
 export const heartbeatSchema = z.strictObject({
   facts: factoryFactsSchema,
   /** Round trip of the last heartbeat as the factory measured it; null for the first. */
   rttMs: z.int().nonnegative().nullable(),
   draining: z.boolean(),
-  running: z.array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative() })).max(64),
+  running: z
+    .array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative(), paused: z.boolean() }))
+    .max(64),
+  /** Orders that lie in its journal and are not claimed yet. */
+  accepted: z.array(task).max(128),
+  /** Its reports by `seq`: the first that it still keeps for HQ, and the last that it put on the bus. Null where there was none. */
+  reports: z.strictObject({ first: z.int().nonnegative(), last: z.int().nonnegative() }).nullable(),
+  /** Controls that it has carried out, by id. */
+  obeyed: z.array(id).max(controlsPerBeat),
+  bus: z.enum(busStates),
 });
 
 export const doorbellSchema = z.strictObject({ reason: z.enum(["result", "progress"]) });
@@ -109,11 +128,11 @@ export const doorbellSchema = z.strictObject({ reason: z.enum(["result", "progre
 /** Kind → who may send it, how many seconds it may live, and its body. What travels by bus outlives a night's sleep. */
 export const kinds = {
   order: { from: "hq", lifeS: orderLifeS, body: orderSchema },
-  cancel: { from: "hq", lifeS: orderLifeS, body: cancelSchema },
-  result: { from: "factory", lifeS: orderLifeS, body: resultSchema },
-  progress: { from: "factory", lifeS: orderLifeS, body: progressSchema },
-  usage: { from: "factory", lifeS: orderLifeS, body: usageReportSchema },
-  reject: { from: "factory", lifeS: orderLifeS, body: rejectSchema },
+  control: { from: "hq", lifeS: orderLifeS, body: controlSchema },
+  result: { from: "factory", lifeS: reportLifeS, body: resultSchema },
+  progress: { from: "factory", lifeS: reportLifeS, body: progressSchema },
+  usage: { from: "factory", lifeS: reportLifeS, body: usageReportSchema },
+  reject: { from: "factory", lifeS: reportLifeS, body: rejectSchema },
   claim: { from: "factory", lifeS: requestLifeS, body: claimSchema },
   heartbeat: { from: "factory", lifeS: requestLifeS, body: heartbeatSchema },
   doorbell: { from: "factory", lifeS: requestLifeS, body: doorbellSchema },

@@ -1,5 +1,6 @@
 /** What HQ answers a factory over HTTPS. Requests are signed envelopes (`claim`, `heartbeat`, `doorbell`) as text/plain. */
 import * as z from "zod";
+import { controlSchema } from "./control.ts";
 import { factoryIdPattern } from "./fleet.ts";
 import { roles } from "./role.ts";
 
@@ -53,7 +54,14 @@ export type ClaimReply = z.infer<typeof claimReplySchema>;
 export const heartbeatReplySchema = z.strictObject({
   now: z.int(),
   status: z.enum(["pending", "active", "draining", "paused"]),
-  cancel: z.array(z.strictObject({ task: z.string(), epoch: z.int(), reason: z.string() })),
+  /** Attempts that are not this factory's to work on any more: lost, given to another, over. */
+  stop: z.array(z.strictObject({ task: z.string(), epoch: z.int(), reason: z.string() })),
+  /** What it has not said yet that it obeyed, oldest first. */
+  controls: z.array(controlSchema),
+  /** Every report up to this `seq` is settled at HQ: the factory need not keep it any longer. */
+  heard: z.int().nonnegative(),
+  /** Reports that were sent and never came: to be sent again. */
+  resend: z.array(z.int().nonnegative()),
   /** Fresh Ops Tokens for the tasks that it runs. */
   tokens: z.array(z.strictObject({ task: z.string(), epoch: z.int(), token: z.string() })),
 });

@@ -31,6 +31,7 @@ export const taskEvents = [
   "pause",
   "resume",
   "lose",
+  "return",
   "retry",
   "succeed",
   "fail",
@@ -41,15 +42,16 @@ export const taskEvents = [
 export type TaskEvent = (typeof taskEvents)[number];
 
 /**
- * The transition table. `lose`: the factory vanished (before or after its claim). `retry`: an attempt failed and another
- * is allowed. Both start a new epoch, so that whatever the old attempt still says is stale; so does `hold` of a running
- * task, which ends its attempt. `bury`: too many attempts.
+ * The transition table. `lose`: the factory vanished (before or after its claim). `return`: it gave the task back unharmed,
+ * which counts against nobody. `retry`: an attempt failed and another is allowed. All three start a new epoch, so that
+ * whatever the old attempt still says is stale; so does `hold` of a running task, which ends its attempt. `bury`: too many
+ * attempts. A result may come in from `awaiting_approval` and `paused` too: it was on its way before the factory heard.
  */
 export const transitions: Record<TaskState, Partial<Record<TaskEvent, TaskState>>> = {
   queued: { dispatch: "dispatched", wait: "waiting", hold: "held", cancel: "cancelled", expire: "expired" },
   waiting: { release: "queued", cancel: "cancelled", expire: "expired", fail: "failed" },
   held: { release: "queued", cancel: "cancelled", expire: "expired", fail: "failed" },
-  dispatched: { claim: "running", lose: "queued", cancel: "cancelled", expire: "expired", bury: "dead" },
+  dispatched: { claim: "running", lose: "queued", return: "queued", cancel: "cancelled", expire: "expired", bury: "dead" },
   running: {
     ask: "awaiting_approval",
     pause: "paused",
@@ -58,18 +60,30 @@ export const transitions: Record<TaskState, Partial<Record<TaskEvent, TaskState>
     fail: "failed",
     cancel: "cancelled",
     lose: "queued",
+    return: "queued",
     retry: "queued",
     bury: "dead",
   },
   awaiting_approval: {
     resume: "running",
-    cancel: "cancelled",
+    succeed: "succeeded",
     fail: "failed",
+    cancel: "cancelled",
     lose: "queued",
+    return: "queued",
     retry: "queued",
     bury: "dead",
   },
-  paused: { resume: "running", cancel: "cancelled", fail: "failed", lose: "queued", retry: "queued", bury: "dead" },
+  paused: {
+    resume: "running",
+    succeed: "succeeded",
+    fail: "failed",
+    cancel: "cancelled",
+    lose: "queued",
+    return: "queued",
+    retry: "queued",
+    bury: "dead",
+  },
   succeeded: {},
   failed: {},
   cancelled: {},
@@ -91,7 +105,7 @@ export interface AttemptLimits {
   maxFailed: number;
 }
 
-export const attemptLimits: AttemptLimits = { maxLost: 3, maxFailed: 2 };
+export const attemptLimits: AttemptLimits = { maxLost: 3, maxFailed: 3 };
 
 export const newTask: TaskProgress = { state: "queued", epoch: 1, lost: 0, failed: 0 };
 
@@ -109,6 +123,7 @@ export function advance(task: TaskProgress, event: TaskEvent, limits: AttemptLim
   const next = transitions[task.state][event];
   if (!next) return null;
   if (event === "hold" && task.state === "running") return { ...task, state: next, epoch: task.epoch + 1 };
+  if (event === "return") return { ...task, state: next, epoch: task.epoch + 1 };
   if (event !== "lose" && event !== "retry") return { ...task, state: next };
 
   const lost = task.lost + (event === "lose" ? 1 : 0);

@@ -1,5 +1,6 @@
 /** Stops a task: at once where no factory holds it, else by telling the factory on the bus and by heartbeat. */
 
+import type { Control } from "#core/control.ts";
 import { UacError } from "#core/errors.ts";
 import { ordersKept } from "#core/fleet.ts";
 import { isTerminal, type TaskState } from "#core/task.ts";
@@ -41,7 +42,8 @@ export async function cancelTask(deps: Headquarters, id: string, reason: string)
 async function tellFactory(deps: Headquarters, { id, epoch, factory }: Task, reason: string) {
   if (!factory) return;
   try {
-    const { jws } = await seal(deps, "cancel", { task: id, epoch, reason }, { aud: factory, corr: id });
+    const control: Control = { id: deps.ids.next("ctl"), do: "cancel", task: id, epoch, reason };
+    const { jws } = await seal(deps, "control", control, { aud: factory, corr: id });
     await deps.bus.publish({ factory, channel: "ctl" }, jws, ordersKept);
   } catch (error) {
     deps.log.warn("a cancellation could not be put on the bus", { task: id, error });

@@ -1,7 +1,7 @@
 /** What the minute tick mends: leases that ran out, orders never claimed. Time when HQ was not watching never counts. */
 import { leaseMs, liveness } from "#core/fleet.ts";
 import { advance, leasedStates } from "#core/task.ts";
-import type { Factory, Task } from "#ports/store.ts";
+import type { Factory, RequeueEvent, Task } from "#ports/store.ts";
 import { announce } from "./announce.ts";
 import { cardEdit } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
@@ -44,7 +44,7 @@ async function waitsItsTurn({ store, clock }: Headquarters, { factory: id }: Tas
 }
 
 /** Starts a new epoch (what the old attempt still says is stale), or buries the task after too many. */
-export async function requeue(deps: Headquarters, task: Task, event: "lose" | "retry", why: string, code: string): Promise<void> {
+export async function requeue(deps: Headquarters, task: Task, event: RequeueEvent, why: string, code: string): Promise<void> {
   const { store, clock, log } = deps;
   // A cancelled task has nothing to come back for.
   if (task.cancelRequested !== null) {
@@ -56,8 +56,8 @@ export async function requeue(deps: Headquarters, task: Task, event: "lose" | "r
   if (!next) return;
   const text =
     next.state === "dead" ? `${why}; given up after ${next.lost} lost and ${next.failed} failed attempts` : `${why}; it is tried again`;
-  if (!(await store.tasks.requeue(task, next, { kind: code, text, code }, clock.now()))) return;
-  log.warn("an attempt was lost", { task: task.id, epoch: task.epoch, why, next: next.state });
+  if (!(await store.tasks.requeue(event, task, next, { kind: code, text, code }, clock.now()))) return;
+  log.warn("an attempt was given up", { event, task: task.id, epoch: task.epoch, why, next: next.state });
   if (next.state === "dead") return announce(deps, task.id);
   const requeued = await store.tasks.get(task.id);
   if (requeued) await store.letters.add([cardEdit(deps, requeued, [])], clock.now());

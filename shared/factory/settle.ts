@@ -119,7 +119,7 @@ export async function settleResult(deps: Headquarters, factory: string, result: 
   if (result.outcome === "released") {
     await store.ledger.add(result.usages, clock.now());
     const task = await store.tasks.get(result.task);
-    if (task && task.epoch === result.epoch && task.factory === factory) await requeue(deps, task, "lose", result.reason, "released");
+    if (task && task.epoch === result.epoch && task.factory === factory) await requeue(deps, task, "return", result.reason, "released");
     return;
   }
   const event = ({ succeeded: "succeed", failed: "fail", cancelled: "cancel" } as const)[result.outcome];

@@ -62,11 +62,22 @@ export interface NewTask {
   workspace: string | null;
   /** The factory that the owner named, or null. */
   wanted: string | null;
+  /** Higher goes first; 0 is ordinary. */
+  priority: number;
+  /** Not given out before; null: at once. */
+  notBefore: number | null;
+  /** The owner's time-to-live: what has not begun by then expires. Null: it waits for ever. */
+  deadline: number | null;
+  /** The dead or failed task that this one repeats. */
+  replayOf: string | null;
   limits: Limits;
   requireVerified: boolean;
   /** When the update that led to it was received: the start of its story. */
   receivedAt: number;
 }
+
+/** Events that put a task back into the queue in a new epoch. */
+export type RequeueEvent = Extract<TaskEvent, "lose" | "return" | "retry">;
 
 export interface Task extends NewTask, TaskProgress {
   factory: string | null;
@@ -131,14 +142,14 @@ export interface Tasks {
   ): Promise<"claimed" | "resumed" | "refused">;
   /**
    * Any plain step of the table at this epoch (hold, release, cancel, expire, fail, …). False: the state had moved on. Rejects with
-   * `illegal_transition` for dispatch, claim, lose and retry, which have methods of their own.
+   * `illegal_transition` for dispatch, claim, lose, return and retry, which have methods of their own.
    */
   move(id: string, epoch: number, event: TaskEvent, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
   /**
-   * `lose` or `retry`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason. False if the
-   * task moved on, or if its lease was renewed since `from` was read: then it is not lost.
+   * `lose`, `return` or `retry`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason.
+   * False if the task moved on, or if its lease was renewed since `from` was read: then it is not lost.
    */
-  requeue(from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
+  requeue(event: RequeueEvent, from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
   /** Accept only `id + epoch + not terminal`, from the factory that holds it. One batch with the receipt, the event and the ledger entries (which are kept even if it is stale). */
   settle(event: "succeed" | "fail" | "cancel", factory: string, result: Result, now: number): Promise<"accepted" | "stale">;
   /** Renews the leases of what a factory says it runs; resolves to what it should stop: not its own any more, or cancelled. */

@@ -2,7 +2,7 @@
 import { createHmac, createPrivateKey, sign } from "node:crypto";
 import { expect } from "vitest";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
-import { type Envelope, envelopeType, kinds } from "#core/envelope.ts";
+import { type Envelope, envelopeType, kinds, wireVersion } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenType } from "#core/ops-token.ts";
@@ -24,7 +24,7 @@ export const trusted = async (kid: string) => {
 };
 
 export const order: Envelope<"order"> = {
-  v: 1,
+  v: wireVersion,
   id: "env_0001",
   iss: "hq",
   aud: "homer",
@@ -46,7 +46,7 @@ export const order: Envelope<"order"> = {
 };
 
 export const claim: Envelope<"claim"> = {
-  ...{ v: 1, id: "env_0002", iss: "homer", aud: "hq", kind: "claim", iat: nowS, exp: nowS + 60, seq: 0, corr: "task_0001" },
+  ...{ v: wireVersion, id: "env_0002", iss: "homer", aud: "hq", kind: "claim", iat: nowS, exp: nowS + 60, seq: 0, corr: "task_0001" },
   body: { task: "task_0001", epoch: 1, order: "env_0001" },
 };
 

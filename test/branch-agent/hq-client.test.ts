@@ -4,6 +4,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { UacError } from "#core/errors.ts";
 import type { ClaimReply, EnrolReply, EnrolRequest, HeartbeatReply, PublicKey } from "#core/hq-api.ts";
 import { httpHq } from "../../branch-agent/hq-client.ts";
+import { quietReply } from "../support/heartbeats.ts";
 
 interface Seen {
   method: string;
@@ -40,7 +41,7 @@ const json = (status: number, body: unknown) => (response: ServerResponse) =>
 const key: PublicKey = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
 const jws = "aGVhZA.Ym9keQ.c2ln";
 const claimReply: ClaimReply = { token: "a.b.c", leaseUntil: 5, resumed: false };
-const heartbeatReply: HeartbeatReply = { now: 1, status: "active", cancel: [{ task: "t", epoch: 1, reason: "asked" }], tokens: [] };
+const heartbeatReply: HeartbeatReply = quietReply({ now: 1, stop: [{ task: "t", epoch: 1, reason: "asked" }] });
 const enrolRequest: EnrolRequest = { code: "join-code-secret", factory: "homer", name: "Homer", role: "branch", key, proof: jws };
 const enrolReply: EnrolReply = {
   ...{

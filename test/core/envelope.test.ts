@@ -4,6 +4,7 @@ import { capabilityNames } from "#core/capability.ts";
 import { type Body, type Kind, kinds, parseEnvelope, wireVersion } from "#core/envelope.ts";
 import { noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
+import { quietBeat } from "../support/heartbeats.ts";
 
 const nowS = 1_900_000_000;
 const task = { task: "task_0001", epoch: 1 };
@@ -36,7 +37,7 @@ const facts = {
 /** A good body of every kind. */
 const bodies: { [K in Kind]: Body<K> } = {
   order: { ...task, kind: "coder", title: "t", instruction: "i", workspace: "shop", limits: defaultLimits, requireVerified: true },
-  cancel: { ...task, reason: "the owner changed his mind" },
+  control: { id: "ctl_0001", do: "cancel", ...task, reason: "r" },
   result: {
     ...task,
     outcome: "failed",
@@ -52,12 +53,18 @@ const bodies: { [K in Kind]: Body<K> } = {
   usage: { usages: [spent] },
   reject: { entry: "1-0", reason: "unreadable" },
   claim: { ...task, order: "env_0001" },
-  heartbeat: { facts, rttMs: null, draining: false, running: [{ ...task, step: 1, cost: 2 }] },
+  heartbeat: quietBeat(facts, {
+    running: [{ ...task, step: 1, cost: 2, paused: false }],
+    accepted: [task],
+    reports: { first: 3, last: 9 },
+    obeyed: ["ctl_0001"],
+  }),
   doorbell: { reason: "result" },
 };
 const allKinds = Object.keys(kinds) as Kind[];
-const fromHq: Kind[] = ["order", "cancel"];
+const fromHq: Kind[] = ["order", "control"];
 const perMinute: Kind[] = ["claim", "heartbeat", "doorbell"];
+const lifeOf = (kind: Kind) => (fromHq.includes(kind) ? 86_400 : perMinute.includes(kind) ? 60 : 30 * 86_400);
 
 const envelope = (kind: Kind, change: Record<string, unknown> = {}) => ({
   ...{ v: wireVersion, id: "env_0001", iss: fromHq.includes(kind) ? "hq" : "homer", aud: fromHq.includes(kind) ? "homer" : "hq", kind },
@@ -87,7 +94,7 @@ describe("every kind", () => {
   });
 
   it.each(allKinds)("%s: lives as long as its way takes, and no longer", (kind) => {
-    const life = perMinute.includes(kind) ? 60 : 86_400;
+    const life = lifeOf(kind);
     expect(read(envelope(kind, { exp: nowS + life })).ok).toBe(true);
     expect(read(envelope(kind, { exp: nowS + life + 1 }))).toEqual({ ok: false, reason: `lives longer than a ${kind} may` });
   });
@@ -121,7 +128,7 @@ describe("every kind", () => {
 
 describe("the head", () => {
   it.each([
-    ["another version", { v: 2 }],
+    ["another version", { v: wireVersion - 1 }],
     ["no version", { v: null }],
     ["a version in text", { v: "1" }],
     ["an id that is too short", { id: "abc" }],

@@ -26,8 +26,9 @@ const design: Record<TaskEvent, string> = {
   pause: "running > paused",
   resume: "awaiting_approval paused > running",
   lose: "dispatched running awaiting_approval paused > queued",
+  return: "dispatched running awaiting_approval paused > queued",
   retry: "running awaiting_approval paused > queued",
-  succeed: "running > succeeded",
+  succeed: "running awaiting_approval paused > succeeded",
   fail: "waiting held running awaiting_approval paused > failed",
   cancel: "queued waiting held dispatched running awaiting_approval paused > cancelled",
   expire: "queued waiting held dispatched > expired",
@@ -41,14 +42,14 @@ function designed(state: TaskState, event: TaskEvent): TaskState | null {
 
 /** Events that end an attempt, so that the next one has a new epoch. */
 const endsAttempt = (state: TaskState, event: TaskEvent) =>
-  event === "lose" || event === "retry" || (event === "hold" && state === "running");
+  event === "lose" || event === "return" || event === "retry" || (event === "hold" && state === "running");
 
 const every = taskStates.flatMap((state) => taskEvents.map((event) => ({ state, event })));
 const fresh = (state: TaskState): TaskProgress => ({ state, epoch: 7, lost: 0, failed: 0 });
 
 describe("the transition table", () => {
   it("has every state and event of the design", () => {
-    expect(every).toHaveLength(12 * 15);
+    expect(every).toHaveLength(12 * 16);
     expect(Object.keys(design).toSorted()).toEqual([...taskEvents].toSorted());
   });
 
@@ -114,6 +115,11 @@ describe("lost and failed attempts", () => {
       lost: 1,
       failed: 0,
     });
+  });
+
+  it("giving a task back counts as neither", () => {
+    const task: TaskProgress = { state: "running", epoch: 3, lost: 2, failed: 2 };
+    expect(advance(task, "return")).toEqual({ ...task, state: "queued", epoch: 4 });
   });
 
   it("with limits of one, the first is the last", () => {

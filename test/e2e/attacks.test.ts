@@ -18,6 +18,7 @@ import { seal } from "#factory/seal.ts";
 import type { Signer } from "#ports/signer.ts";
 import type { Task } from "#ports/store.ts";
 import { forge } from "../adapters/signed.ts";
+import { quietBeat } from "../support/heartbeats.ts";
 import { type House, mission, openHouse } from "./house.ts";
 import { until } from "./until.ts";
 
@@ -235,7 +236,7 @@ describe("headquarters' door", () => {
     const facts = (await house.box.store.factories.get("desk-1"))?.facts;
     if (!facts) throw new Error("desk-1 has told nothing of itself");
     const stranger = await joseSigner((await newKeyPair()).privateJwk);
-    const beat = { facts: { ...facts, name: "not desk-1" }, rttMs: null, draining: true, running: [] };
+    const beat = quietBeat({ ...facts, name: "not desk-1" }, { draining: true });
     expect(await post(paths.heartbeat, await sealedBy(stranger, "desk-1", "heartbeat", beat))).toMatchObject({
       status: 401,
       body: { error: "unauthenticated" },

@@ -25,6 +25,7 @@ import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
 import type { Worktree } from "#ports/workspace.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
+import { quietReply } from "../support/heartbeats.ts";
 import { spyTool } from "./agent.ts";
 import { shakyBus, startMs } from "./headquarters.ts";
 
@@ -83,7 +84,7 @@ export async function openBranch(options: BranchOptions = {}) {
       const { task, epoch } = body as { task: string; epoch: number };
       return { token: await hqSigner.mint(token({ tsk: task, epoch })), leaseUntil: clock.now() + 120_000, resumed: false };
     },
-    heartbeat: async () => ({ now: clock.now(), status: "active", cancel: [], tokens: [] }),
+    heartbeat: async () => quietReply({ now: clock.now() }),
     ring: async () => undefined,
   };
   function token(changed: Partial<OpsToken> = {}): OpsToken {

@@ -9,6 +9,7 @@ import { delegate } from "#factory/delegate.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
 import { requeue } from "#factory/recover.ts";
 import { settleResult } from "#factory/settle.ts";
+import { quietBeat, quietReply } from "../support/heartbeats.ts";
 import { type Desk, type HqBench, openHq, resultOf, wish } from "./headquarters.ts";
 
 let b: HqBench;
@@ -26,8 +27,8 @@ const claim = async (by = desk, changed: Partial<Body<"claim">> = {}) =>
   grantClaim(b.hq, await by.factory(), { task: "t1-1-1", epoch: 1, order, ...changed });
 const read = (jwt: string, by = desk) => b.hq.verifier.readToken(jwt, by.id, by.signer.kid, b.hq.signer.publicKey, b.clock.now());
 const beat = async (running: Body<"heartbeat">["running"] = [], changed: Partial<Body<"heartbeat">> = {}) =>
-  acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 12, draining: false, running, ...changed });
-const run = { task: "t1-1-1", epoch: 1, step: 3, cost: 500 };
+  acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 12, running, ...changed }));
+const run = { task: "t1-1-1", epoch: 1, step: 3, cost: 500, paused: false };
 
 describe("claim", () => {
   it("starts the task, and hands out a token for this factory, this task and no more", async () => {
@@ -103,15 +104,15 @@ describe("claim", () => {
 describe("heartbeat", () => {
   it("notes the facts, and asks nothing of a factory that is idle", async () => {
     await b.clock.advance(1000);
-    expect(await beat()).toEqual({ now: b.clock.now(), status: "active", cancel: [], tokens: [] });
+    expect(await beat()).toEqual(quietReply({ now: b.clock.now() }));
     expect(await desk.factory()).toMatchObject({ lastHeartbeatAt: b.clock.now(), rttMs: 12 });
   });
 
   it("renews the lease, the figures and the token of what runs", async () => {
     await claim();
     await b.clock.advance(100_000);
-    const { tokens, cancel } = await beat([run]);
-    expect(cancel).toEqual([]);
+    const { tokens, stop } = await beat([run]);
+    expect(stop).toEqual([]);
     expect(await read(tokens[0]?.token ?? "")).toMatchObject({ tsk: "t1-1-1", epoch: 1, iat: b.clock.now() / 1000 });
     expect(await b.task()).toMatchObject({ leaseUntil: b.clock.now() + leaseMs, step: 3 });
   });
@@ -123,7 +124,7 @@ describe("heartbeat", () => {
     const lease = (await b.task()).leaseUntil;
     await b.clock.advance(1000);
     expect(await beat([run, other, { ...run, epoch: 2 }])).toMatchObject({
-      cancel: [
+      stop: [
         { task: "t1-1-1", epoch: 1, reason: "not needed" },
         { task: "t9-9-9", reason: "headquarters knows no such task" },
         { task: "t1-1-1", epoch: 2 },
@@ -139,14 +140,14 @@ describe("heartbeat", () => {
     const second = (await desk.orders())[0]?.id ?? "";
     await grantClaim(b.hq, await desk.factory(), { task: "t2-1-1", epoch: 1, order: second });
     await b.store.tasks.requestCancel("t1-1-1", "not needed", b.clock.now());
-    const { tokens, cancel } = await beat([run, { ...run, task: "t2-1-1" }]);
-    expect(cancel.map(({ task }) => task)).toEqual(["t1-1-1"]);
+    const { tokens, stop } = await beat([run, { ...run, task: "t2-1-1" }]);
+    expect(stop.map(({ task }) => task)).toEqual(["t1-1-1"]);
     expect(tokens.map(({ task }) => task)).toEqual(["t2-1-1"]);
   });
 
   it("hears a factory that waits for approval, and tells it so", async () => {
     await b.store.factories.setStatus("desk-1", "pending", b.clock.now());
-    expect(await beat([run])).toMatchObject({ status: "pending", cancel: [], tokens: [] });
+    expect(await beat([run])).toMatchObject({ status: "pending", stop: [], tokens: [] });
   });
 
   it("refuses a retired one", async () => {

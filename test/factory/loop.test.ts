@@ -5,6 +5,7 @@ import { UacError } from "#core/errors.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
 import { seal } from "#factory/seal.ts";
 import { runFactory } from "../../branch-agent/loop.ts";
+import { quietReply } from "../support/heartbeats.ts";
 import { finish, use } from "./agent.ts";
 import { type BranchBench, type BranchOptions, openBranch, orderOf } from "./branch.ts";
 
@@ -34,7 +35,7 @@ const endless = ({ signal }: { signal?: AbortSignal }) =>
 async function open(options: BranchOptions & { model?: "quick" | "endless" } = {}) {
   b = await openBranch({ script: quick, tests: null, ...options });
   if (options.model === "endless") b.branch.llmFor = () => ({ ...b.llm, complete: (request) => endless(request as never) as never });
-  b.branch.hq.heartbeat = async () => ({ now: 0, status: "active", cancel: [], tokens: [], ...beats.shift() });
+  b.branch.hq.heartbeat = async () => quietReply(beats.shift());
 }
 function start() {
   running = runFactory(b.branch, { drain: drain.signal, halt: halt.signal });
@@ -106,7 +107,12 @@ describe("orders", () => {
     await b.advance(1);
     expect(await b.journal.open()).toHaveLength(1);
     const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
-    const { jws } = await seal(from, "cancel", { task: "t1-1-1", epoch: 1, reason: "not needed" }, { aud: "desk-1", corr: null });
+    const { jws } = await seal(
+      from,
+      "control",
+      { id: "ctl_0001", do: "cancel", task: "t1-1-1", epoch: 1, reason: "not needed" },
+      { aud: "desk-1", corr: null },
+    );
     await b.bus.publish({ factory: "desk-1", channel: "ctl" }, jws);
     expect(await results(1)).toMatchObject([{ corr: "t1-1-1", body: { outcome: "cancelled", reason: "not needed" } }]);
     await until(async () => (await b.journal.open())[0]?.order.task === "t2-1-1");
@@ -209,7 +215,7 @@ describe("headquarters' word", () => {
     start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
-    beats = [{ cancel: [{ task: "t1-1-1", epoch: 1, reason: "attempt 1 was given up" }] }];
+    beats = [{ stop: [{ task: "t1-1-1", epoch: 1, reason: "attempt 1 was given up" }] }];
     await b.advance(30_000);
     expect(await results(1)).toMatchObject([{ body: { outcome: "cancelled", reason: "attempt 1 was given up" } }]);
   });
@@ -246,7 +252,7 @@ describe("headquarters' word", () => {
       asked += 1;
       if (asked === 1) return Promise.reject(new UacError("bad_envelope", "The message has expired"));
       if (asked === 2) return Promise.reject(new UacError("hq_unreachable", "away"));
-      return Promise.resolve({ now: 0, status: "active", cancel: [], tokens: [] });
+      return Promise.resolve({ now: 0, status: "active", stop: [], controls: [], heard: 0, resend: [], tokens: [] });
     };
     start();
     await send();

@@ -8,6 +8,7 @@ import { dispatchAll } from "#factory/dispatch.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { settleResult } from "#factory/settle.ts";
+import { quietBeat } from "../support/heartbeats.ts";
 import { type Desk, type HqBench, openHq, resultOf, wish } from "./headquarters.ts";
 
 let b: HqBench;
@@ -66,8 +67,8 @@ describe("recoverLost", () => {
 
   it("leaves a task with a factory that beats", async () => {
     await toState("running");
-    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0 }];
-    await ticks(6, async () => acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 1, draining: false, running }));
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
+    await ticks(6, async () => acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 1, draining: false, running })));
     expect(await b.task()).toMatchObject({ state: "running", epoch: 1 });
   });
 
@@ -82,9 +83,9 @@ describe("recoverLost", () => {
   it("leaves the next order with a factory whose slots are taken, and takes it back once they are not", async () => {
     await toState("running");
     await delegate(b.hq, wish({ id: "t2-1-1" }));
-    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0 }];
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
     const beat = async () =>
-      void (await acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 1, draining: false, running }));
+      void (await acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 1, draining: false, running })));
     await ticks(20, beat);
     expect(await b.store.tasks.get("t2-1-1")).toMatchObject({ state: "dispatched", epoch: 1, lost: 0 });
 
@@ -136,8 +137,8 @@ describe("recoverLost", () => {
   it("ends it too if the factory beats on and never stops", async () => {
     await toState("running");
     await cancelTask(b.hq, "t1-1-1", "not needed");
-    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0 }];
-    await ticks(4, async () => acceptHeartbeat(b.hq, await desk.factory(), { facts: desk.facts, rttMs: 1, draining: false, running }));
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
+    await ticks(4, async () => acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 1, draining: false, running })));
     expect((await b.task()).state).toBe("cancelled");
   });
 
@@ -179,8 +180,8 @@ describe("cancelTask", () => {
     const [entry] = await b.hq.bus.read({ from, consumer: "desk-1", what: "new", count: 9, blockMs: 0 });
     const trusted = async () => ({ owner: "hq", key: b.hq.signer.publicKey });
     expect(await b.hq.verifier.open(entry?.data ?? "", "desk-1", trusted, b.clock.now())).toMatchObject({
-      kind: "cancel",
-      body: { task: "t1-1-1", epoch: 1, reason: "not needed" },
+      kind: "control",
+      body: { do: "cancel", task: "t1-1-1", epoch: 1, reason: "not needed" },
     });
     const [edit] = await b.rows("select body_json from letters where key = 'card-edit:t1-1-1'");
     expect(String(edit?.body_json)).toContain("stopping");

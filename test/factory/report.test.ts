@@ -92,10 +92,15 @@ describe("an order", () => {
   it("a message of another kind among the orders is refused", async () => {
     const { entry } = await b.order();
     const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
-    const { jws } = await seal(from, "cancel", { task: "t1-1-1", epoch: 1, reason: "no" }, { aud: "desk-1", corr: null });
+    const { jws } = await seal(
+      from,
+      "control",
+      { id: "ctl_0001", do: "cancel", task: "t1-1-1", epoch: 1, reason: "no" },
+      { aud: "desk-1", corr: null },
+    );
     expect(await acceptOrder(b.branch, { ...entry, data: jws })).toBeNull();
     await flushReports(b.branch);
-    expect((await b.said())[0]).toMatchObject({ kind: "reject", body: { reason: "a cancel does not belong among the orders" } });
+    expect((await b.said())[0]).toMatchObject({ kind: "reject", body: { reason: "a control does not belong among the orders" } });
   });
 });
 

@@ -111,7 +111,7 @@ describe("a result", () => {
 
   it("released gives the task back for another attempt, once", async () => {
     for (let i = 0; i < 2; i += 1) await settleResult(b.hq, "desk-1", resultOf({ outcome: "released", reason: "shutting down" }));
-    expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, lost: 1, factory: null });
+    expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, lost: 0, failed: 0, factory: null });
     expect((await b.store.tasks.events("t1-1-1")).at(-1)).toMatchObject({ kind: "released" });
   });
 

@@ -8,6 +8,7 @@ import { makeJoinCode } from "#factory/enrol.ts";
 import { secretsOf } from "#factory/profile.ts";
 import { seal } from "#factory/seal.ts";
 import { hqEnv, owner, resultOf, wish } from "../factory/headquarters.ts";
+import { quietBeat } from "../support/heartbeats.ts";
 import { digest, message, type Office, openOffice, tap } from "./office.ts";
 
 let b: Office;
@@ -111,7 +112,7 @@ describe("the webhook", () => {
 });
 
 describe("what factories ask", () => {
-  const beat = (facts: Body<"heartbeat">["facts"]): Body<"heartbeat"> => ({ facts, rttMs: null, draining: false, running: [] });
+  const beat = (facts: Body<"heartbeat">["facts"]) => quietBeat(facts);
 
   it("a claim is granted once, and a replay of it refused", async () => {
     const desk = await b.join();

@@ -5,7 +5,7 @@ import { jsonLog } from "#adapters/log/json.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
-import type { Envelope } from "#core/envelope.ts";
+import { type Envelope, wireVersion } from "#core/envelope.ts";
 import type { PublicKey } from "#core/hq-api.ts";
 import { defaultLimits } from "#core/limits.ts";
 import type { OpsToken } from "#core/ops-token.ts";
@@ -22,7 +22,7 @@ describe("in workerd", () => {
     const verifier = joseVerifier();
 
     const bell: Envelope<"doorbell"> = {
-      ...{ v: 1, id: "env_0001", iss: "homer", aud: "hq", kind: "doorbell", iat: nowS, exp: nowS + 60, seq: 0, corr: null },
+      ...{ v: wireVersion, id: "env_0001", iss: "homer", aud: "hq", kind: "doorbell", iat: nowS, exp: nowS + 60, seq: 0, corr: null },
       body: { reason: "result" },
     };
     const jws = await homer.seal(bell);

@@ -2,6 +2,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { factoryStatuses } from "#core/fleet.ts";
 import { usageSources } from "#core/ledger.ts";
+import { answerWays } from "#core/question.ts";
 import { roles } from "#core/role.ts";
 import { taskStates } from "#core/task.ts";
 import { vpSeats } from "#core/vp.ts";
@@ -22,6 +23,10 @@ export const factories = sqliteTable(
     enrolledAt: integer("enrolled_at").notNull(),
     lastHeartbeatAt: integer("last_heartbeat_at"),
     connectedSince: integer("connected_since"),
+    /** Every report up to this `seq` is settled; those beyond it that are settled too stand in `heard_reports`. */
+    heardTo: integer("heard_to").notNull().default(0),
+    /** The last report that the factory said it had put on the bus, at the heartbeat before. */
+    toldTo: integer("told_to").notNull().default(0),
     statusAt: integer("status_at").notNull(),
     statusReason: text("status_reason").notNull().default(""),
   },
@@ -50,6 +55,14 @@ export const tasks = sqliteTable(
     kind: text({ enum: vpSeats }),
     workspace: text(),
     wanted: text(),
+    /** Higher goes first: -1, 0 or 1. */
+    priority: integer().notNull().default(0),
+    /** Not given out before: the owner's wish, or the wait before another attempt. */
+    notBefore: integer("not_before"),
+    /** The owner's time-to-live: what has not begun by then expires. Null: it waits for ever. */
+    deadline: integer(),
+    /** The dead or failed task that it was made again from. */
+    replayOf: text("replay_of"),
     limitsJson: text("limits_json").notNull(),
     requireVerified: integer("require_verified", { mode: "boolean" }).notNull(),
     state: text({ enum: taskStates }).notNull(),
@@ -78,6 +91,7 @@ export const tasks = sqliteTable(
     index("tasks_state").on(t.state, t.createdAt),
     index("tasks_factory").on(t.factory, t.state),
     index("tasks_created").on(t.createdAt),
+    index("tasks_deadline").on(t.deadline),
   ],
 );
 
@@ -96,6 +110,73 @@ export const attempts = sqliteTable(
     reason: text().notNull().default(""),
   },
   (t) => [primaryKey({ columns: [t.task, t.epoch] })],
+);
+
+/** Tasks that wait for others: `task` begins when every `needs` has succeeded. */
+export const dependencies = sqliteTable(
+  "dependencies",
+  {
+    task: text().notNull(),
+    needs: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.task, t.needs] }), index("dependencies_needs").on(t.needs)],
+);
+
+/** What the owner is asked, until somebody or the expiry answered it and the answer was carried out. */
+export const questions = sqliteTable(
+  "questions",
+  {
+    id: text().primaryKey(),
+    /** Asked once: the same key twice is one question. */
+    key: text().notNull(),
+    /** What it is about: says who carries the answer out. */
+    kind: text().notNull(),
+    task: text(),
+    epoch: integer(),
+    chat: integer().notNull(),
+    contentJson: text("content_json").notNull(),
+    optionsJson: text("options_json").notNull(),
+    /** The option that counts when nobody answers in time; null: it stays open. */
+    otherwise: text(),
+    expiresAt: integer("expires_at"),
+    createdAt: integer("created_at").notNull(),
+    answer: text(),
+    answeredAt: integer("answered_at"),
+    answeredBy: text("answered_by"),
+    via: text({ enum: answerWays }),
+    appliedAt: integer("applied_at"),
+  },
+  (t) => [
+    uniqueIndex("questions_key").on(t.key),
+    index("questions_open").on(t.answeredAt, t.expiresAt),
+    index("questions_unapplied").on(t.appliedAt, t.answeredAt),
+    index("questions_task").on(t.task),
+  ],
+);
+
+/** What HQ tells factories to do, until they say that they did. */
+export const controls = sqliteTable(
+  "controls",
+  {
+    id: text().primaryKey(),
+    factory: text().notNull(),
+    task: text(),
+    epoch: integer(),
+    controlJson: text("control_json").notNull(),
+    createdAt: integer("created_at").notNull(),
+    obeyedAt: integer("obeyed_at"),
+  },
+  (t) => [index("controls_open").on(t.factory, t.obeyedAt)],
+);
+
+/** Reports settled out of order, by `seq`; those up to `factories.heard_to` are not kept. */
+export const heardReports = sqliteTable(
+  "heard_reports",
+  {
+    factory: text().notNull(),
+    seq: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.factory, t.seq] })],
 );
 
 export const taskEvents = sqliteTable(
@@ -263,6 +344,8 @@ export const incidents = sqliteTable(
     kind: text().notNull(),
     factory: text(),
     text: text().notNull(),
+    /** What could not be read or settled, as it came; null where there is nothing to show. */
+    data: text(),
     digest: text().notNull(),
   },
   (t) => [uniqueIndex("incidents_digest").on(t.kind, t.digest)],

@@ -9,9 +9,12 @@ import { attemptEnd } from "./task-ends.ts";
 import { tell } from "./task-story.ts";
 
 /** Steps with a method of their own: they write more than the state. */
-const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "retry"];
+const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "return", "retry"];
 /** Steps that leave the task with its factory. */
 const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
+
+/** How the attempt ended that a requeued task leaves behind. */
+const attemptOutcomes = { lose: "lost", return: "returned", retry: "failed" } as const;
 
 type Steps = Pick<Tasks, "create" | "move" | "requeue" | "requestCancel">;
 
@@ -47,8 +50,8 @@ export function taskSteps(database: Database): Steps {
       return hit(moved);
     },
 
-    async requeue(from, to, { code, ...entry }, now) {
-      const lost = to.lost > from.lost;
+    async requeue(event, from, to, { code, ...entry }, now) {
+      const lost = event === "lose";
       const dead = to.state === "dead";
       if (!dead && (to.state !== "queued" || to.epoch !== from.epoch + 1)) {
         throw new UacError("illegal_transition", `Task ${from.id} can't go from ${from.state} to ${to.state} by being requeued.`);
@@ -67,9 +70,9 @@ export function taskSteps(database: Database): Steps {
             reason: entry.text,
             updatedAt: now,
           })
-          .where(and(at(from.id, from.epoch, lost ? "lose" : "retry"), eq(tasks.state, from.state), silent)),
+          .where(and(at(from.id, from.epoch, event), eq(tasks.state, from.state), silent)),
         ...tell(from.id, from.epoch, entry, now),
-        ...closeAttempt(from.id, from.epoch, { outcome: lost ? "lost" : "failed", reason: entry.text }, now),
+        ...closeAttempt(from.id, from.epoch, { outcome: attemptOutcomes[event], reason: entry.text }, now),
       );
       return hit(requeued);
     },

@@ -88,9 +88,10 @@ async function apply({ store }: Bench, from: Task, { event, factory, stale }: Mo
         "claimed"
       );
     case "lose":
+    case "return":
     case "retry": {
       const to = advance(from, event);
-      return to !== null && store.tasks.requeue({ ...from, epoch }, { ...to, epoch: to.epoch + stale }, said, now);
+      return to !== null && store.tasks.requeue(event, { ...from, epoch }, { ...to, epoch: to.epoch + stale }, said, now);
     }
     case "succeed":
     case "fail":

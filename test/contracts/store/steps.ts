@@ -97,7 +97,7 @@ export function stepCases(bench: Bench): void {
     const to = advance(from, "lose");
     if (!to) throw new Error("a running task can be lost");
     const lost = { kind: "lost", text: "desk is silent", code: "lost" };
-    const answers = await atOnce(40, () => bench.store.tasks.requeue(from, to, lost, 2000));
+    const answers = await atOnce(40, () => bench.store.tasks.requeue("lose", from, to, lost, 2000));
     expect(count(answers, true)).toBe(1);
     expect(await theTask(bench)).toMatchObject({
       state: "queued",
@@ -117,23 +117,23 @@ export function stepCases(bench: Bench): void {
     await bench.store.tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 1, cost: 1 }], 5000, 900);
     const to = advance(from, "lose");
     const before = await bench.snapshot();
-    expect(to && (await bench.store.tasks.requeue(from, to, said, 2000))).toBe(false);
+    expect(to && (await bench.store.tasks.requeue("lose", from, to, said, 2000))).toBe(false);
     expect(await bench.snapshot()).toEqual(before);
     const again = advance(from, "retry");
-    expect(again && (await bench.store.tasks.requeue(from, again, said, 2000)), "its failure counts all the same").toBe(true);
+    expect(again && (await bench.store.tasks.requeue("retry", from, again, said, 2000)), "its failure counts all the same").toBe(true);
     expect(await theTask(bench)).toMatchObject({ state: "queued", epoch: 2, lost: 0, failed: 1 });
   });
 
   it("buries a task at the limit", async () => {
     const from = await taskIn(bench, "running");
     const to = advance(from, "lose", { maxLost: 1, maxFailed: 1 });
-    expect(to && (await bench.store.tasks.requeue(from, to, said, 2000))).toBe(true);
+    expect(to && (await bench.store.tasks.requeue("lose", from, to, said, 2000))).toBe(true);
     expect(await theTask(bench)).toMatchObject({ state: "dead", epoch: 1, lost: 1, endedAt: 2000, reason: "because" });
   });
 
   it("does not requeue into anything but a new attempt or an end", async () => {
     const from = await taskIn(bench, "running");
-    const refused = bench.store.tasks.requeue(from, { ...from, state: "queued", lost: 1 }, said, 2000);
+    const refused = bench.store.tasks.requeue("lose", from, { ...from, state: "queued", lost: 1 }, said, 2000);
     await expect(refused).rejects.toMatchObject({ code: "illegal_transition" });
   });
 
