@@ -7,6 +7,7 @@ import { tick } from "../../hq-worker/tick.ts";
 import { workChat } from "../../hq-worker/turn.ts";
 import { use } from "../factory/agent.ts";
 import { owner, resultOf, wish } from "../factory/headquarters.ts";
+import { lifeUntil } from "../support/mortal.ts";
 import { digest, message, type Office, openOffice, tap } from "./office.ts";
 
 let b: Office;
@@ -93,13 +94,9 @@ describe("delegating", () => {
     await b.join();
     for (let id = 1, most = 0; most < 60; id += 1) {
       await b.webhook(message(id, "Fix the tests"));
-      let calls = 0;
-      const store = mortalOf(b.store, () => {
-        calls += 1;
-        if (calls > most) throw new UacError("store_unavailable", "killed");
-      });
-      await workChat({ ...b.hq, store }, digest, owner).catch(() => undefined);
-      const died = calls > most;
+      const life = lifeUntil(most, "before");
+      await workChat({ ...b.hq, store: life.of(b.store) }, digest, owner).catch(() => undefined);
+      const died = life.dead;
       await b.work();
       expect(
         (await b.store.tasks.list({ chat: owner, limit: 100 })).filter((task) => task.id.startsWith(`t${id}-`)),
@@ -319,23 +316,3 @@ describe("the minute tick", () => {
     expect(await b.rows("select key from letters where sent_at is null")).toEqual([]);
   }, 60_000);
 });
-
-/** A store each of whose calls is announced to `before`, which may throw. */
-function mortalOf<T extends object>(port: T, before: () => void): T {
-  return new Proxy(port, {
-    get(target, name, receiver) {
-      const value = Reflect.get(target, name, receiver);
-      if (value !== null && typeof value === "object") return mortalOf(value, before);
-      if (typeof value !== "function") return value;
-      return (...args: unknown[]) => {
-        if (name === "turn") return mortalOf(value.apply(target, args), before);
-        try {
-          before();
-        } catch (error) {
-          return Promise.reject(error);
-        }
-        return value.apply(target, args);
-      };
-    },
-  });
-}

@@ -89,7 +89,15 @@ export function factoriesOf(database: Database): Factories {
   };
 }
 
-function toFactory({ keyJson, factsJson, statusAt: _, statusReason: __, ...row }: typeof f.$inferSelect & { busy: number }): Factory {
+function toFactory({
+  keyJson,
+  factsJson,
+  statusAt: _,
+  statusReason: __,
+  heardTo: ___,
+  toldTo: ____,
+  ...row
+}: typeof f.$inferSelect & { busy: number }): Factory {
   return {
     ...row,
     key: parseJson(publicKeySchema, keyJson, "key_json"),

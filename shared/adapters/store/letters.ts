@@ -4,13 +4,15 @@
  */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { Letter, LetterBody } from "#ports/chat.ts";
-import type { Letters } from "#ports/store.ts";
+import type { Leased, Letters } from "#ports/store.ts";
 import { parseTagged } from "./json.ts";
 import { letters } from "./schema.ts";
 import { type Database, ifChanged, insertAll, showChange } from "./sql.ts";
 
 /** Telegram takes about one edit of a message in this time. */
 const editEveryMs = 5000;
+/** And about one edit in a chat in this time. */
+const chatEditEveryMs = 1000;
 
 const bodyKinds = ["text", "edit", "document", "react", "answer"] satisfies LetterBody["kind"][];
 const l = letters;
@@ -43,16 +45,24 @@ export function lettersOf({ q, run, write }: Database): Letters {
     },
 
     async take(now, leaseMs, limit) {
-      const due = sql`select id from letters where ${waiting} and not_before <= ${now} and coalesce(lease_until, 0) <= ${now}
-        and ${resolved} order by id limit ${limit}`;
+      // Many cards that change must not keep an answer or a completion from going out.
+      const ready = sql`select id, ${isEdit} as edit, row_number() over (partition by chat, ${isEdit} order by not_before, id) as place
+        from letters where ${waiting} and not_before <= ${now} and coalesce(lease_until, 0) <= ${now} and ${resolved}`;
+      const due = sql`select id from (${ready}) where not edit or place = 1 order by edit, id limit ${limit}`;
+      // An edit is the same twice, so it needs no count of its own.
+      const begun = sql`(${isEdit} or letters.id = (select id from (${due}) limit 1))`;
       const [, taken] = await write(
         sql`update letters set dropped_at = ${now}, error = 'the message that it edits was never sent'
           where ${waiting} and ${isEdit} and ${gone}`,
-        sql`update letters set lease_until = ${now + leaseMs}, leased = version, attempts = attempts + 1 where id in (${due})
-          returning id, key, chat, body_json, attempts, (select r.message from letters as r where r.key = letters.refers_to) as refers`,
+        sql`update letters set lease_until = ${now + leaseMs}, leased = version, attempts = attempts + ${begun} where id in (${due})
+          returning id, key, chat, body_json, ${isEdit} as edit, attempts, created_at, (select r.message from letters as r where r.key = letters.refers_to) as refers`,
       );
       const rows = taken.rows as unknown as Taken[];
-      return rows.toSorted((a, b) => a.id - b.id).map(toDelivery);
+      return rows.toSorted((a, b) => a.edit - b.edit || a.id - b.id).map((row, i) => toLeased(row, i === 0 || row.edit === 1));
+    },
+
+    async begin(key) {
+      await write(q.update(l).set({ attempts: sql`attempts + 1` }).where(open(key)));
     },
 
     async sent(key, message, now) {
@@ -69,11 +79,14 @@ export function lettersOf({ q, run, write }: Database): Letters {
           })
           .where(open(key)),
         showChange(ifChanged),
+        sql`update letters set not_before = max(not_before, ${now + chatEditEveryMs}) where ${waiting} and ${isEdit} and lease_until is null
+          and chat = (select chat from letters as s where s.key = ${key} and s.body_json ->> '$.kind' = 'edit')`,
       );
     },
 
-    async retryAt(key, at, error) {
-      await write(q.update(l).set({ notBefore: at, leaseUntil: null, error }).where(open(key)), showChange(ifChanged));
+    async retryAt(key, at, error, certain) {
+      const attempts = certain ? sql`attempts - 1` : sql`attempts`;
+      await write(q.update(l).set({ notBefore: at, leaseUntil: null, error, attempts }).where(open(key)), showChange(ifChanged));
     },
 
     async rest(chat, until) {
@@ -116,6 +129,7 @@ function newerEdit(now: number): SQL {
       body_json = excluded.body_json,
       refers_to = excluded.refers_to,
       version = version + 1,
+      created_at = ${now},
       not_before = case when sent_at is null then max(not_before, ${now}) else max(${now}, sent_at + ${editEveryMs}) end,
       sent_at = null, dropped_at = null, attempts = 0, error = ''
     where excluded.body_json ->> '$.kind' = 'edit' and ${isEdit} and excluded.body_json <> letters.body_json`;
@@ -132,13 +146,15 @@ interface Taken {
   key: string;
   chat: number;
   body_json: string;
+  edit: number;
   attempts: number;
+  created_at: number;
   refers: number | null;
 }
 
-function toDelivery({ key, chat, attempts, ...row }: Taken) {
+function toLeased({ key, chat, attempts, ...row }: Taken, begun: boolean): Leased {
   const body = parseTagged<LetterBody>("kind", bodyKinds, row.body_json, "body_json");
   const message =
     (body.kind === "text" || body.kind === "document") && body.replyTo && "message" in body.replyTo ? body.replyTo.message : null;
-  return { key, chat, body, attempts, refersTo: row.refers ?? message };
+  return { key, chat, body, attempts: attempts + (begun ? 0 : 1), begun, since: row.created_at, refersTo: row.refers ?? message };
 }

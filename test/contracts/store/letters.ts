@@ -26,7 +26,7 @@ export function letterCases(bench: Bench): void {
     add: (now: number, ...letters: Letter[]) => bench.store.letters.add(letters, now),
     take: async (now: number, limit = 10) => (await bench.store.letters.take(now, 1000, limit)).map((l) => [l.key, l.refersTo, l.attempts]),
     sent: (key: string, message: number | null, now: number) => bench.store.letters.sent(key, message, now),
-    retryAt: (key: string, at: number) => bench.store.letters.retryAt(key, at, "no answer"),
+    retryAt: (key: string, at: number) => bench.store.letters.retryAt(key, at, "no answer", false),
     drop: (key: string, now: number) => bench.store.letters.drop(key, "refused", now),
     nextDue: () => bench.store.letters.nextDue(),
   };
@@ -45,7 +45,7 @@ export function letterCases(bench: Bench): void {
     await add(90, text("c", null, 8));
     const taken = await bench.store.letters.take(100, 1000, 2);
     expect(taken.map((l) => l.key)).toEqual(["b", "a"]);
-    expect(taken[0]).toEqual({ ...text("b"), refersTo: null, attempts: 1 });
+    expect(taken[0]).toEqual({ ...text("b"), refersTo: null, attempts: 1, begun: true, since: 100 });
     expect(await take(100)).toEqual([["c", null, 1]]);
   });
 
@@ -139,7 +139,9 @@ export function letterCases(bench: Bench): void {
     await take(120);
     await sent("card", 70, 200);
     await add(210, edit("three"));
-    expect(await bench.store.letters.take(220, 1000, 10)).toEqual([{ ...edit("three"), refersTo: 70, attempts: 1 }]);
+    expect(await bench.store.letters.take(220, 1000, 10)).toEqual([
+      { ...edit("three"), refersTo: 70, attempts: 1, begun: true, since: 210 },
+    ]);
   });
 
   it("edits again at the rate that the chat allows, and not for the same words", async () => {
@@ -185,6 +187,41 @@ export function letterCases(bench: Bench): void {
     expect(await words(10_100)).toEqual(["better"]);
   });
 
+  it("takes what is new before what changed, and of a chat's changes one in a second", async () => {
+    await sentCard();
+    await add(300, text("card 2"), text("card 3", null, 8));
+    await take(300);
+    await sent("card 2", 71, 300);
+    await sent("card 3", 72, 300);
+    await add(400, edit("one"), edit("two", "card 2"), { ...edit("three", "card 3"), chat: 8 }, text("done", "card"));
+    expect(await words(400)).toEqual(["done", "one", "three"]);
+    await sent("done", 73, 400);
+    expect(await nextDue(), "an ordinary message leaves the edits alone").toBe(400);
+    await sent("edit of card 3", null, 450);
+    await sent("edit of card", null, 500);
+    expect(await words(1499)).toEqual([]);
+    expect(await nextDue()).toBe(1500);
+    expect(await words(1500)).toEqual(["two"]);
+  });
+
+  it("counts a try when it is begun, and not where the chat surely did not take it", async () => {
+    await add(100, text("a"), text("b"));
+    const [a, b] = await bench.store.letters.take(100, 1000, 10);
+    expect([a?.begun, b?.begun]).toEqual([true, false]);
+    // The sender died before it came to `b`.
+    expect(await take(1100)).toEqual([
+      ["a", null, 2],
+      ["b", null, 1],
+    ]);
+    await bench.store.letters.begin("b");
+    await bench.store.letters.retryAt("a", 1100, "too many", true);
+    await bench.store.letters.retryAt("b", 1100, "no answer", false);
+    expect(await take(1100)).toEqual([
+      ["a", null, 2],
+      ["b", null, 2],
+    ]);
+  });
+
   it("never makes an edit of what is not one", async () => {
     await add(100, text("edit of card"));
     await add(100, edit("one"));
@@ -203,7 +240,7 @@ export function letterCases(bench: Bench): void {
     ];
     await add(100, ...letters);
     const taken = await bench.store.letters.take(100, 1000, 10);
-    expect(taken.map(({ attempts: _, refersTo: __, ...letter }) => letter)).toEqual(letters);
+    expect(taken.map(({ attempts: _, refersTo: __, begun: ___, since: ____, ...letter }) => letter)).toEqual(letters);
     expect(taken.map((l) => l.refersTo)).toEqual([4, null, null]);
   });
 }

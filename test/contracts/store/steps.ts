@@ -3,7 +3,7 @@ import { advance, type TaskEvent, taskEvents, taskStates } from "#core/task.ts";
 import type { Bench } from "../store.contract.ts";
 import { atOnce, count, delegated, newTask, order, result, taskIn, theTask } from "./samples.ts";
 
-const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "retry"];
+const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "return", "retry"];
 const said = { kind: "told", text: "because", code: "why" };
 
 export function stepCases(bench: Bench): void {
