@@ -11,7 +11,7 @@ import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
-import { type Body, envelopeType, type Kind, orderLifeS } from "#core/envelope.ts";
+import { type Body, envelopeType, type Kind, orderLifeS, wireVersion } from "#core/envelope.ts";
 import { paths } from "#core/hq-api.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { seal } from "#factory/seal.ts";
@@ -84,7 +84,7 @@ function orderFor(aud: string, more: { body?: Record<string, unknown>; head?: Re
     ...{ task: `t-forged-${randomIds.secret(4)}`, epoch: 1, kind: "coder", title: "Fix it", instruction: mission, workspace: "demo-shop" },
     ...{ limits: defaultLimits, requireVerified: false, ...more.body },
   };
-  const head = { v: 1, id: randomIds.next("env"), iss: "hq", aud, kind: "order", iat: now, exp: now + orderLifeS, seq: 1, corr: null };
+  const head = { v: wireVersion, id: randomIds.next("env"), iss: "hq", aud, kind: "order", iat: now, exp: now + orderLifeS, seq: 1, corr: null };
   return { ...head, ...more.head, body };
 }
 const headerOf = (kid: string) => ({ alg: "Ed25519", typ: envelopeType, kid });
