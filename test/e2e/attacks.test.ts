@@ -84,7 +84,17 @@ function orderFor(aud: string, more: { body?: Record<string, unknown>; head?: Re
     ...{ task: `t-forged-${randomIds.secret(4)}`, epoch: 1, kind: "coder", title: "Fix it", instruction: mission, workspace: "demo-shop" },
     ...{ limits: defaultLimits, requireVerified: false, ...more.body },
   };
-  const head = { v: wireVersion, id: randomIds.next("env"), iss: "hq", aud, kind: "order", iat: now, exp: now + orderLifeS, seq: 1, corr: null };
+  const head = {
+    v: wireVersion,
+    id: randomIds.next("env"),
+    iss: "hq",
+    aud,
+    kind: "order",
+    iat: now,
+    exp: now + orderLifeS,
+    seq: 1,
+    corr: null,
+  };
   return { ...head, ...more.head, body };
 }
 const headerOf = (kid: string) => ({ alg: "Ed25519", typ: envelopeType, kid });
