@@ -11,6 +11,10 @@ export function countedCalls(limit = most) {
   return {
     left: () => limit - made,
     fetch: counted,
+    /** For what fetches by itself and says so. */
+    count() {
+      made += 1;
+    },
     /** For what does not go by `fetch`: every method is a call. */
     methods<T extends object>(port: T): T {
       return new Proxy(port, {

@@ -53,7 +53,7 @@ export async function openHeadquarters(env: WorkerEnv, arrange: (hq: Headquarter
   });
   const store = libsqlStore(database);
   const libsql = (config: { url: string; authToken?: string }) => createClient({ ...config, fetch: calls.fetch });
-  const carrier = busFor({ url: settings.busUrl, token: settings.busToken, libsql, files: false });
+  const carrier = busFor({ url: settings.busUrl, token: settings.busToken, libsql, files: false, onRequest: calls.count });
   // Over HTTP its calls are counted as fetches already.
   const bus = busScheme(settings.busUrl).transport === "redis" ? calls.methods(carrier) : carrier;
   const hq: Headquarters = {

@@ -18,6 +18,7 @@ export const errorCodes = {
   llm_refused: 502,
   llm_incomplete: 502,
   bus_unavailable: 503,
+  bus_denied: 503,
   store_unavailable: 503,
   hq_unreachable: 502,
   sandbox_unavailable: 503,

@@ -129,7 +129,7 @@ export async function publishOrders(deps: Deps): Promise<void> {
     } catch (error) {
       log.warn("an order could not be published", { task: row.task, epoch: row.epoch, factory: row.factory, error });
       await store.outbox.retryAt(row, clock.now() + 5000, publicMessage(error));
-      if (hasCode(error, "bus_unavailable")) return;
+      if (hasCode(error, "bus_unavailable") || hasCode(error, "bus_denied")) return;
     }
   }
 }

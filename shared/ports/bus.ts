@@ -2,8 +2,9 @@
  * Streams with consumer groups. At-least-once: an entry is delivered to one consumer of its group and stays pending
  * until it is acknowledged. An entry is one opaque string (a compact JWS).
  *
- * Errors: every method rejects with `UacError("bus_unavailable")` when the outcome is unknown; the caller waits a moment
- * and resends. A read that failed or was aborted may have been given entries that nobody saw: read `own` before `new`.
+ * Errors: every method rejects with `UacError("bus_unavailable")` when the outcome is unknown, and with `bus_denied` when the
+ * server refused the login or its rights, so that nothing was done; the caller waits a moment and resends. A read that failed
+ * or was aborted may have been given entries that nobody saw: read `own` before `new`.
  */
 import type { Channel } from "#core/fleet.ts";
 
@@ -30,6 +31,14 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
+/** What a factory's own user on the bus is let in with. */
+export interface BusLogin {
+  /** SHA-256 of its password as base64url: headquarters keeps no more of it. */
+  passwordHash: string;
+  /** False until the owner approved: then nobody can log in as it. */
+  on: boolean;
+}
+
 export interface Bus {
   /** Creates the four streams and groups of a factory, from the first entry on. Repeatable. */
   open(factory: string): Promise<void>;
@@ -45,6 +54,13 @@ export interface Bus {
   remove(of: { factory: string; channel: Channel }, ids: readonly string[]): Promise<void>;
   /** Entries in a stream, read or not. */
   length(of: { factory: string; channel: Channel }): Promise<number>;
+  /**
+   * Makes or renews the user that may do a factory's part on its own streams and nothing else; who is logged in as it stays so.
+   * Resolves to the user's name; null where this transport or server gives factories no users of their own.
+   */
+  admit(factory: string, login: BusLogin): Promise<string | null>;
+  /** Deletes a factory's user, and ends its connections. Repeatable; nothing where there are no users. */
+  expel(factory: string): Promise<void>;
   /** Ends waiting reads and the connections; every later call is `bus_unavailable`. Repeatable. */
   close(): Promise<void>;
 }

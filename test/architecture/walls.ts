@@ -55,7 +55,11 @@ export const walls: readonly Wall[] = [
     builtins: false,
     reason: "the verbs run in a Worker and on a desktop alike, so they know ports, not technologies",
   },
-  adapter("bus", ["@redis/client", "@libsql/client"], "a transport is chosen by BUS_URL; none may lean on another adapter"),
+  adapter(
+    "bus",
+    ["@redis/client", "@libsql/client", "@upstash/redis"],
+    "a transport is chosen by BUS_URL; none may lean on another adapter",
+  ),
   adapter("chat", ["grammy"], "a chat network's API stays behind the chat port"),
   adapter("clock", [], "time comes from the platform"),
   adapter("ids", [], "randomness comes from the platform"),

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient } from "@redis/client";
 
 export interface RedisServer {
   url: string;
@@ -63,6 +64,18 @@ export async function startRedis(options: { args?: string[] } = {}): Promise<Red
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** One raw command of an administrator, on a connection of its own. */
+export async function redisCommand(url: string, ...args: string[]): Promise<unknown> {
+  const client = createClient({ url, RESP: 2, disableClientInfo: true });
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    return await client.sendCommand(args);
+  } finally {
+    client.destroy();
+  }
 }
 
 async function freePort(): Promise<number> {

@@ -4,25 +4,28 @@ import { createClient } from "@libsql/client/web";
 import { createClient as createRedisClient } from "@redis/client";
 import { libsqlBus } from "#adapters/bus/libsql.ts";
 import { redisBus } from "#adapters/bus/redis.ts";
-import { streamOf } from "#core/fleet.ts";
+import { upstashBus } from "#adapters/bus/upstash.ts";
+import { type Channel, streamOf } from "#core/fleet.ts";
 import { busContract } from "../contracts/bus.contract.ts";
 
 const {
   BUS_URL: redisUrl = "",
   TEST_LIBSQL_BUS: libsqlUrl = "",
   TEST_LIBSQL_BUS_TOKEN: authToken = "",
+  TEST_UPSTASH: upstashUrl = "",
+  TEST_UPSTASH_TOKEN: token = "",
 } = env as unknown as Record<string, string>;
 
-busContract("redis, in workerd", async () => ({
-  connect: () => redisBus({ url: redisUrl }),
-  async wipe({ factory, channel }) {
-    const client = createRedisClient({ url: redisUrl });
-    await client.connect();
-    await client.del(streamOf(factory, channel));
-    client.destroy();
-  },
-  async stop() {},
-}));
+async function wipe({ factory, channel }: { factory: string; channel: Channel }) {
+  const client = createRedisClient({ url: redisUrl });
+  await client.connect();
+  await client.del(streamOf(factory, channel));
+  client.destroy();
+}
+
+busContract("redis, in workerd", async () => ({ connect: () => redisBus({ url: redisUrl }), wipe, async stop() {} }));
+
+busContract("upstash, in workerd", async () => ({ connect: () => upstashBus({ url: upstashUrl, token }), wipe, async stop() {} }));
 
 busContract("libsql over HTTP, in workerd", async () => {
   const open = () => createClient({ url: libsqlUrl, authToken });

@@ -8,6 +8,7 @@ import type { TestProject } from "vitest/node";
 import { newKeyPair } from "#adapters/signer/jose.ts";
 import { startHrana } from "../../dev/hrana.ts";
 import { startTelegram } from "../../dev/telegram/start.ts";
+import { startUpstashGateway } from "../../dev/upstash/start.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 import { startRedis } from "../support/redis.ts";
 
@@ -27,6 +28,8 @@ export default async function setup(project: TestProject) {
   await migrateDatabase(createClient({ url: database.url, authToken: databaseToken }));
   const bus = await startHrana({ file: join(folder, "bus.db"), token: databaseToken });
   const redis = await startRedis();
+  const restToken = secret();
+  const upstash = await startUpstashGateway({ redisUrl: redis.url, token: restToken });
   const owner = randomInt(1e8, 9e8);
   const botToken = `${randomInt(1e9, 9e9)}:${secret().replaceAll("-", "_")}abc`;
   const telegram = await startTelegram({ botToken, webhook: null, owner: { id: owner, name: "Owner" } });
@@ -46,11 +49,14 @@ export default async function setup(project: TestProject) {
     // Not read by HQ: for the tests.
     TEST_LIBSQL_BUS: bus.url,
     TEST_LIBSQL_BUS_TOKEN: databaseToken,
+    TEST_UPSTASH: upstash.url,
+    TEST_UPSTASH_TOKEN: restToken,
     TEST_CHAT: telegram.chatUrl,
   });
 
   return async () => {
-    await Promise.all([telegram.close(), redis.stop(), database.close(), bus.close()]);
+    await Promise.all([telegram.close(), upstash.close(), database.close(), bus.close()]);
+    await redis.stop();
     rmSync(folder, { recursive: true, force: true });
   };
 }

@@ -172,6 +172,11 @@ export function libsqlBus(client: Client): Bus {
       const results = await batch("count entries", [{ sql, args: [streamOf(factory, channel)] }]);
       return Number(results[0]?.rows[0]?.n);
     },
+    // A token opens the whole database: there are no users.
+    async admit() {
+      return null;
+    },
+    async expel() {},
     async close() {
       if (closing.signal.aborted) return;
       closing.abort();

@@ -112,6 +112,13 @@ export function memoryBus(shared: MemoryStreams = memoryStreams()): Bus {
       guard();
       return stream(streamOf(factory, channel)).entries.size;
     },
+    async admit() {
+      guard();
+      return null;
+    },
+    async expel() {
+      guard();
+    },
     async close() {
       closing.abort();
     },

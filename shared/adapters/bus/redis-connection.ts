@@ -15,10 +15,6 @@ interface RedisConnection {
   destroy(): void;
 }
 
-/** Keeps a quiet connection open in routers on the way, and notices one that died silently. Hosted Redis bills a ping. */
-const pingMs = 60_000;
-const silentMs = 90_000;
-
 /** Errors: whatever the socket or the server said (refused, timeout, wrong password). */
 async function connectRedis(url: string, limitMs: number): Promise<RedisConnection> {
   const client = createClient({
@@ -29,9 +25,8 @@ async function connectRedis(url: string, limitMs: number): Promise<RedisConnecti
     disableClientInfo: true,
     maintNotifications: "disabled",
     disableOfflineQueue: true,
-    pingInterval: pingMs,
     commandOptions: { timeout: 0 },
-    socket: { connectTimeout: limitMs, socketTimeout: silentMs, reconnectStrategy: () => false },
+    socket: { connectTimeout: limitMs, reconnectStrategy: () => false },
   });
   // Without a listener an error event ends the process; the commands in flight are rejected with the same error.
   client.on("error", () => {});
@@ -65,11 +60,21 @@ async function connectRedis(url: string, limitMs: number): Promise<RedisConnecti
   };
 }
 
-/** One connection that everybody's short commands share, and one for each read that blocks. `limitMs` bounds a connect. */
-export function redisConnections(url: string, limitMs: number) {
+interface ConnectionOptions {
+  url: string;
+  /** Longest wait for a connection, milliseconds. */
+  limitMs: number;
+  /** The shared connection is closed when nobody used it for so long, milliseconds. */
+  idleMs: number;
+}
+
+/** One connection that everybody's short commands share, and one for each read that blocks. */
+export function redisConnections({ url, limitMs, idleMs }: ConnectionOptions) {
   const open = new Set<RedisConnection>();
   const idle: RedisConnection[] = [];
   let shared: Promise<RedisConnection> | null = null;
+  let users = 0;
+  let resting: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
 
   async function connect(): Promise<RedisConnection> {
@@ -85,17 +90,37 @@ export function redisConnections(url: string, limitMs: number) {
     return connection;
   }
 
+  async function common(): Promise<RedisConnection> {
+    const current = shared;
+    const connection = await current?.catch(() => null);
+    if (connection?.alive) return connection;
+    // Of several callers that found it dead the first connects; the others wait for that.
+    if (shared === current || !shared) shared = connect();
+    return shared;
+  }
+
+  function rest() {
+    void shared?.then(
+      (connection) => connection.destroy(),
+      () => {},
+    );
+    shared = null;
+  }
+
   return {
     get closed() {
       return closed;
     },
-    async shared(): Promise<RedisConnection> {
-      const current = shared;
-      const connection = await current?.catch(() => null);
-      if (connection?.alive) return connection;
-      // Of several callers that found it dead the first connects; the others wait for that.
-      if (shared === current || !shared) shared = connect();
-      return shared;
+    /** Lends the one that everybody uses; it is closed when it was idle for a while. */
+    async shared<T>(use: (connection: RedisConnection) => Promise<T>): Promise<T> {
+      clearTimeout(resting);
+      users += 1;
+      try {
+        return await use(await common());
+      } finally {
+        users -= 1;
+        if (users === 0 && !closed) resting = setTimeout(rest, idleMs);
+      }
     },
     /** Lends a connection; an abort destroys it, since nothing else ends a blocked command. */
     async alone<T>(signal: AbortSignal | undefined, use: (connection: RedisConnection) => Promise<T>): Promise<T> {
@@ -114,6 +139,7 @@ export function redisConnections(url: string, limitMs: number) {
     },
     close() {
       closed = true;
+      clearTimeout(resting);
       for (const connection of open) connection.destroy();
       open.clear();
     },

@@ -1,32 +1,53 @@
 /**
- * Redis Streams over TCP. One field `e` per entry; other fields are ignored. Raw commands, because the client's typed ones
- * throw on an entry that was trimmed under a pending id. Connections open when first needed, so the same code serves a
- * desktop for weeks and a Worker for one request.
+ * Redis Streams over TCP. Raw commands, because the client's typed ones throw on an entry that was trimmed under a pending id.
+ * Connections open when first needed, so the same code serves a desktop for weeks and a Worker for one request.
  */
-import { type Channel, channels, groupOf, streamOf } from "#core/fleet.ts";
-import type { Bus, BusEntry, ReadOptions } from "#ports/bus.ts";
+import { channels, groupOf, streamOf } from "#core/fleet.ts";
+import type { Bus, ReadOptions } from "#ports/bus.ts";
 import { redisConnections } from "./redis-connection.ts";
-import { checkSize, closedBus, commandLimitMs, readPlan, unavailable } from "./rules.ts";
+import { expelCommand, userCommand, userOf } from "./redis-users.ts";
+import { checkSize, closedBus, commandLimitMs, unavailable } from "./rules.ts";
+import {
+  addCommand,
+  entriesOf,
+  groupCommand,
+  groupRefusal,
+  type Place,
+  readBy,
+  readCommand,
+  readHealing,
+  type StreamReply,
+} from "./streams.ts";
 
-/** Longest single BLOCK, milliseconds: with the command limit on top, a silent link is noticed well within a lease. */
-const blockChunkMs = 25_000;
+/**
+ * Longest single BLOCK, milliseconds. A waiting connection is not pinged, since hosted Redis bills a ping: a link that went silent is
+ * noticed when the reply is missing after this and the command limit. Leases don't depend on it.
+ */
+export const blockChunkMs = 55_000;
+
+/**
+ * A quiet connection is closed: pinging it would cost a command a minute, and one that died silently in between would cost the next
+ * caller the command limit.
+ */
+const idleConnectionMs = 30_000;
 
 interface RedisBusOptions {
   /** `redis[s]://[user:password@]host:port`. */
   url: string;
   /** Longest wait for a reply, milliseconds. */
   limitMs?: number;
+  /** When a connection that nobody uses is closed, milliseconds. */
+  idleMs?: number;
 }
 
-export function redisBus({ url, limitMs = commandLimitMs }: RedisBusOptions): Bus {
-  const connections = redisConnections(url, limitMs);
+export function redisBus({ url, limitMs = commandLimitMs, idleMs = idleConnectionMs }: RedisBusOptions): Bus {
+  const connections = redisConnections({ url, limitMs, idleMs });
 
   /** Replies in order, refusals by the server among them. */
   async function send(doing: string, commands: string[][]): Promise<unknown[]> {
     if (connections.closed) throw closedBus();
     try {
-      const connection = await connections.shared();
-      return await connection.send(commands, limitMs);
+      return await connections.shared((connection) => connection.send(commands, limitMs));
     } catch (error) {
       throw connections.closed ? closedBus() : unavailable(doing, error);
     }
@@ -40,9 +61,8 @@ export function redisBus({ url, limitMs = commandLimitMs }: RedisBusOptions): Bu
     return replies;
   }
 
-  async function makeGroups(of: readonly { factory: string; channel: Channel }[]) {
-    const replies = await send("make its groups", of.map(createGroup));
-    const refusal = replies.find((reply) => reply instanceof Error && !reply.message.startsWith("BUSYGROUP"));
+  async function makeGroups(of: readonly Place[]) {
+    const refusal = groupRefusal(await send("make its groups", of.map(groupCommand)));
     if (refusal) throw unavailable("make its groups", refusal);
   }
 
@@ -58,53 +78,42 @@ export function redisBus({ url, limitMs = commandLimitMs }: RedisBusOptions): Bu
     }
   }
 
-  async function readOnce(options: ReadOptions, blockMs: number): Promise<BusEntry[]> {
-    const { streams, group } = readPlan(options);
-    const start = options.what === "own" ? "0" : ">";
-    const command = [
-      ...["XREADGROUP", "GROUP", group, options.consumer, "COUNT", String(options.count)],
-      ...(blockMs > 0 ? ["BLOCK", String(blockMs)] : []),
-      ...["STREAMS", ...streams, ...streams.map(() => start)],
-    ];
+  async function readOnce(options: ReadOptions, blockMs: number) {
+    const command = readCommand(options, blockMs);
     const reply = blockMs > 0 ? await block(command, blockMs, options.signal) : (await send("read", [command]))[0];
     if (reply instanceof Error) throw reply;
-    const at = new Map(streams.map((stream, i) => [stream, options.from[i]]));
-    return ((reply ?? []) as StreamReply[]).flatMap(([stream, entries]) => {
-      const of = at.get(stream);
-      return of ? entries.map(([id, fields]) => ({ factory: of.factory, channel: of.channel, id, data: fieldE(fields) })) : [];
-    });
+    return entriesOf(reply as StreamReply[] | null, options.from);
   }
 
   return {
     async open(factory) {
       await makeGroups(channels.map((channel) => ({ factory, channel })));
     },
-    async publish({ factory, channel }, data, keep) {
+    async publish(to, data, keep) {
       checkSize(data);
-      const trim = keep === undefined ? [] : ["MAXLEN", "~", String(keep)];
-      const add = ["XADD", streamOf(factory, channel), ...trim, "*", "e", data];
-      if (groupOf[channel] === "hq") return String((await sendAll("publish", [add]))[0]);
-      // A factory's ACL may forbid it to make its groups, so whoever sends to it makes them again after a wipe.
-      const groups = (["in", "ctl"] as const).map((to) => createGroup({ factory, channel: to }));
-      const added = (await send("publish", [...groups, add])).at(-1);
-      if (added instanceof Error) throw unavailable("publish", added);
-      return String(added);
+      const add = addCommand(to, data, keep);
+      const [id] = await sendAll("publish", [add]);
+      if (id !== null) return String(id);
+      const replies = await send("publish", [...readBy(to.factory).map(groupCommand), add]);
+      const added = replies.at(-1);
+      if (typeof added === "string") return added;
+      throw unavailable("publish", groupRefusal(replies) ?? new Error("the stream went again before the entry came"));
     },
     async read(options) {
       const { from, what, signal } = options;
       if (connections.closed) throw closedBus();
       const until = performance.now() + options.blockMs;
-      let healed = 0;
       while (from.length > 0 && !signal?.aborted) {
-        const left = what === "new" ? Math.ceil(until - performance.now()) : 0;
-        try {
-          const entries = await readOnce(options, Math.max(0, Math.min(left, blockChunkMs)));
-          if (entries.length > 0 || what === "own" || performance.now() >= until) return entries;
-        } catch (error) {
-          if (!isMissingGroup(error) || healed === 2) throw unavailable("read", error);
-          healed += 1;
-          await makeGroups(from);
-        }
+        const left = what === "new" ? Math.max(0, Math.ceil(until - performance.now())) : 0;
+        const chunk = Math.min(left, blockChunkMs);
+        const entries = await readHealing(
+          () => readOnce(options, chunk),
+          () => makeGroups(from),
+        ).catch((error: unknown) => {
+          throw unavailable("read", error);
+        });
+        // Whoever waited for all that was left has waited enough, even if the server's clock is a little ahead.
+        if (entries.length > 0 || chunk === left) return entries;
       }
       return [];
     },
@@ -133,26 +142,16 @@ export function redisBus({ url, limitMs = commandLimitMs }: RedisBusOptions): Bu
     async length({ factory, channel }) {
       return Number((await sendAll("count entries", [["XLEN", streamOf(factory, channel)]]))[0]);
     },
+    async admit(factory, login) {
+      // A refusal means that the server knows no such users, or lets this login make none: either way there is none.
+      const [reply] = await send("make a factory's user", [userCommand(factory, login)]);
+      return reply instanceof Error ? null : userOf(factory);
+    },
+    async expel(factory) {
+      await send("delete a factory's user", [expelCommand(factory)]);
+    },
     async close() {
       connections.close();
     },
   };
-}
-
-type StreamReply = [stream: string, entries: [id: string, fields: string[] | null][]];
-
-/** "" for an entry without the field: unreadable to whoever gets it, unlike one that is gone. */
-function fieldE(fields: string[] | null): string | null {
-  if (!fields) return null;
-  const names = fields.filter((_, i) => i % 2 === 0);
-  return fields[names.indexOf("e") * 2 + 1] ?? "";
-}
-
-function createGroup({ factory, channel }: { factory: string; channel: Channel }): string[] {
-  return ["XGROUP", "CREATE", streamOf(factory, channel), groupOf[channel], "0", "MKSTREAM"];
-}
-
-/** NOGROUP: the stream or its group is gone. UNBLOCKED: it went while a read was waiting on it. */
-function isMissingGroup(error: unknown): boolean {
-  return error instanceof Error && /^(NOGROUP|UNBLOCKED)\b/.test(error.message);
 }

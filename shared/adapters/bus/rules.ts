@@ -25,12 +25,24 @@ export function readPlan({ from }: ReadOptions) {
   return { streams, group: [...groups][0] ?? "f" };
 }
 
-/** Errors of our own pass; anything else means that nobody knows what the transport did. */
+/** The server does not accept who we are (WRONGPASS, NOAUTH), or that we may do this (NOPERM). Nothing was done. */
+const denial = /^(WRONGPASS|NOAUTH|NOPERM)\b/;
+
+/** Errors of our own pass; a denial is told as one; anything else means that nobody knows what the transport did. */
 export function unavailable(doing: string, cause: unknown): UacError {
   if (cause instanceof UacError) return cause;
+  if (cause instanceof Error && denial.test(cause.message)) return denied(doing, cause);
   return new UacError(
     "bus_unavailable",
     `Could not ${doing} on the bus, or can't tell whether it happened. Check BUS_URL and that its server is up; it is tried again.`,
+    { cause },
+  );
+}
+
+export function denied(doing: string, cause: unknown): UacError {
+  return new UacError(
+    "bus_denied",
+    `The bus refused to ${doing}: it does not know this login, or that login may not. A factory's login is renewed by headquarters within a minute; otherwise check the credentials in BUS_URL and BUS_TOKEN.`,
     { cause },
   );
 }
@@ -66,4 +78,18 @@ export function pause(ms: number, ...signals: (AbortSignal | undefined)[]): Prom
       else signal?.addEventListener("abort", done);
     }
   });
+}
+
+/** `promise`, or `otherwise` as soon as `signal` aborts. What it was waiting for goes on unseen. */
+export async function orAborted<T>(promise: Promise<T>, otherwise: T, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  const { promise: aborted, resolve } = Promise.withResolvers<T>();
+  const onAbort = () => resolve(otherwise);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

@@ -1,0 +1,186 @@
+/** Upstash's REST protocol with its real client: how it fails, and what it costs. What every transport does is in the contract. */
+import { randomBytes } from "node:crypto";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { nextLookMs, upstashBus } from "#adapters/bus/upstash.ts";
+import { streamOf } from "#core/fleet.ts";
+import type { Bus } from "#ports/bus.ts";
+import { type Fault, faults } from "../../dev/upstash/faults.ts";
+import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
+import { dataOf, newFactory, orders, read, results } from "../contracts/bus.contract.ts";
+import { type RedisServer, redisCommand, startRedis } from "../support/redis.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
+
+const token = randomBytes(24).toString("base64url");
+let server: RedisServer;
+let gateway: UpstashGateway;
+let bus: Bus;
+let factory: string;
+let requests: number;
+
+beforeAll(async () => {
+  server = await startRedis();
+  gateway = await startUpstashGateway({ redisUrl: server.url, token });
+});
+beforeEach(async () => {
+  requests = 0;
+  bus = upstashBus({ url: gateway.url, token, limitMs: 500, onRequest: () => (requests += 1) });
+  factory = newFactory();
+  await bus.open(factory);
+});
+afterEach(async () => {
+  gateway.play(null);
+  await bus.close();
+});
+afterAll(async () => {
+  await gateway.close();
+  await server.stop();
+});
+
+const both = () => [orders(factory), { factory, channel: "ctl" as const }];
+const said = (work: Promise<unknown>) => work.then(() => "nothing went wrong").catch((error: Error) => error);
+
+describe("fault 16: what Upstash refuses, or nobody answers", () => {
+  const cases: [name: keyof typeof faults, code: string, advice: RegExp][] = [
+    ["unauthorized", "bus_denied", /BUS_TOKEN/],
+    ["quota", "bus_unavailable", /Raise the plan/],
+    ["dailyQuota", "bus_unavailable", /Raise the plan/],
+    ["pendingLimit", "bus_unavailable", /acknowledged first/],
+    ["html", "bus_unavailable", /proxy's page/],
+    ["hang", "bus_unavailable", /no answer came in time/],
+  ];
+
+  test.each(cases)("%s is %s, told with what to do, sent once; nothing is lost", async (name, code, advice) => {
+    await bus.publish(orders(factory), "before");
+    const calls: Record<string, () => Promise<unknown>> = {
+      publish: () => bus.publish(orders(factory), "an entry that no error repeats"),
+      read: () => read(bus, both()),
+      finish: () => bus.finish(factory, "an entry that no error repeats", "1-1"),
+      ack: () => bus.ack(orders(factory), ["1-1"]),
+      remove: () => bus.remove(orders(factory), ["1-1"]),
+      length: () => bus.length(orders(factory)),
+      open: () => bus.open(factory),
+    };
+    for (const [call, work] of Object.entries(calls)) {
+      gateway.play(faults[name]);
+      const before = requests;
+      const error = await said(work());
+      expect(error, call).toMatchObject({ code, message: expect.stringMatching(advice) });
+      expect(String((error as Error).cause)).not.toContain("no error repeats");
+      expect((error as Error).message).not.toContain(token);
+      expect(requests - before, call).toBe(1);
+    }
+    // The fault is over: what was there is there, and what was refused never came.
+    expect(await bus.length(results(factory))).toBe(0);
+    expect(dataOf(await read(bus, both()))).toEqual(["before"]);
+  });
+
+  test("fault 4: an answer that got lost is unknown, and nothing is sent again", async () => {
+    gateway.play(faults.lost);
+    expect(await said(bus.publish(results(factory), "once"))).toMatchObject({ code: "bus_unavailable" });
+    expect(await bus.length(results(factory))).toBe(1);
+
+    const order = await bus.publish(orders(factory), "order");
+    await read(bus, both());
+    gateway.play(faults.lost);
+    expect(await said(bus.finish(factory, "result", order))).toMatchObject({ code: "bus_unavailable" });
+    expect(await read(bus, both(), { what: "own" })).toEqual([]);
+    expect(dataOf(await read(bus, [results(factory)]))).toEqual(["once", "result"]);
+  });
+
+  test("a waiting read meets one at its next look", async () => {
+    const waiting = said(read(bus, both(), { blockMs: 30_000 }));
+    gateway.play(faults.quota, Number.POSITIVE_INFINITY);
+    expect(await waiting).toMatchObject({ code: "bus_unavailable", message: expect.stringMatching(/Raise the plan/) });
+  });
+
+  test("a wrong token is denied and not repeated", async () => {
+    const stranger = upstashBus({ url: gateway.url, token: "hunter22hunter22" });
+    const error = await said(stranger.length(orders(factory)));
+    expect(error).toMatchObject({ code: "bus_denied", message: expect.not.stringContaining("hunter22") });
+    await stranger.close();
+  });
+
+  test("a gateway that is away, or whose Redis is, is bus_unavailable", async () => {
+    const away = upstashBus({ url: "http://127.0.0.1:1", token });
+    expect(await said(away.length(orders(factory)))).toMatchObject({ code: "bus_unavailable", cause: expect.any(Error) });
+    await away.close();
+    const lonely = await startUpstashGateway({ redisUrl: "redis://127.0.0.1:1", token });
+    const alone = upstashBus({ url: lonely.url, token });
+    expect(await said(alone.length(orders(factory)))).toMatchObject({ code: "bus_unavailable" });
+    await alone.close();
+    await lonely.close();
+  });
+
+  test("fault 3: a link that goes silent is noticed within the limit, and what was given to it is own", async () => {
+    const proxy = await startTcpProxy({ to: Number(new URL(gateway.url).port) });
+    const far = upstashBus({ url: `http://127.0.0.1:${proxy.port}`, token, limitMs: 300 });
+    expect(await read(far, both())).toEqual([]);
+    await bus.publish(orders(factory), "order");
+    proxy.mute();
+    expect(await said(read(far, both()))).toMatchObject({ code: "bus_unavailable" });
+    proxy.resume();
+    proxy.cut();
+    expect(dataOf(await read(far, both(), { what: "own" }))).toEqual(["order"]);
+    await far.close();
+    await proxy.close();
+  });
+});
+
+describe("a server that lost something", () => {
+  test("fault 6: after a wipe the next order finds its stream and group again", async () => {
+    await redisCommand(server.url, "FLUSHALL");
+    await bus.publish(orders(factory), "first after the wipe");
+    expect(await redisCommand(server.url, "XINFO", "GROUPS", streamOf(factory, "ctl"))).toHaveLength(1);
+    expect(dataOf(await read(bus, both()))).toEqual(["first after the wipe"]);
+  });
+
+  test("fault 15: a pending entry that was trimmed away is told as gone, and can be acknowledged", async () => {
+    const id = await bus.publish(orders(factory), "order");
+    await read(bus, both());
+    await redisCommand(server.url, "XTRIM", streamOf(factory, "in"), "MAXLEN", "0");
+    expect(await read(bus, both(), { what: "own" })).toEqual([{ factory, channel: "in", id, data: null }]);
+    await bus.ack(orders(factory), [id]);
+    expect(await read(bus, both(), { what: "own" })).toEqual([]);
+  });
+});
+
+describe("what it costs", () => {
+  async function cost(work: () => Promise<unknown>) {
+    const [before, { commands }] = [requests, { ...gateway.served }];
+    await work();
+    return { requests: requests - before, commands: gateway.served.commands - commands };
+  }
+
+  test("each call is as many requests and billed commands as docs/bus.md says, and each request is counted", async () => {
+    const opened = { ...gateway.served };
+    expect(await cost(() => bus.open(factory))).toEqual({ requests: 1, commands: 4 });
+    expect(await cost(() => bus.publish(orders(factory), "order", 1000))).toEqual({ requests: 1, commands: 1 });
+    const [entry] = await read(bus, both());
+    expect(await cost(() => bus.finish(factory, "result", entry?.id ?? ""))).toEqual({ requests: 1, commands: 2 });
+    expect(await cost(() => read(bus, [results(factory), { factory, channel: "ev" }]))).toEqual({ requests: 1, commands: 1 });
+    expect(await cost(() => bus.remove(results(factory), ["1-1"]))).toEqual({ requests: 1, commands: 2 });
+    expect(await cost(() => bus.ack(orders(factory), ["1-1"]))).toEqual({ requests: 1, commands: 1 });
+    expect(await cost(() => bus.length(orders(factory)))).toEqual({ requests: 1, commands: 1 });
+    expect(await cost(() => bus.admit(factory, { passwordHash: "", on: true }))).toEqual({ requests: 0, commands: 0 });
+    await redisCommand(server.url, "DEL", streamOf(factory, "in"), streamOf(factory, "ctl"));
+    expect(await cost(() => bus.publish(orders(factory), "order", 1000))).toEqual({ requests: 2, commands: 4 });
+    await redisCommand(server.url, "DEL", streamOf(factory, "in"), streamOf(factory, "ctl"));
+    expect(await cost(() => read(bus, both()))).toEqual({ requests: 3, commands: 4 });
+    expect(gateway.served.requests - opened.requests).toBe(requests - 1);
+  });
+
+  test("a wait looks less and less often, and never seldom enough to hold work up for long", () => {
+    expect([0, 1000, 10_000, 60_000, 3_600_000].map(nextLookMs)).toEqual([200, 200, 1000, 6000, 10_000]);
+  });
+});
+
+test("a fault is played as often as it was asked for, and ends when it is called off", async () => {
+  const fault: Fault = faults.html;
+  gateway.play(fault, 2);
+  for (let i = 0; i < 2; i += 1) expect(await said(bus.length(orders(factory)))).toMatchObject({ code: "bus_unavailable" });
+  expect(await bus.length(orders(factory))).toBe(0);
+  gateway.play(fault, Number.POSITIVE_INFINITY);
+  expect(await said(bus.length(orders(factory)))).toMatchObject({ code: "bus_unavailable" });
+  gateway.play(null);
+  expect(await bus.length(orders(factory))).toBe(0);
+});
