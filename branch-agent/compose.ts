@@ -59,7 +59,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const profile = profileOf(env, enrolment);
   const { redactor, log } = openVoice(env, profile.logLevel);
   const key = await loadOrMakeKey(home);
-  redactor.learn({ BUS_TOKEN: enrolment.busToken, FACTORY_KEY: key.privateJwk });
+  redactor.learn({ BUS_URL: enrolment.busUrl, BUS_TOKEN: enrolment.busToken, FACTORY_KEY: key.privateJwk });
 
   await mkdir(join(home, "worktrees"), { recursive: true, mode: 0o700 });
   await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile));

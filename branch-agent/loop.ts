@@ -1,6 +1,7 @@
 /** A factory at work: reads its orders, starts them while slots are free, reports, and drains when it is told to. */
 
-import { publicMessage } from "#core/errors.ts";
+import type { BusState } from "#core/envelope.ts";
+import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Channel, FactoryStatus } from "#core/fleet.ts";
 import { acceptOrder, openEntry } from "#factory/accept.ts";
 import type { Branch } from "#factory/branch.ts";
@@ -11,8 +12,8 @@ import { progressTeller } from "./progress.ts";
 import { pulse } from "./pulse.ts";
 import { taskSlots } from "./slots.ts";
 
-/** One blocking read. Below every socket timeout on the way. */
-const blockMs = 25_000;
+/** One blocking read: as long as the bus waits in one go, since a hosted one bills each. */
+const blockMs = 55_000;
 const flushEveryMs = 15_000;
 const maxBackoffMs = 30_000;
 /** What was told to end has so long to, and the last reports so long to leave. The journal keeps what does not. */
@@ -40,7 +41,8 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     flush();
     wake.abort();
   });
-  const heart = pulse(deps, factsOf(deps), slots);
+  let bus: BusState = "ok";
+  const heart = pulse(deps, { facts: factsOf(deps), slots, bus: () => bus });
 
   /** One flush at a time; a second call waits its turn. */
   function flush() {
@@ -93,12 +95,15 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
           blockMs: own ? 0 : blockMs,
           signal,
         });
-        own = false;
+        // A wait that was called off may have been given something that nobody saw.
+        own = signal.aborted;
+        bus = "ok";
         backoff = 1000;
         for (const entry of entries) await handle(entry);
       } catch (error) {
         // What was delivered and lost with the connection is still ours: it is read again first.
         own = true;
+        bus = hasCode(error, "bus_denied") ? "denied" : "down";
         log.warn("no orders can be taken in", { reason: publicMessage(error) });
         await clock.sleep(backoff, intake);
         backoff = Math.min(backoff * 2, maxBackoffMs);

@@ -1,6 +1,6 @@
 /** The heartbeat: tells HQ that the factory lives, and brings back what to stop and fresh Ops Tokens. */
 
-import type { FactoryFacts } from "#core/envelope.ts";
+import type { BusState, FactoryFacts } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { heartbeatEveryMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
@@ -19,7 +19,14 @@ export interface Pulse {
   drain(): void;
 }
 
-export function pulse(deps: Branch, facts: FactoryFacts, slots: Slots): Pulse {
+interface Told {
+  facts: FactoryFacts;
+  slots: Slots;
+  /** How the last reading of orders went. */
+  bus(): BusState;
+}
+
+export function pulse(deps: Branch, { facts, slots, bus }: Told): Pulse {
   const { clock, log } = deps;
   let rttMs: number | null = null;
   let draining = false;
@@ -29,7 +36,7 @@ export function pulse(deps: Branch, facts: FactoryFacts, slots: Slots): Pulse {
     const { jws } = await seal(
       deps,
       "heartbeat",
-      { facts, rttMs, draining, running, accepted: [], reports: null, obeyed: [], bus: "ok" },
+      { facts, rttMs, draining, running, accepted: [], reports: null, obeyed: [], bus: bus() },
       { aud: "hq", corr: null },
     );
     const sentAt = clock.now();

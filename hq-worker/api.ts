@@ -4,6 +4,7 @@ import * as z from "zod";
 import { type Body, type Kind, maxEntryBytes } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { enrolRequestSchema } from "#core/hq-api.ts";
+import { readmit } from "#factory/admit.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
@@ -35,9 +36,16 @@ export function factoryApi() {
 
   api.post("/heartbeat", async (c) => {
     const { factory, body } = await openRequest(c.env.hq, c.req.raw, "heartbeat");
-    const reply = await acceptHeartbeat(c.env.hq, factory, body);
-    // A factory that is there may be what a waiting task waits for.
-    c.env.later(dispatchAll(c.env.hq));
+    const { hq, later } = c.env;
+    const reply = await acceptHeartbeat(hq, factory, body);
+    later(
+      each(hq, {
+        // Its user or its streams may be gone with the server's memory. Afterwards: a bus that is away must not cost it its leases.
+        ...(body.bus !== "ok" && { "let a factory on the bus again": () => readmit(hq, factory) }),
+        // A factory that is there may be what a waiting task waits for.
+        "hand out tasks": () => dispatchAll(hq),
+      }),
+    );
     return c.json(reply);
   });
 

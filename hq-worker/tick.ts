@@ -1,4 +1,5 @@
 /** The minute tick: what no request woke up for. */
+import { expelRetired } from "#factory/admit.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { drain } from "#factory/settle.ts";
@@ -16,6 +17,7 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
       await drain(hq);
       await recoverLost(hq);
     },
+    "delete users of retired factories": () => expelRetired(hq),
     "announce what was forgotten": () => announceForgotten(hq),
     ...tellJobs(context),
     "wake stuck chats": async () => {

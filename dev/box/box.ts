@@ -118,6 +118,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       DATABASE_AUTH_TOKEN: keys.databaseToken,
       BUS_URL: carried.url,
       ...(carried.token && { BUS_TOKEN: carried.token }),
+      ...branchRoad(carried, env),
       HQ_SIGNING_KEY: keys.signingKey,
       TELEGRAM_BOT_TOKEN: env.TELEGRAM_BOT_TOKEN ?? keys.botToken,
       TELEGRAM_WEBHOOK_SECRET: env.TELEGRAM_WEBHOOK_SECRET ?? keys.webhookSecret,
@@ -163,8 +164,8 @@ export async function startBox(options: BoxOptions): Promise<Box> {
         "SANDBOX",
       ]),
       HQ_URL: hqUrl,
-      BUS_URL: carried.url,
-      ...(carried.token && { BUS_TOKEN: carried.token }),
+      // The embedded bus may have another port at each start; any other is found, and logged in to, as headquarters said at enrolment.
+      ...(carried.embedded && { BUS_URL: carried.url, ...(carried.token && { BUS_TOKEN: carried.token }) }),
       WORKSPACES: env.WORKSPACES ?? `demo-shop=${shop}`,
       DRAIN_SECONDS: env.DRAIN_SECONDS ?? "3",
     };
@@ -181,7 +182,8 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       keys,
       owner,
       async startBranch() {
-        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus: carried.bus, telegram });
+        const busUrl = carried.embedded ? null : (hqEnv.BRANCH_BUS_URL ?? carried.url);
+        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus: carried.bus, busUrl, telegram });
         closers.push(branch.stop);
         box.branch = branch;
         return branch;
@@ -218,11 +220,19 @@ async function clear(dir: string) {
   await rm(dir, { recursive: true, force: true });
 }
 
+interface Carried {
+  bus: Bus;
+  url: string;
+  token: string | null;
+  embedded: boolean;
+  close(): Promise<void>;
+}
+
 /** The embedded bus, or the one that BUS_URL names. */
-async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port: number) {
+async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port: number): Promise<Carried> {
   if (env.BUS_URL) {
     const bus = busFor({ url: env.BUS_URL, token: env.BUS_TOKEN ?? null, libsql: createClient, files: true });
-    return { bus, url: env.BUS_URL, token: env.BUS_TOKEN ?? null, close: bus.close };
+    return { bus, url: env.BUS_URL, token: env.BUS_TOKEN ?? null, embedded: false, close: bus.close };
   }
   const server = await startHrana({ file: join(dir, "bus.db"), token: keys.busToken, port });
   const bus = libsqlBus(createClient({ url: server.url, authToken: keys.busToken }));
@@ -230,7 +240,12 @@ async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port:
     await bus.close();
     await server.close();
   };
-  return { bus, url: server.url, token: keys.busToken, close };
+  return { bus, url: server.url, token: keys.busToken, embedded: true, close };
+}
+
+/** How branches reach the bus, where that is said apart. The embedded one has one token, which is theirs to have: it is all one machine. */
+function branchRoad({ token, embedded }: Carried, env: BoxOptions["env"]): Record<string, string> {
+  return embedded && token ? { BRANCH_BUS_TOKEN: token } : pick(env, ["BRANCH_BUS_URL", "BRANCH_BUS_TOKEN"]);
 }
 
 /** Waits for the first heartbeat. */

@@ -1,6 +1,5 @@
 /** One enrolled branch in the box: `npx tsx branch-agent` in a process of its own, with the demo repository. */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,9 +8,11 @@ import { randomIds } from "#adapters/ids/random.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseVerifier } from "#adapters/signer/jose.ts";
 import { UacError } from "#core/errors.ts";
+import { readmit } from "#factory/admit.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Store } from "#ports/store.ts";
 import { loadOrMakeKey } from "../../branch-agent/keys.ts";
+import { readEnrolment } from "../../branch-agent/state.ts";
 import type { ChatMessage, TelegramStandIn } from "../telegram/start.ts";
 import { type Child, startChild } from "./child.ts";
 
@@ -27,6 +28,8 @@ export interface BranchOptions {
   env: Readonly<Record<string, string>>;
   store: Store;
   bus: Bus;
+  /** The bus as headquarters tells it at enrolment; null where `env` does. A branch that joined by another joins again. */
+  busUrl?: string | null;
   /** The chat in which the owner approves; null where Telegram is the real one, and nobody can tap for the owner. */
   telegram?: TelegramStandIn | null;
 }
@@ -46,7 +49,9 @@ export async function startBranch(options: BranchOptions): Promise<Child> {
     FACTORY_NAME: name,
   };
   const known = await store.factories.get(id);
-  if (!existsSync(join(home, "enrolment.json")) || !known || known.status === "retired") await joinHq(full, { ...options, home });
+  const joined = await readEnrolment(home);
+  const moved = joined && options.busUrl && hostOf(joined.busUrl) !== hostOf(options.busUrl);
+  if (!joined || moved || !known || known.status === "retired") await joinHq(full, { ...options, home });
   return startChild({ name: id, args: [...agent, "start"], env: full, logFile: join(dir, "logs", `${id}.log`) });
 }
 
@@ -71,8 +76,12 @@ async function joinHq(env: Record<string, string | undefined>, of: BranchOptions
   const mine = fingerprint(await joseVerifier().thumbprint(publicKey));
   if (!joined || fingerprint(joined.kid) !== mine) throw new UacError("forbidden", `${id} shows another fingerprint than headquarters has`);
   if (telegram) return approveInChat(telegram, of, mine);
-  await bus.open(id);
   await store.factories.setStatus(id, "active", Date.now(), joined.kid);
+  await readmit({ bus }, { ...joined, status: "active" });
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
 }
 
 /** Taps as the owner would: on the request that shows this machine's fingerprint. */

@@ -102,6 +102,7 @@ export type FactoryFacts = z.infer<typeof factoryFactsSchema>;
 
 /** How the factory gets on with the bus. `denied`: it is there, and refuses this factory's credential or rights. */
 const busStates = ["ok", "denied", "down"] as const;
+export type BusState = (typeof busStates)[number];
 
 /** Most controls that one heartbeat, and one answer to it, carries; also most reports that HQ asks for again at once. */
 export const controlsPerBeat = 64;

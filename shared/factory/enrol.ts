@@ -5,6 +5,8 @@ import type { EnrolReply, EnrolRequest } from "#core/hq-api.ts";
 import { byline } from "#core/persona.ts";
 import { bold, code, italic, rich } from "#core/rich-text.ts";
 import type { Role } from "#core/role.ts";
+import type { Factory } from "#ports/store.ts";
+import { busAccess, expel, readmit } from "./admit.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 /** How long a join code lives. */
@@ -29,9 +31,9 @@ export async function makeJoinCode(deps: Headquarters, digest: Digest, factory: 
   return secret;
 }
 
-/** Throws `conflict` (used), `gone` (expired or burned), `forbidden` (asks for another id, name or role) or `unauthenticated`. */
+/** Throws `conflict` (used), `gone` (expired or burned), `forbidden` (asks for another id, name or role), `unauthenticated`, or as the bus does. */
 export async function enrolFactory(deps: Headquarters, digest: Digest, request: EnrolRequest): Promise<EnrolReply> {
-  const { store, verifier, clock, settings } = deps;
+  const { store, verifier, clock } = deps;
   const hash = await digest.hash(request.code);
   if (!(await verifier.proves(request.proof, hash, request.key))) {
     throw new UacError("unauthenticated", "The proof does not fit the key; make a new key and try again");
@@ -52,15 +54,15 @@ export async function enrolFactory(deps: Headquarters, digest: Digest, request: 
   }
 
   const kid = await verifier.thumbprint(request.key);
-  await store.factories.enrol({ id: request.factory, name: request.name, role: request.role, kid, key: request.key }, clock.now());
+  const { busHash, ...access } = await busAccess(deps, digest.hash, request.factory);
+  await store.factories.enrol({ id: request.factory, name: request.name, role: request.role, kid, key: request.key, busHash }, clock.now());
   const fingerprint = digest.fingerprint(kid);
   await askOwner(deps, request, kid, fingerprint);
   return {
     factory: request.factory,
     hqKey: deps.signer.publicKey,
     hqKid: deps.signer.kid,
-    busUrl: settings.branchBusUrl,
-    busToken: settings.branchBusToken ?? "",
+    ...access,
     fingerprint,
     status: "pending",
   };
@@ -124,6 +126,7 @@ export async function answerJoin(deps: Headquarters, answer: JoinAnswer): Promis
   const status = answer.yes ? "active" : "retired";
   if (open && (await store.factories.setStatus(factory.id, status, clock.now(), factory.kid))) {
     const how = answer.yes ? "Approved" : "Refused";
+    await (answer.yes ? letIn(deps, factory) : expel(deps, factory));
     await closeRequest(deps, settings.owners, answer, `${how} by ${answer.name}: ${factory.name} (${factory.id})`);
     return answer.yes ? `${factory.name} has joined.` : `${factory.name} was refused.`;
   }
@@ -134,12 +137,24 @@ export async function answerJoin(deps: Headquarters, answer: JoinAnswer): Promis
   return text;
 }
 
-/** Puts a factory out of the corporation: HQ hears it no more, and its tasks go elsewhere when their leases end. Resolves to what to say. */
-export async function retireFactory({ store, clock }: Headquarters, id: string): Promise<string> {
+/** Where the bus fails now, the factory's first heartbeats say that it is denied, and it is let in then. */
+async function letIn(deps: Headquarters, factory: Factory) {
+  await readmit(deps, { ...factory, status: "active" }).catch((error: unknown) => {
+    deps.log.warn("a factory could not be let on the bus yet", { factory: factory.id, error });
+  });
+}
+
+/**
+ * Puts a factory out of the corporation: HQ hears it no more, its user on the bus is deleted, and its tasks go elsewhere when their
+ * leases end. Resolves to what to say.
+ */
+export async function retireFactory(deps: Headquarters, id: string): Promise<string> {
+  const { store, clock } = deps;
   const factory = await store.factories.get(id);
   if (!factory) return `There is no factory ${id}. /fleet lists them.`;
   if (factory.status === "retired") return `${factory.name} was retired already.`;
   await store.factories.setStatus(id, "retired", clock.now());
+  await expel(deps, factory);
   return `${factory.name} is retired: nothing that it says counts any more. To have it back, make a new code: /enrol ${id}`;
 }
 

@@ -46,7 +46,8 @@ export interface HqSettings {
   databaseToken: string | null;
   busUrl: string;
   busToken: string | null;
-  branchBusUrl: string;
+  /** As branches reach the bus, where that is said apart; null: at `busUrl`. */
+  branchBusUrl: string | null;
   branchBusToken: string | null;
   telegramToken: string;
   telegramSecret: string;
@@ -250,7 +251,6 @@ export function parseProfile(env: Env, options: ProfileOptions): Profile {
 export function parseHqProfile(env: Env, options: ProfileOptions): { profile: Profile; hq: HqSettings } {
   const from = reader(env);
   const profile = readProfile(from, env, { ...options, role: "headquarters" });
-  const busUrl = from.need("BUS_URL", anyText, "");
   const secret = z.string().regex(/^[A-Za-z0-9_-]{32,256}$/, "must be 32 to 256 of A-Z a-z 0-9 _ -");
   const ids = z.string().transform((value, issues) => {
     const numbers = value.split(",").map((part) => (/^\s*\d{1,16}\s*$/.test(part) ? Number(part) : Number.NaN));
@@ -261,10 +261,10 @@ export function parseHqProfile(env: Env, options: ProfileOptions): { profile: Pr
   const hq: HqSettings = {
     databaseUrl: from.need("DATABASE_URL", url("libsql:", "https:", "http:", "file:"), ""),
     databaseToken: from.read("DATABASE_AUTH_TOKEN", anyText),
-    busUrl,
+    busUrl: from.need("BUS_URL", anyText, ""),
     busToken: profile.busToken,
-    branchBusUrl: from.read("BRANCH_BUS_URL", anyText) ?? busUrl,
-    branchBusToken: from.read("BRANCH_BUS_TOKEN", anyText) ?? profile.busToken,
+    branchBusUrl: from.read("BRANCH_BUS_URL", anyText),
+    branchBusToken: from.read("BRANCH_BUS_TOKEN", anyText),
     telegramToken: from.need("TELEGRAM_BOT_TOKEN", z.string().regex(/^\d+:[\w-]{30,}$/), ""),
     telegramSecret: from.need("TELEGRAM_WEBHOOK_SECRET", secret, ""),
     telegramApiRoot: from.read("TELEGRAM_API_ROOT", url("https:", "http:")) ?? "https://api.telegram.org",

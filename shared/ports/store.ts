@@ -226,6 +226,8 @@ export interface Factory {
   kid: string;
   key: PublicKey;
   gen: number;
+  /** Hash of the password of its own user on the bus; null where it has none. */
+  busHash: string | null;
   facts: FactoryFacts | null;
   role: Role;
   name: string;
@@ -252,7 +254,12 @@ export interface Factories {
   byKid(kid: string): Promise<Factory | null>;
   heartbeat(id: string, facts: FactoryFacts, rttMs: number | null, draining: boolean, now: number): Promise<void>;
   /** Enrolled, not yet approved. An id that exists gets the new key and must be approved again: never a second row. */
-  enrol(factory: { id: string; name: string; role: Role; kid: string; key: PublicKey }, now: number): Promise<void>;
+  enrol(
+    factory: { id: string; name: string; role: Role; kid: string; key: PublicKey; busHash?: string | null },
+    now: number,
+  ): Promise<void>;
+  /** Notes that a retired factory's user on the bus is gone. Nothing for a factory that is not retired. */
+  forgetBusUser(id: string): Promise<void>;
   /**
    * False if there is no such factory, or it is retired. With `kid` only while that is its key: an approval is for the key
    * whose fingerprint was shown.

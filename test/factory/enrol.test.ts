@@ -42,7 +42,7 @@ const edits = () =>
 describe("a request to join", () => {
   it("waits for the owners, who see the fingerprint of the new key", async () => {
     const reply = await enrol(await code());
-    expect(reply).toMatchObject({ factory: "desk-1", status: "pending", hqKid: b.hq.signer.kid, busUrl: b.hq.settings.branchBusUrl });
+    expect(reply).toMatchObject({ factory: "desk-1", status: "pending", hqKid: b.hq.signer.kid, busUrl: b.hq.settings.busUrl });
     expect(await status()).toBe("pending");
     const letters = await b.rows("select chat, body_json ->> '$.content.text' as text from letters order by chat");
     expect(letters.map((letter) => letter.chat)).toEqual([owner, second]);

@@ -250,8 +250,8 @@ describe("what belongs to headquarters", () => {
       owners: [12, 34],
       publicUrl: "https://hq.example",
       busToken: "t",
-      branchBusUrl: hqEnv.BUS_URL,
-      branchBusToken: "t",
+      branchBusUrl: null,
+      branchBusToken: null,
       telegramApiRoot: "https://api.telegram.org",
     });
     expect(hq({ BRANCH_BUS_URL: "redis://outside", BRANCH_BUS_TOKEN: "b" }).hq).toMatchObject({

@@ -58,8 +58,9 @@ export function factoriesOf(database: Database): Factories {
       );
     },
 
-    async enrol({ id, name, role, kid, key }, now) {
-      const fresh = { name, role, kid, keyJson: JSON.stringify(key), status: "pending" as const, statusAt: now, enrolledAt: now };
+    async enrol({ id, name, role, kid, key, busHash = null }, now) {
+      const keyJson = JSON.stringify(key);
+      const fresh = { name, role, kid, keyJson, busHash, status: "pending" as const, statusAt: now, enrolledAt: now };
       const forgotten = { factsJson: null, rttMs: null, lastHeartbeatAt: null, connectedSince: null, statusReason: "" };
       const enrolled = write(
         q
@@ -69,6 +70,15 @@ export function factoriesOf(database: Database): Factories {
         showChange(ifChanged),
       );
       await orConflict(enrolled, `The key of ${id} belongs to another factory. Make a new key: every factory has its own.`);
+    },
+
+    async forgetBusUser(id) {
+      await write(
+        q
+          .update(f)
+          .set({ busHash: null })
+          .where(and(eq(f.id, id), eq(f.status, "retired"))),
+      );
     },
 
     async setStatus(id, status, now, kid) {

@@ -18,6 +18,8 @@ export const factories = sqliteTable(
     keyJson: text("key_json").notNull(),
     /** Raised to revoke every Ops Token minted before. */
     gen: integer().notNull().default(0),
+    /** SHA-256 of the password of its own user on the bus, from which that is made again; null where it has none. */
+    busHash: text("bus_hash"),
     factsJson: text("facts_json"),
     rttMs: integer("rtt_ms"),
     enrolledAt: integer("enrolled_at").notNull(),

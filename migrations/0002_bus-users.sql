@@ -1,0 +1,1 @@
+ALTER TABLE `factories` ADD `bus_hash` text;
