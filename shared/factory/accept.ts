@@ -17,7 +17,9 @@ export async function acceptOrder(deps: Branch, entry: BusEntry): Promise<Attemp
   const { journal, bus, clock, log, self } = deps;
   const inbox = { factory: self, channel: "in" as const };
   if (entry.data === null) {
-    await bus.ack(inbox, [entry.id]);
+    // What the journal holds is not lost; anything else was an order that nobody can read any more, and HQ gives it out anew.
+    if ((await journal.open()).some(({ entryId }) => entryId === entry.id)) await bus.ack(inbox, [entry.id]);
+    else await refuse(deps, entry, "it was trimmed away before it could be read");
     return null;
   }
   let envelope: Envelope;

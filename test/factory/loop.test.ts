@@ -209,6 +209,61 @@ describe("orders", () => {
   });
 });
 
+describe("the bus", () => {
+  /** What the heartbeats say of it. */
+  function said() {
+    const states: string[] = [];
+    b.branch.hq.heartbeat = async (jws) => {
+      states.push(JSON.parse(Buffer.from(jws.split(".")[1] ?? "", "base64url").toString("utf8")).body.bus);
+      return quietReply();
+    };
+    return states;
+  }
+  const beat = async (states: string[], state: string) =>
+    until(async () => {
+      await b.advance(30_000);
+      return states.at(-1) === state;
+    });
+
+  it.each(["bus_denied", "bus_unavailable"] as const)("that is %s is told with the heartbeat, until it is there again", async (code) => {
+    await open();
+    const { read } = b.bus;
+    let fails = true;
+    b.branch.bus = { ...b.bus, read: (options) => (fails ? Promise.reject(new UacError(code, "no")) : read(options)) };
+    const states = said();
+    start();
+    await beat(states, code === "bus_denied" ? "denied" : "down");
+    fails = false;
+    await beat(states, "ok");
+    await send();
+    await results(1);
+  });
+
+  it("is asked for what was given to a wait that was called off", async () => {
+    await open();
+    const { read } = b.bus;
+    let calledOff = 0;
+    b.branch.bus = {
+      ...b.bus,
+      async read(options) {
+        const entries = await read(options);
+        if (options.what === "own" || !options.signal?.aborted) return entries;
+        calledOff += 1;
+        // An order comes just then: it is given to this consumer, and the wait resolves to nothing.
+        if (calledOff === 1) {
+          await send({ task: "t2-1-1" });
+          await read({ from: [{ factory: "desk-1", channel: "in" }], consumer: "desk-1", what: "new", count: 1, blockMs: 0 });
+        }
+        return [];
+      },
+    };
+    start();
+    await send();
+    expect((await results(2)).map(({ corr }) => corr)).toEqual(["t1-1-1", "t2-1-1"]);
+    expect(calledOff).toBeGreaterThan(0);
+  });
+});
+
 describe("headquarters' word", () => {
   it("by heartbeat stops a task", async () => {
     await open({ model: "endless" });

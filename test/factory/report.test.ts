@@ -68,9 +68,21 @@ describe("an order", () => {
     expect(await pending()).toBe(0);
   });
 
-  it("that was trimmed away is let go", async () => {
+  it("that was trimmed away is let go, and told to headquarters (fault 15)", async () => {
     const { entry } = await b.order();
     expect(await acceptOrder(b.branch, { ...entry, data: null })).toBeNull();
+    await flushReports(b.branch);
+    expect(await b.said()).toMatchObject([{ kind: "reject", body: { entry: entry.id, reason: expect.stringContaining("trimmed") } }]);
+    expect(await pending()).toBe(0);
+  });
+
+  it("that was trimmed away when the journal had it is let go, and no loss", async () => {
+    const { entry } = await b.order();
+    await acceptOrder(b.branch, entry);
+    expect(await acceptOrder(b.branch, { ...entry, data: null })).toBeNull();
+    await flushReports(b.branch);
+    expect(await b.said()).toEqual([]);
+    expect(await b.journal.open()).toHaveLength(1);
     expect(await pending()).toBe(0);
   });
 

@@ -135,6 +135,24 @@ describe("what factories ask", () => {
     expect((await b.task()).state).toBe("dispatched");
   });
 
+  it.each(["denied", "down"] as const)(
+    "a heartbeat that calls the bus %s has the factory's streams opened again, after the answer",
+    async (bus) => {
+      const desk = await b.join();
+      const beats = async (changed: Partial<Body<"heartbeat">>) =>
+        b.count(async () => {
+          const response = await b.post(paths.heartbeat, await desk.sealed("heartbeat", quietBeat(desk.facts, changed)));
+          expect(response.status).toBe(200);
+          await b.settled();
+        });
+      expect((await beats({})).bus).toBe(0);
+      expect((await beats({ bus })).bus).toBe(1);
+      b.bus.fail("open", "before");
+      await beats({ bus });
+      expect(b.lines.join("\n")).toContain("could not let a factory on the bus again");
+    },
+  );
+
   it("a doorbell has what lies on the bus settled and told, and the desk woken for the rest", async () => {
     const desk = await b.join();
     await delegate(b.hq, wish());
