@@ -1,6 +1,7 @@
 /** The minute tick: what no request woke up for. */
 import { expelRetired } from "#factory/admit.ts";
 import { announceForgotten } from "#factory/announce.ts";
+import { raiseBusAlarm } from "#factory/bus-alarm.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { drain } from "#factory/settle.ts";
 import { each, tellJobs } from "./api.ts";
@@ -14,7 +15,7 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
   await each(hq, {
     // Who can't read the bus can't say that nobody answers there.
     "read the bus and recover": async () => {
-      await drain(hq);
+      await drain(hq).catch((error: unknown) => raiseBusAlarm(hq, error));
       await recoverLost(hq);
     },
     "delete users of retired factories": () => expelRetired(hq),

@@ -90,18 +90,29 @@ export const settings: Readonly<Record<string, Setting>> = {
   BUS_URL: {
     for: "both",
     about:
-      "`redis://`, `rediss://`, `libsql://host` (`?tls=0` without TLS), `http://` of a libSQL server, or, outside of a Worker, `file:`.",
+      "`redis://`, `rediss://`, `https://` (Upstash REST), `libsql://host` (`?tls=0` without TLS), `http://` of a libSQL server, or, outside of a Worker, `file:`. For a gateway on this machine also `upstash+http://`.",
     otherwise: "a branch: as enrolled",
     secret: true,
   },
   BUS_TOKEN: {
     for: "both",
-    about: "Credential for the bus where its address holds none.",
+    about: "Credential for the bus where its address holds none: Upstash's REST token, or libSQL's.",
     otherwise: "a branch: as enrolled",
     secret: true,
   },
-  BRANCH_BUS_URL: { for: "headquarters", about: "The bus as branches reach it, told at enrolment.", otherwise: "BUS_URL", secret: true },
-  BRANCH_BUS_TOKEN: { for: "headquarters", about: "Their credential for it.", otherwise: "BUS_TOKEN", secret: true },
+  BRANCH_BUS_URL: {
+    for: "headquarters",
+    about:
+      "The bus as branches reach it, told at enrolment. Without a login in it each gets a Redis user of its own, if the server lets HQ make one.",
+    otherwise: "BUS_URL",
+    secret: true,
+  },
+  BRANCH_BUS_TOKEN: {
+    for: "headquarters",
+    about: "Branches' credential for it. With one, no users are made.",
+    otherwise: "a user of its own, else BUS_TOKEN",
+    secret: true,
+  },
   DATABASE_URL: {
     for: "headquarters",
     about: "The state of record: `libsql://…`, `http://…` or, under Node, `file:…`.",

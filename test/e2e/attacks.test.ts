@@ -179,6 +179,29 @@ describe("an entry on a factory's stream", () => {
   });
 });
 
+describe("the desk's own login for the bus", () => {
+  test("19: is no more than its part: it can give itself no order, and delete or read nothing of another", async () => {
+    const { busUrl } = JSON.parse(await readFile(join(house.dir, "desk-1", "enrolment.json"), "utf8"));
+    expect(new URL(busUrl).username).toBe("uac-desk-1");
+    expect(String(await redis.sendCommand(["CLIENT", "LIST"])), "the branch uses it").toContain("user=uac-desk-1");
+    const stolen = createRedis({ url: busUrl, disableClientInfo: true });
+    await stolen.connect();
+    for (const command of [
+      ["XADD", inbox, "*", "e", order],
+      ["XREADGROUP", "GROUP", "f", "desk-2", "STREAMS", "uac:f:desk-2:in", ">"],
+      ["XADD", "uac:f:desk-2:out", "*", "e", "as another"],
+      ["DEL", inbox],
+      ["XTRIM", "uac:f:desk-1:out", "MAXLEN", "0"],
+      ["EVAL", "return 1", "0"],
+      ["ACL", "SETUSER", "uac-desk-1", "allcommands"],
+      ["CONFIG", "GET", "*"],
+    ]) {
+      await expect(stolen.sendCommand(command), command.join(" ")).rejects.toThrow(/NOPERM/);
+    }
+    stolen.destroy();
+  });
+});
+
 describe("an entry on the stream of what a factory says", () => {
   const said = (kind: string, body: object) => ({ ...orderFor("hq", { head: { iss: "desk-1", kind } }), body });
   const outbound = "uac:f:desk-1:out";

@@ -179,6 +179,24 @@ describe("publishOrders", () => {
     expect(orders[0]).toEqual(orders[1]);
   });
 
+  it.each(["bus_unavailable", "bus_denied"] as const)("asks a bus that says %s only once, and keeps every order", async (code) => {
+    const desk = await b.join("desk-1", { slots: 4 });
+    b.bus.fail("publish", "before");
+    for (const one of wishes(3)) await delegate(b.hq, one);
+    await b.client.execute("update outbox set sent_at = null, not_before = 0");
+    await desk.orders();
+    let asked = 0;
+    const publish = () => {
+      asked += 1;
+      return Promise.reject(new UacError(code, "the plan is used up"));
+    };
+    await publishOrders({ ...b.hq, bus: { ...b.hq.bus, publish } });
+    expect(asked).toBe(1);
+    await b.clock.advance(10_000);
+    await publishOrders(b.hq);
+    expect(await desk.orders()).toHaveLength(3);
+  });
+
   it("asks a bus that is away only once, and goes on past an order that it refuses", async () => {
     const desk = await b.join("desk-1", { slots: 4 });
     b.bus.fail("publish", "before");

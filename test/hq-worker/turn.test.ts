@@ -276,6 +276,8 @@ describe("the minute tick", () => {
     }
     expect(await b.task()).toMatchObject({ state: "running", epoch: 1 });
     expect(b.lines.join("\n")).toContain("could not read the bus and recover");
+    const alarms = () => b.rows("select kind, text from incidents");
+    expect(await alarms(), "one a day").toEqual([{ kind: "bus_trouble", text: "headquarters can't use the bus: the bus is away" }]);
     await tick(b.context);
     expect((await b.task()).state, "the outage does not count").toBe("running");
   });
@@ -295,7 +297,7 @@ describe("the minute tick", () => {
     await b.join();
     await b.join("desk-2");
     const used = await b.count(() => tick(b.context));
-    expect(used).toEqual({ sql: 9, bus: 2, letters: 0, model: 0 });
+    expect(used).toEqual({ sql: 10, bus: 2, letters: 0, model: 0 });
   });
 
   it("with too much to do stays within the calls of one event, and ends in the next ones", async () => {
