@@ -21,7 +21,8 @@ import {
 
 /**
  * Longest single BLOCK, milliseconds. A waiting connection is not pinged, since hosted Redis bills a ping: a link that went silent is
- * noticed when the reply is missing after this and the command limit. Leases don't depend on it.
+ * noticed when the reply is missing after this and the command limit. The client's TCP keep-alive holds the link open in routers. Leases
+ * don't depend on any of it.
  */
 export const blockChunkMs = 55_000;
 
