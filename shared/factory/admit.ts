@@ -3,6 +3,8 @@
  * else: made off when it asks to join, let in when the owner approves, made again when the server forgot it, deleted when it is retired.
  * HQ keeps a hash of the password, the machine alone the password.
  */
+import { hasCode } from "#core/errors.ts";
+import type { Bus } from "#ports/bus.ts";
 import type { Factory } from "#ports/store.ts";
 import type { Headquarters } from "./headquarters.ts";
 
@@ -23,13 +25,22 @@ export async function busAccess(deps: Headquarters, hash: (secret: string) => Pr
   if (/^rediss?:/i.test(busUrl)) {
     const password = ids.secret(24);
     const busHash = await hash(password);
-    // Whoever is logged in as the machine that had this id before is thrown out.
-    await bus.expel(factory);
-    const user = await bus.admit(factory, { passwordHash: busHash, on: false });
+    const user = await newUser(bus, factory, busHash);
     if (user) return { busUrl: withLogin(busUrl, user, password), busToken: "", busHash };
   }
   await warn(deps, factory);
   return { busUrl, busToken: settings.busToken ?? "", busHash: null };
+}
+
+/** The user's name; null where none can be made. Whoever is logged in as the machine that had this id before is thrown out. */
+async function newUser(bus: Bus, factory: string, passwordHash: string): Promise<string | null> {
+  try {
+    await bus.expel(factory);
+    return await bus.admit(factory, { passwordHash, on: false });
+  } catch (error) {
+    if (hasCode(error, "bus_denied")) return null;
+    throw error;
+  }
 }
 
 /** Makes its user and its streams again. For a factory that was approved; repeatable, and whoever is logged in stays so. */

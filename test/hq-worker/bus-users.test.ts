@@ -11,7 +11,7 @@ import { parseHqProfile } from "#factory/profile.ts";
 import type { Bus } from "#ports/bus.ts";
 import { dataOf, orders, read } from "../contracts/bus.contract.ts";
 import { type HqBench, hqEnv, openHq, owner, shakyBus } from "../factory/headquarters.ts";
-import { type RedisServer, redisCommand, startRedis } from "../support/redis.ts";
+import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../support/redis.ts";
 
 const digest = { hash: hashSecret, fingerprint };
 let server: RedisServer;
@@ -167,9 +167,7 @@ describe("a factory that is retired", () => {
     const branch = branchOf(await join());
     await answer(true);
     const waiting = expect(read(branch, own(), { blockMs: 30_000 })).rejects.toMatchObject({ code: "bus_unavailable" });
-    await expect
-      .poll(async () => String(await redisCommand(server.url, "CLIENT", "LIST")), { timeout: 10_000, interval: 10 })
-      .toContain("cmd=xreadgroup");
+    await untilBlocked(server.url);
     await retireFactory(hq, "desk-1");
     await waiting;
     await expect(read(branch, own())).rejects.toMatchObject(denied);

@@ -78,6 +78,16 @@ export async function redisCommand(url: string, ...args: string[]): Promise<unkn
   }
 }
 
+/** Until somebody waits in a blocking read. */
+export async function untilBlocked(url: string): Promise<void> {
+  const until = Date.now() + startLimitMs;
+  // Flag b: blocked. The last command alone stays shown when the wait is over.
+  while (!/flags=\w*b\w* .*cmd=xreadgroup/.test(String(await redisCommand(url, "CLIENT", "LIST")))) {
+    if (Date.now() > until) throw new Error(`nobody waits in a read within ${startLimitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

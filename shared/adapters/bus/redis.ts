@@ -149,7 +149,9 @@ export function redisBus({ url, limitMs = commandLimitMs, idleMs = idleConnectio
       return reply instanceof Error ? null : userOf(factory);
     },
     async expel(factory) {
-      await send("delete a factory's user", [expelCommand(factory)]);
+      const [reply] = await send("delete a factory's user", [expelCommand(factory)]);
+      // A server that knows no users has none to delete; any other refusal leaves one that somebody may log in as.
+      if (reply instanceof Error && !reply.message.startsWith("ERR unknown")) throw unavailable("delete a factory's user", reply);
     },
     async close() {
       connections.close();

@@ -33,7 +33,7 @@ export function fleetCases(bench: Bench): void {
     const { factories } = bench.store;
     await factories.enrol(desk, 100);
     await factories.enrol(desk, 110);
-    const enrolled = { ...desk, status: "pending", gen: 1, facts: null, enrolledAt: 110, busy: 0 };
+    const enrolled = { ...desk, status: "pending", gen: 1, facts: null, busHash: null, enrolledAt: 110, busy: 0 };
     expect(await factories.list()).toEqual([{ ...enrolled, lastHeartbeatAt: null, rttMs: null, connectedSince: null }]);
     expect(await factories.byKid("kid-a")).toMatchObject({ id: "desk" });
     expect(await factories.byKid("kid-b")).toBeNull();
@@ -58,6 +58,22 @@ export function fleetCases(bench: Bench): void {
     expect(await factories.byKid("kid-a")).toBeNull();
     expect(await factories.setStatus("desk", "active", 250, "kid-a"), "the key that was approved is gone").toBe(false);
     expect((await get()).status).toBe("pending");
+  });
+
+  it("keeps the hash of a factory's login for the bus, until a new one comes with a new key, or its user is gone with it", async () => {
+    const { factories } = bench.store;
+    await factories.enrol({ ...desk, busHash: "first" }, 100);
+    await factories.setStatus("desk", "active", 150);
+    await factories.forgetBusUser("desk");
+    expect((await get()).busHash, "one that is at work keeps it").toBe("first");
+    await factories.enrol({ ...desk, busHash: "second" }, 200);
+    expect((await get()).busHash).toBe("second");
+    await factories.setStatus("desk", "retired", 250);
+    expect((await get()).busHash).toBe("second");
+    await factories.forgetBusUser("desk");
+    expect((await get()).busHash).toBeNull();
+    await factories.enrol(desk, 300);
+    expect((await get()).busHash).toBeNull();
   });
 
   it("refuses a key that another factory has", async () => {
