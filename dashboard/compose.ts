@@ -1,7 +1,6 @@
 /** The dashboard alone under Node: a read-only copy beside headquarters, from the same database. */
-import { serveStatic } from "@hono/node-server/serve-static";
 import { createClient } from "@libsql/client";
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { jsonLog } from "#adapters/log/json.ts";
@@ -19,8 +18,8 @@ export interface Standalone {
   token: string;
 }
 
-/** Throws `bad_config`, naming the variable. `assetsDir` is where scripts/build-assets.mjs wrote. */
-export async function compose(env: Readonly<Record<string, string | undefined>>, assetsDir: string): Promise<Standalone> {
+/** Throws `bad_config`, naming the variable. `files` serves what lies under `/assets/`. */
+export async function compose(env: Readonly<Record<string, string | undefined>>, files: MiddlewareHandler): Promise<Standalone> {
   const url = env.DATABASE_URL;
   if (!url) throw new UacError("bad_config", "DATABASE_URL is not set: the address of headquarters' database, libsql://… or file:…");
   const port = Number(env.PORT ?? "8788");
@@ -36,10 +35,7 @@ export async function compose(env: Readonly<Record<string, string | undefined>>,
   const client = createClient({ url, ...(env.DATABASE_AUTH_TOKEN && { authToken: env.DATABASE_AUTH_TOKEN }) });
   const token = randomIds.secret(24);
   const app = new Hono();
-  app.use(
-    "/assets/*",
-    serveStatic({ root: assetsDir, onFound: (_, c) => c.header("Cache-Control", "public, max-age=31536000, immutable") }),
-  );
+  app.use("/assets/*", files);
   app.route(
     "/",
     dashboardApp({

@@ -23,4 +23,7 @@ export interface HqContext {
   later(work: Promise<unknown>): void;
 }
 
+/** What a composition opens: all but `later`, which whoever serves a request brings. `close` ends its connections. */
+export type Opened = Omit<HqContext, "later"> & { close(): Promise<void> };
+
 export type HqApp = Hono<{ Bindings: HqContext }>;

@@ -1,8 +1,8 @@
 /** A chat's desk: a Durable Object that works one turn at a time, woken by an alarm that outlives a crash. */
 import { DurableObject } from "cloudflare:workers";
-import { deliverLetters } from "#factory/deliver.ts";
-import { type Opened, openHeadquarters, type WorkerEnv } from "./compose.ts";
-import { workChat } from "./turn.ts";
+import { openHeadquarters, type WorkerEnv } from "./compose.ts";
+import type { Opened } from "./context.ts";
+import { workDesk } from "./turn.ts";
 
 const chatKey = "chat";
 
@@ -23,11 +23,8 @@ export class Desk extends DurableObject<WorkerEnv> {
     if (chat === undefined) return;
     const { hq, digest, close } = await this.open();
     try {
-      const again = await workChat(hq, digest, chat);
-      await deliverLetters(hq);
-      const due = await hq.store.letters.nextDue();
-      const next = Math.min(again ?? Number.POSITIVE_INFINITY, due ?? Number.POSITIVE_INFINITY);
-      if (Number.isFinite(next)) await this.ring(chat, next);
+      const next = await workDesk(hq, digest, chat);
+      if (next !== null) await this.ring(chat, next);
     } finally {
       await close();
     }

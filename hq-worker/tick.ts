@@ -11,7 +11,7 @@ import type { HqContext } from "./context.ts";
 const stuckAfterMs = 30_000;
 
 export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<void> {
-  const { hq, desks } = context;
+  const { hq } = context;
   await each(hq, {
     // Who can't read the bus can't say that nobody answers there.
     "read the bus and recover": async () => {
@@ -21,8 +21,11 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
     "delete users of retired factories": () => expelRetired(hq),
     "announce what was forgotten": () => announceForgotten(hq),
     ...tellJobs(context),
-    "wake stuck chats": async () => {
-      for (const chat of await hq.store.updates.stuckChats(hq.clock.now() - stuckAfterMs)) await desks.ring(chat);
-    },
+    "wake stuck chats": () => ringUnfinished(context, hq.clock.now() - stuckAfterMs),
   });
+}
+
+/** Rings every chat that has a message from before then (ms) which is not finished. */
+export async function ringUnfinished({ hq, desks }: Pick<HqContext, "hq" | "desks">, before: number): Promise<void> {
+  for (const chat of await hq.store.updates.stuckChats(before)) await desks.ring(chat);
 }

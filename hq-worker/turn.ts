@@ -15,6 +15,17 @@ const maxAttempts = 5;
 const lettersBefore = 3;
 
 /**
+ * What a chat's desk does when it is woken: a message, and the letters that are due. Resolves to when it wants to be woken
+ * again (ms), or to null. Killed at any line, the next round goes on from what is stored.
+ */
+export async function workDesk(hq: Headquarters, digest: Digest, chat: number): Promise<number | null> {
+  const again = await workChat(hq, digest, chat);
+  await deliverLetters(hq);
+  const due = await hq.store.letters.nextDue();
+  return again === null || due === null ? (again ?? due) : Math.min(again, due);
+}
+
+/**
  * Works on a chat's oldest message: one in an event, since each may make so many calls and no more. Resolves to when to
  * come again (ms), or to null when none is left.
  */

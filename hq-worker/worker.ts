@@ -1,7 +1,8 @@
 /** What a Worker answers to: requests and the minute tick. `open` makes a headquarters for each event. */
 import { publicMessage } from "#core/errors.ts";
 import { hqApp } from "./app.ts";
-import type { Opened, WorkerEnv } from "./compose.ts";
+import type { WorkerEnv } from "./compose.ts";
+import type { Opened } from "./context.ts";
 import { tick } from "./tick.ts";
 
 export function worker(open: (env: WorkerEnv) => Promise<Opened>) {

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Client } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import { migrate } from "drizzle-orm/libsql/migrator";
+import { readMigrationFiles } from "drizzle-orm/migrator";
 
 const migrationsFolder = fileURLToPath(new URL("../migrations", import.meta.url));
 
@@ -13,6 +14,11 @@ export async function migrateDatabase(client: Client): Promise<number> {
   const before = await ran(client);
   await migrate(drizzle(client), { migrationsFolder });
   return (await ran(client)) - before;
+}
+
+/** How many migrations the database has not had yet. Changes nothing. */
+export async function pendingMigrations(client: Client): Promise<number> {
+  return readMigrationFiles({ migrationsFolder }).length - (await ran(client));
 }
 
 async function ran(client: Client): Promise<number> {

@@ -55,6 +55,9 @@ export interface HqSettings {
   owners: readonly number[];
   signingKey: string;
   publicUrl: string;
+  /** Where it listens; a Worker does not. */
+  host: string;
+  port: number;
 }
 
 const booleans: ReadonlyMap<string, boolean> = new Map([
@@ -271,6 +274,8 @@ export function parseHqProfile(env: Env, options: ProfileOptions): { profile: Pr
     owners: from.need("TELEGRAM_OWNER_IDS", ids, []),
     signingKey: from.need("HQ_SIGNING_KEY", z.string().startsWith("{"), ""),
     publicUrl: from.need("PUBLIC_URL", url("https:", "http:"), "").replace(/\/+$/, ""),
+    host: from.read("HOST", z.string().regex(/^[\w.:-]{1,253}$/, "is not a name or an address")) ?? "127.0.0.1",
+    port: from.read("PORT", whole(0, 65_535)) ?? 8787,
   };
   from.end();
   return { profile, hq };

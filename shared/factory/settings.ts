@@ -143,5 +143,11 @@ export const settings: Readonly<Record<string, Setting>> = {
     hqOnly: true,
   },
   PUBLIC_URL: { for: "headquarters", about: "Where people and factories reach HQ: the links that Simone sends.", otherwise: "required" },
+  PORT: { for: "headquarters", about: "Where it listens; under Node only.", otherwise: "8787" },
+  HOST: {
+    for: "headquarters",
+    about: "On which address; under Node only. Another than loopback needs TLS in front.",
+    otherwise: "127.0.0.1",
+  },
   LOG_LEVEL: { for: "both", about: "`debug`, `info`, `warn` or `error`.", otherwise: "info" },
 };

@@ -73,7 +73,7 @@ export const walls: readonly Wall[] = [
     layers: [...inner, "root"],
     packages: ["hono", "zod", "cloudflare:workers"],
     builtins: false,
-    reason: "headquarters is a Worker: no file system, no processes; it picks its technologies in compose.ts alone",
+    reason: "headquarters is a Worker: no file system, no processes; it picks its technologies in its compositions alone",
   },
   {
     layer: "branch-agent",
@@ -109,17 +109,27 @@ export const walls: readonly Wall[] = [
 
 export const passes: readonly Pass[] = [
   {
-    from: /^(hq-worker|branch-agent|dashboard)\/compose\.ts$/,
+    from: /^((hq-worker|branch-agent|dashboard)\/compose|hq-worker\/compose-(core|node))\.ts$/,
     to: /^shared\/adapters\/|^@libsql\/client$/,
     reason: "the composition root is where technologies are picked",
   },
   {
-    from: /^hq-worker\/compose\.ts$/,
+    from: /^hq-worker\/compose-core\.ts$/,
     to: /^dashboard\/(app\.tsx|db\.ts)$/,
     reason: "headquarters mounts the dashboard; the dashboard knows nothing of headquarters",
   },
   {
-    from: /^dashboard\/(index|compose)\.ts$/,
+    from: /^hq-worker\/compose-node\.ts$/,
+    to: /^scripts\/migrate-database\.ts$/,
+    reason: "headquarters under Node looks after the tables of a database file, and refuses one that is out of date",
+  },
+  {
+    from: /^hq-worker\/serve\.ts$/,
+    to: /^node:net$|^@hono\/node-server$|^dashboard\/static\.ts$/,
+    reason: "headquarters under Node serves itself what Cloudflare's platform serves for the Worker",
+  },
+  {
+    from: /^dashboard\/(index|static)\.ts$/,
     to: /^node:|^@hono\/node-server$/,
     reason: "the dashboard alone under Node",
   },

@@ -72,7 +72,7 @@ function ours(error: unknown): UacError {
 }
 
 /** The first code in the chain of causes: the driver's, or the network's below it. */
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && typeof cause.code === "string") return cause.code;
   }

@@ -1,0 +1,101 @@
+/** What both compositions of headquarters make alike. What differs (database, bus, log, budget of calls) is handed in. */
+import type { Client } from "@libsql/client/web";
+import { telegramChat } from "#adapters/chat/telegram.ts";
+import { systemClock } from "#adapters/clock/system.ts";
+import { randomIds } from "#adapters/ids/random.ts";
+import { llmFor, providers } from "#adapters/llm/index.ts";
+import { knownValues } from "#adapters/redactor/known-values.ts";
+import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
+import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
+import { libsqlStore } from "#adapters/store/libsql.ts";
+import { priceOf } from "#core/prices.ts";
+import type { Headquarters } from "#factory/headquarters.ts";
+import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
+import type { Bus } from "#ports/bus.ts";
+import type { Log } from "#ports/log.ts";
+import type { Redactor } from "#ports/redactor.ts";
+import type { Signer } from "#ports/signer.ts";
+import { dashboardApp } from "../dashboard/app.tsx";
+import { dashboardDb } from "../dashboard/db.ts";
+import type { Opened } from "./context.ts";
+
+/** What an environment says, checked. */
+export interface Fixed {
+  profile: Profile;
+  settings: HqSettings;
+  signer: Signer;
+  secrets: Record<string, string>;
+}
+
+/** Throws `bad_config`, naming every variable that is wrong. */
+export async function readEnvironment(env: Env): Promise<Fixed> {
+  const { profile, hq: settings } = parseHqProfile(env, { providers: Object.keys(providers), role: "headquarters" });
+  return { profile, settings, signer: await joseSigner(settings.signingKey), secrets: secretsOf(env) };
+}
+
+/** A redactor that knows every secret of the environment. */
+export function redactorFor({ secrets }: Fixed): Redactor {
+  const redactor = knownValues();
+  redactor.learn(secrets);
+  return redactor;
+}
+
+/** What the platform brings. */
+export interface Platform {
+  database: Client;
+  bus: Bus;
+  log: Log;
+  redactor: Redactor;
+  /** What chat and model are reached with; the platform's own where it is missing. */
+  fetch?: typeof fetch;
+  callsLeft(): number;
+}
+
+/** Puts something around what the verbs are given: how a composition of another kind (a fault test's) is made of one of these. */
+export type Arrange = (hq: Headquarters) => Headquarters;
+export const asIs: Arrange = (hq) => hq;
+
+export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrange): Omit<Opened, "desks" | "close"> {
+  const { database, bus, log, redactor, callsLeft } = platform;
+  const { profile, settings, signer } = fixed;
+  const clock = systemClock;
+  const store = libsqlStore(database);
+  const fetching = platform.fetch && { fetch: platform.fetch };
+  const hq: Headquarters = {
+    self: "hq",
+    profile,
+    settings,
+    store,
+    bus,
+    chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot, ...fetching }),
+    llm: llmFor({
+      provider: profile.provider,
+      clock,
+      model: profile.models.primary ?? undefined,
+      baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
+      apiKey: profile.llm.anthropicApiKey ?? undefined,
+      authToken: profile.llm.anthropicAuthToken ?? undefined,
+      ...fetching,
+    }),
+    signer,
+    verifier: joseVerifier(),
+    clock,
+    ids: randomIds,
+    log,
+    redactor,
+    priceOf,
+    callsLeft,
+  };
+  return {
+    hq: arrange(hq),
+    digest: { hash: hashSecret, fingerprint },
+    dashboard: dashboardApp({
+      db: dashboardDb(database),
+      access: store.access,
+      clock,
+      hqUrl: null,
+      log,
+      primary: profile.personas.primary,
+    }),
+  };
+}
