@@ -8,17 +8,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createClient } from "@libsql/client";
+import { busScheme } from "#adapters/bus/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { isTerminal } from "#core/task.ts";
 import type { Store, Task } from "#ports/store.ts";
 import { startBox } from "./box/box.ts";
+import { type HqKind, hqKinds } from "./box/hq.ts";
 import { loadOrMakeKeys } from "./box/keys.ts";
 import { findRunning } from "./box/running.ts";
 import { type Hop, hops } from "./drill-hops.ts";
 
-const usage = `npm run drill -- [--json] [--own] [--without branch] [--seconds N]
+const usage = `npm run drill -- [--json] [--own] [--hq workerd|node] [--without branch] [--seconds N]
   --json            one JSON object on standard output
   --own             a box of its own, even if npm start runs one
+  --hq workerd|node a box of its own, with headquarters on that
   --without branch  leave the branch out, to see what the drill says then
   --seconds N       wait so long for the mission (default 120)
 `;
@@ -27,6 +30,7 @@ const mission = "This is a drill. The tests of the demo shop fail. Fix them.";
 interface Ground {
   store: Store;
   bus: string;
+  hq: HqKind;
   chatUrl: string;
   leave(): Promise<void>;
 }
@@ -35,6 +39,7 @@ interface Report {
   ok: boolean;
   task: string | null;
   bus: string;
+  hq: HqKind;
   hops: Hop[];
   totalMs: number | null;
   missing: string | null;
@@ -48,17 +53,20 @@ async function main(): Promise<number> {
     options: {
       json: { type: "boolean" },
       own: { type: "boolean" },
+      hq: { type: "string" },
       without: { type: "string" },
       seconds: { type: "string" },
       help: { type: "boolean" },
     },
   });
   const seconds = Number(values.seconds ?? 120);
-  if (values.help || (values.without && values.without !== "branch") || !(seconds > 0 && seconds <= 3600)) {
+  const hq = hqKinds.find((kind) => kind === (values.hq ?? "workerd"));
+  if (values.help || !hq || (values.without && values.without !== "branch") || !(seconds > 0 && seconds <= 3600)) {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
-  const ground = (values.own || values.without ? null : await runningGround()) ?? (await ownGround(values.without === "branch"));
+  const own = values.own || values.hq || values.without;
+  const ground = (own ? null : await runningGround()) ?? (await ownGround(hq, values.without === "branch"));
   try {
     const report = await drill(ground, seconds * 1000);
     if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
@@ -76,25 +84,27 @@ async function runningGround(): Promise<Ground | null> {
   if (!box?.chatUrl || !box.standInModel) return null;
   say(`drilling in the running box (${box.hqUrl})`);
   const client = createClient({ url: box.databaseUrl, authToken: (await loadOrMakeKeys(dir)).databaseToken });
-  return { store: libsqlStore(client), bus: box.busKind, chatUrl: box.chatUrl, leave: async () => client.close() };
+  return { store: libsqlStore(client), bus: box.busKind, hq: box.hq, chatUrl: box.chatUrl, leave: async () => client.close() };
 }
 
-async function ownGround(withoutBranch: boolean): Promise<Ground> {
+async function ownGround(hq: HqKind, withoutBranch: boolean): Promise<Ground> {
   const dir = await mkdtemp(join(tmpdir(), "uac-drill-"));
-  const { BUS_URL, BUS_TOKEN, PATH, HOME } = process.env;
+  const { BUS_URL, BUS_TOKEN, BRANCH_BUS_URL, BRANCH_BUS_TOKEN, PATH, HOME } = process.env;
   const stopEarly = () => process.exit(130);
   process.once("SIGINT", stopEarly);
   process.once("SIGTERM", stopEarly);
   const box = await startBox({
     dir,
-    env: { BUS_URL, BUS_TOKEN, PATH, HOME },
+    env: { BUS_URL, BUS_TOKEN, BRANCH_BUS_URL, BRANCH_BUS_TOKEN, PATH, HOME },
+    hq,
     anyPorts: true,
     without: withoutBranch ? ["branch"] : [],
     say,
   });
   return {
     store: box.store,
-    bus: BUS_URL ? (BUS_URL.split(":")[0] ?? "") : "libsql",
+    bus: BUS_URL ? busScheme(BUS_URL).transport : "libsql",
+    hq,
     chatUrl: box.telegram?.chatUrl ?? "",
     async leave() {
       await box.stop();
@@ -103,7 +113,7 @@ async function ownGround(withoutBranch: boolean): Promise<Ground> {
   };
 }
 
-async function drill({ store, bus, chatUrl }: Ground, withinMs: number): Promise<Report> {
+async function drill({ store, bus, hq, chatUrl }: Ground, withinMs: number): Promise<Report> {
   const before = new Set((await store.tasks.list({ limit: 50 })).map((task) => task.id));
   const sent = await fetch(new URL("/dev/say", chatUrl), {
     method: "POST",
@@ -131,7 +141,7 @@ async function drill({ store, bus, chatUrl }: Ground, withinMs: number): Promise
       : "headquarters made no task of the message";
   if (task && !isTerminal(task.state)) await giveUp(chatUrl, task.id);
   const totalMs = gap ? null : path.reduce((total, hop) => total + (hop.ms ?? 0), 0);
-  return { ok, task: task?.id ?? null, bus, hops: path, totalMs, missing: gap?.hop ?? null, why };
+  return { ok, task: task?.id ?? null, bus, hq, hops: path, totalMs, missing: gap?.hop ?? null, why };
 }
 
 /** A mission that did not arrive must not start later. */
@@ -141,13 +151,15 @@ async function giveUp(chatUrl: string, task: string) {
   await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
-function asTable({ ok, task, bus, hops: path, totalMs, missing, why }: Report): string {
+function asTable({ ok, task, bus, hq, hops: path, totalMs, missing, why }: Report): string {
   const width = Math.max(...path.map((hop) => hop.hop.length));
   const lines = path.map(({ hop, ms }) => `  ${hop.padEnd(width)}  ${ms === null ? "  missing" : `${String(ms).padStart(6)} ms`}`);
   const end = ok
     ? `  ${"in all".padEnd(width)}  ${String(totalMs).padStart(6)} ms`
     : `  NOT ARRIVED${missing ? `; missing: ${missing}` : ""}; ${why}`;
-  return [`mission ${task ?? "–"} over the ${bus} bus`, ...lines, end].join("\n");
+  return [`mission ${task ?? "–"} over the ${bus} bus, headquarters ${hq === "node" ? "under Node" : "in workerd"}`, ...lines, end].join(
+    "\n",
+  );
 }
 
 process.exitCode = await main().catch((error: unknown) => {

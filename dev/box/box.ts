@@ -15,7 +15,7 @@ import { type Model, startModel } from "../model/server.ts";
 import { startTelegram, type TelegramStandIn } from "../telegram/start.ts";
 import { startBranch } from "./branch.ts";
 import type { Child } from "./child.ts";
-import { type HqProcess, startHq } from "./hq.ts";
+import { type HqKind, type HqProcess, startHq } from "./hq.ts";
 import { type BoxKeys, keysFile, loadOrMakeKeys } from "./keys.ts";
 import { freePort, usualPorts } from "./ports.ts";
 import { findRunning, noteRunning } from "./running.ts";
@@ -27,6 +27,8 @@ export interface BoxOptions {
   fresh?: boolean;
   /** Parameters for both programs: model, bus, Telegram. Values here win over the box's own. */
   env: Readonly<Record<string, string | undefined>>;
+  /** What headquarters runs on; workerd if nothing is said. */
+  hq?: HqKind;
   /** Start only some parts. */
   without?: readonly ("hq" | "branch")[];
   /** True: any free ports, so that several boxes live side by side. */
@@ -57,7 +59,7 @@ const branchId = "desk-1";
 
 /** Starts part by part; if one fails, those before it are stopped. */
 export async function startBox(options: BoxOptions): Promise<Box> {
-  const { dir, env, say, without = [], anyPorts = false } = options;
+  const { dir, env, say, hq: hqKind = "workerd", without = [], anyPorts = false } = options;
   const other = await findRunning(dir);
   if (other) throw new Error(`A box already runs in ${dir} (process ${other.pid}, ${other.hqUrl}). Stop it first, or use another --dir.`);
   if (options.fresh) await clear(dir);
@@ -128,8 +130,8 @@ export async function startBox(options: BoxOptions): Promise<Box> {
     };
     let hq: HqProcess | null = null;
     if (!without.includes("hq")) {
-      say("starting headquarters in workerd …");
-      hq = await startHq({ dir, port: hqPort, env: hqEnv, say });
+      say(`starting headquarters ${hqKind === "node" ? "under Node" : "in workerd"} …`);
+      hq = await startHq(hqKind, { dir, port: hqPort, env: hqEnv }, say);
       closers.push(hq.stop);
     }
     await registerCommands(telegram?.apiRoot ?? env.TELEGRAM_API_ROOT ?? "https://api.telegram.org", hqEnv.TELEGRAM_BOT_TOKEN ?? "").catch(
@@ -196,6 +198,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       databaseUrl: database.url,
       chatUrl: telegram?.chatUrl ?? null,
       busKind: env.BUS_URL ? busScheme(env.BUS_URL).transport : "libsql",
+      hq: hqKind,
       standInModel: model !== null,
     });
     closers.unshift(forget);
@@ -246,6 +249,12 @@ async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port:
 /** How branches reach the bus, where that is said apart. The embedded one has one token, which is theirs to have: it is all one machine. */
 function branchRoad({ token, embedded }: Carried, env: BoxOptions["env"]): Record<string, string> {
   return embedded && token ? { BRANCH_BUS_TOKEN: token } : pick(env, ["BRANCH_BUS_URL", "BRANCH_BUS_TOKEN"]);
+}
+
+/** Headquarters and branches may reach the same bus by different roads. */
+function branchBus({ url, token }: { url: string; token: string | null }, env: BoxOptions["env"]): Record<string, string> {
+  const given = env.BRANCH_BUS_TOKEN ?? token;
+  return { BUS_URL: env.BRANCH_BUS_URL ?? url, ...(given && { BUS_TOKEN: given }) };
 }
 
 /** Waits for the first heartbeat. */

@@ -1,11 +1,38 @@
-/** Headquarters in the box: real workerd under `wrangler dev`, watched, and ticked every minute. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+/** Headquarters in the box, whatever it runs on: started, asked for its health every second, and started again if it is silent. */
 import { refusalSchema } from "#core/hq-api.ts";
-import { type Child, startChild } from "./child.ts";
+import type { Child } from "./child.ts";
+import { nodeHq } from "./hq-node.ts";
+import { workerdHq } from "./hq-workerd.ts";
 
-const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+export const hqKinds = ["workerd", "node"] as const;
+export type HqKind = (typeof hqKinds)[number];
+
+/** How one kind is run. */
+export interface HqProgram {
+  /** Starts the process. `onLine` gets what it prints. */
+  launch(onLine: (line: string) => void): Child;
+  /** A line after which it will never answer. */
+  gaveUp(line: string): boolean;
+  /** Calls the minute tick; null where the program has a clock of its own. */
+  tick: ((url: string) => Promise<void>) | null;
+}
+
+export interface HqOptions {
+  dir: string;
+  port: number;
+  /** Its variables and secrets: handed on by environment, never by file. */
+  env: Readonly<Record<string, string>>;
+}
+
+export interface HqProcess {
+  url: string;
+  /** The process that runs now. */
+  child(): Child;
+  /** Calls the minute tick now; null where headquarters ticks by itself alone. */
+  tick: (() => Promise<void>) | null;
+  stop(): Promise<void>;
+}
+
 const startMs = 90_000;
 /** A workerd that was killed leaves wrangler "ready" but hanging: so it is asked, not believed. */
 const probeEveryMs = 1000;
@@ -13,70 +40,29 @@ const probeMs = 3000;
 const missesAllowed = 3;
 const tickEveryMs = 60_000;
 
-export interface HqProcess {
-  url: string;
-  /** The process that runs now. */
-  child(): Child;
-  /** Calls the minute tick now. */
-  tick(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-export interface HqOptions {
-  dir: string;
-  port: number;
-  /** The Worker's variables and secrets: handed on by environment, never by file. */
-  env: Readonly<Record<string, string>>;
-  say(line: string): void;
-}
-
 /** Resolves when HQ answers. Rejects with the end of its log if it does not within 90 s. */
-export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqProcess> {
-  const url = `http://localhost:${port}`;
+export async function startHq(kind: HqKind, options: HqOptions, say: (line: string) => void): Promise<HqProcess> {
+  const url = `http://localhost:${options.port}`;
+  const program = await (kind === "node" ? nodeHq(options) : workerdHq(options));
   const lines: string[] = [];
-  const unbuilt = new AbortController();
-  const isolated = join(dir, "wrangler");
-  await mkdir(isolated, { recursive: true });
-  // Named instead of .env and .dev.vars, which may hold somebody's own values; it must exist, since node looks for it too.
-  const noVariables = join(isolated, "no-variables.env");
-  await writeFile(noVariables, "");
-  const args = [wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
-  args.push("--persist-to", isolated, "--env-file", noVariables, "--show-interactive-dev-session=false");
+  const hopeless = new AbortController();
   const launch = () =>
-    startChild({
-      name: "hq",
-      args,
-      env: {
-        PATH: process.env.PATH,
-        HOME: process.env.HOME,
-        ...proxies(),
-        ...env,
-        CLOUDFLARE_INCLUDE_PROCESS_ENV: "true",
-        WRANGLER_SEND_METRICS: "false",
-        // Its traces hold whole addresses, and a bot's token is part of every address of the Bot API.
-        X_LOCAL_OBSERVABILITY: "false",
-        // A door to the state of every Durable Object, open to whoever reaches the port.
-        X_LOCAL_EXPLORER: "false",
-        NO_COLOR: "1",
-      },
-      logFile: join(dir, "logs", "hq.log"),
-      onLine: (line) => {
-        lines.push(line);
-        if (lines.length > 60) lines.shift();
-        // Wrangler waits for somebody to mend the code; whoever starts a box would wait with it.
-        if (line.includes("Build failed")) unbuilt.abort();
-      },
+    program.launch((line) => {
+      lines.push(line);
+      if (lines.length > 60) lines.shift();
+      if (program.gaveUp(line)) hopeless.abort();
     });
 
   let child = launch();
   let stopped = false;
-  const answer = await answers(url, startMs, child, unbuilt.signal);
+  const answer = await answers(url, startMs, child, hopeless.signal);
   if (answer !== "well") {
     await child.stop();
     throw new Error(`Headquarters did not start:\n${answer ?? lines.join("\n")}`);
   }
   const probe = watch();
-  const stopTicks = tickEveryMinute(url);
+  const { tick } = program;
+  const stopTicks = tick && every(tickEveryMs, () => tick(url));
 
   async function watch() {
     let misses = 0;
@@ -97,31 +83,32 @@ export async function startHq({ dir, port, env, say }: HqOptions): Promise<HqPro
   return {
     url,
     child: () => child,
-    tick: () => tickHq(url),
+    tick: tick && (() => tick(url)),
     async stop() {
       stopped = true;
-      stopTicks();
+      stopTicks?.();
       await child.stop();
       await probe;
     },
   };
 }
 
-/** Calls the minute tick: wrangler's local cron never fires by itself. */
-async function tickHq(url: string): Promise<void> {
-  await fetch(`${url}/cdn-cgi/handler/scheduled`, { signal: AbortSignal.timeout(30_000) });
-}
-
-/** Ticks until the returned function is called. A tick that fails is followed by the next. */
-function tickEveryMinute(url: string): () => void {
-  const ticker = setInterval(() => void tickHq(url).catch(() => undefined), tickEveryMs);
-  return () => clearInterval(ticker);
-}
-
-/** For a headquarters that somebody else runs: waits until it answers, then ticks it. `stop` ends both. */
-export async function attendHq(url: string, stop: AbortSignal): Promise<void> {
+/** For a `wrangler dev` that somebody else runs: waits until it answers, then ticks it by `tick`. `stop` ends both. */
+export async function attendHq(url: string, tick: (url: string) => Promise<void>, stop: AbortSignal): Promise<void> {
   while (!stop.aborted && !(await healthy(url))) await sleep(probeEveryMs);
-  if (!stop.aborted) stop.addEventListener("abort", tickEveryMinute(url), { once: true });
+  if (!stop.aborted) {
+    stop.addEventListener(
+      "abort",
+      every(tickEveryMs, () => tick(url)),
+      { once: true },
+    );
+  }
+}
+
+/** Until the returned function is called. What fails is followed by the next. */
+function every(ms: number, job: () => Promise<void>): () => void {
+  const timer = setInterval(() => void job().catch(() => undefined), ms);
+  return () => clearInterval(timer);
 }
 
 /** "well"; or why headquarters serves nothing, in its own words; null where it says nothing within the time, ends, or is given up. */
@@ -148,9 +135,4 @@ async function healthy(url: string): Promise<boolean> {
 
 function sleep(ms: number) {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function proxies() {
-  const names = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
-  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name] ?? ""]));
 }

@@ -2,6 +2,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { hqKinds } from "./hq.ts";
 
 const schema = z.strictObject({
   pid: z.int(),
@@ -10,6 +11,8 @@ const schema = z.strictObject({
   /** Null where Telegram is the real one. */
   chatUrl: z.string().nullable(),
   busKind: z.string(),
+  /** What headquarters runs on. */
+  hq: z.enum(hqKinds),
   standInModel: z.boolean(),
 });
 export type RunningBox = z.infer<typeof schema>;

@@ -1,0 +1,26 @@
+/** Headquarters as on a VPS: `hq-worker/node.ts` in a process of its own. It has a clock of its own and ticks itself. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startChild } from "./child.ts";
+import type { HqOptions, HqProgram } from "./hq.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export async function nodeHq({ dir, port, env }: HqOptions): Promise<HqProgram> {
+  await promisify(execFile)(process.execPath, [join(root, "scripts", "build-assets.mjs")], { timeout: 30_000 });
+  return {
+    launch: (onLine) =>
+      startChild({
+        name: "hq",
+        args: ["--import", "tsx", join(root, "hq-worker", "node.ts")],
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env, HOST: "127.0.0.1", PORT: String(port) },
+        logFile: join(dir, "logs", "hq.log"),
+        onLine,
+      }),
+    // Where it can't start it ends.
+    gaveUp: () => false,
+    tick: null,
+  };
+}
