@@ -1,4 +1,4 @@
-/** A corporation in a box for one test file: real workerd, git and sandbox, a folder of its own, and no trace afterwards. */
+/** A corporation in a box for one test file: real headquarters, git and sandbox, a folder of its own, and no trace afterwards. */
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { type Client, createClient, type InArgs } from "@libsql/client";
 import { isTerminal } from "#core/task.ts";
 import type { Task } from "#ports/store.ts";
 import { type Box, startBox } from "../../dev/box/box.ts";
+import type { HqKind } from "../../dev/box/hq.ts";
 import type { Model } from "../../dev/model/server.ts";
 import type { ChatMessage, TelegramStandIn } from "../../dev/telegram/start.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
@@ -32,13 +33,21 @@ export interface House {
   close(): Promise<void>;
 }
 
-/** `redis`: the bus is a real Redis of its own; else it is the embedded one. */
-export async function openHouse(options: { redis?: boolean; env?: Record<string, string> } = {}): Promise<House> {
+export interface HouseOptions {
+  /** What headquarters runs on; workerd if nothing is said. */
+  hq?: HqKind;
+  /** The embedded bus, or a real Redis of its own; the embedded one if nothing is said. */
+  bus?: "libsql" | "redis";
+  env?: Record<string, string>;
+}
+
+export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const dir = await mkdtemp(join(tmpdir(), "uac-e2e-"));
-  const redis = options.redis ? await startRedis() : null;
+  const redis = options.bus === "redis" ? await startRedis() : null;
   const said: string[] = [];
   const env = { ...options.env, ...(redis && { BUS_URL: redis.url }) };
-  const box = await startBox({ dir, anyPorts: true, env, say: (line) => void said.push(line) }).catch(async (error: unknown) => {
+  const say = (line: string) => void said.push(line);
+  const box = await startBox({ dir, anyPorts: true, env, hq: options.hq ?? "workerd", say }).catch(async (error: unknown) => {
     await redis?.stop();
     await rm(dir, { recursive: true, force: true });
     throw error;

@@ -17,7 +17,7 @@ let deliverAgain: () => Promise<void>;
 let nextUpdate = 2_000_000_000;
 
 beforeAll(async () => {
-  house = await openHouse({ redis: true });
+  house = await openHouse({ bus: "redis" });
   owners = await checkoutOf(house.box.shop);
   deliverAgain = await interceptUpdates(house);
 });

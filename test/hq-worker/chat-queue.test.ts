@@ -105,6 +105,9 @@ describe("the queue of chats", () => {
     expect(b.began).toHaveLength(7);
     await b.queue.ring(1);
     expect(b.began).toHaveLength(8);
+    await b.end(1, new Error("broken"));
+    await b.clock.advance(2000);
+    expect(b.began).toHaveLength(9);
     await b.end(1);
     expect(b.clock.sleepers()).toBe(0);
   });
