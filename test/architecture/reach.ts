@@ -10,7 +10,6 @@ const programs = ["hq-worker", "branch-agent", "dashboard", "dev"] as const;
  */
 export const onlyOneUser: readonly { files: RegExp; reason: string }[] = [
   { files: /^shared\/adapters\/chat\//, reason: "an adapter of the chat port; headquarters alone talks to people" },
-  { files: /^shared\/adapters\/log\/pretty\.ts$/, reason: "the log for a terminal stands beside the one for machines" },
 ];
 
 /** Deterministic stand-ins that ship with the product for tests and first trials. */
