@@ -12,7 +12,7 @@ const about: Readonly<Record<string, string>> = {
   "shared/staff": "who works here, as data: prompts and tools",
   "shared/factory": "the symmetrical core, one verb per file",
   "shared/adapters": "one technology each, behind a port",
-  "hq-worker": "headquarters: a Cloudflare Worker",
+  "hq-worker": "headquarters: a Cloudflare Worker, or a process under Node",
   "branch-agent": "a factory on a desktop or a VPS",
   dashboard: "the Corporation View: query, handler and page per panel",
   dev: "a corporation in a box, and its stand-ins",
