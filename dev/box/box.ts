@@ -2,8 +2,7 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
-import { busFor, busScheme } from "#adapters/bus/index.ts";
-import { libsqlBus } from "#adapters/bus/libsql.ts";
+import { busScheme } from "#adapters/bus/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Store } from "#ports/store.ts";
@@ -14,6 +13,7 @@ import { startHrana } from "../hrana.ts";
 import { type Model, startModel } from "../model/server.ts";
 import { startTelegram, type TelegramStandIn } from "../telegram/start.ts";
 import { startBranch } from "./branch.ts";
+import { openBus } from "./bus.ts";
 import type { Child } from "./child.ts";
 import { type HqKind, type HqProcess, startHq } from "./hq.ts";
 import { type BoxKeys, keysFile, loadOrMakeKeys } from "./keys.ts";
@@ -78,7 +78,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
     await migrateDatabase(client);
     const store = libsqlStore(client);
 
-    const carried = await openBus(dir, keys, env, await port("bus"));
+    const carried = await openBus({ dir, token: keys.busToken, port: await port("bus") }, env);
     closers.push(carried.close);
     // A bus that is not there is told now, not by whoever misses it first.
     await carried.bus.open(branchId);
@@ -118,9 +118,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       ...pick(env, ["LOG_LEVEL", "TASK_BUDGET_USD", "TASK_MAX_STEPS", "TASK_MAX_MINUTES", "TASK_MAX_TOKENS"]),
       DATABASE_URL: database.url,
       DATABASE_AUTH_TOKEN: keys.databaseToken,
-      BUS_URL: carried.url,
-      ...(carried.token && { BUS_TOKEN: carried.token }),
-      ...branchRoad(carried, env),
+      ...carried.hqEnv,
       HQ_SIGNING_KEY: keys.signingKey,
       TELEGRAM_BOT_TOKEN: env.TELEGRAM_BOT_TOKEN ?? keys.botToken,
       TELEGRAM_WEBHOOK_SECRET: env.TELEGRAM_WEBHOOK_SECRET ?? keys.webhookSecret,
@@ -166,8 +164,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
         "SANDBOX",
       ]),
       HQ_URL: hqUrl,
-      // The embedded bus may have another port at each start; any other is found, and logged in to, as headquarters said at enrolment.
-      ...(carried.embedded && { BUS_URL: carried.url, ...(carried.token && { BUS_TOKEN: carried.token }) }),
+      ...carried.branchEnv,
       WORKSPACES: env.WORKSPACES ?? `demo-shop=${shop}`,
       DRAIN_SECONDS: env.DRAIN_SECONDS ?? "3",
     };
@@ -184,8 +181,8 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       keys,
       owner,
       async startBranch() {
-        const busUrl = carried.embedded ? null : (hqEnv.BRANCH_BUS_URL ?? carried.url);
-        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus: carried.bus, busUrl, telegram });
+        const { bus, toldUrl: busUrl } = carried;
+        const branch = await startBranch({ dir, id: branchId, name: branchId, env: branchEnv, store, bus, busUrl, telegram });
         closers.push(branch.stop);
         box.branch = branch;
         return branch;
@@ -221,40 +218,6 @@ async function clear(dir: string) {
     throw new Error(`${dir} is no box: there is no ${keysFile} in it. Empty the folder yourself, or use another --dir.`);
   }
   await rm(dir, { recursive: true, force: true });
-}
-
-interface Carried {
-  bus: Bus;
-  url: string;
-  token: string | null;
-  embedded: boolean;
-  close(): Promise<void>;
-}
-
-/** The embedded bus, or the one that BUS_URL names. */
-async function openBus(dir: string, keys: BoxKeys, env: BoxOptions["env"], port: number): Promise<Carried> {
-  if (env.BUS_URL) {
-    const bus = busFor({ url: env.BUS_URL, token: env.BUS_TOKEN ?? null, libsql: createClient, files: true });
-    return { bus, url: env.BUS_URL, token: env.BUS_TOKEN ?? null, embedded: false, close: bus.close };
-  }
-  const server = await startHrana({ file: join(dir, "bus.db"), token: keys.busToken, port });
-  const bus = libsqlBus(createClient({ url: server.url, authToken: keys.busToken }));
-  const close = async () => {
-    await bus.close();
-    await server.close();
-  };
-  return { bus, url: server.url, token: keys.busToken, embedded: true, close };
-}
-
-/** How branches reach the bus, where that is said apart. The embedded one has one token, which is theirs to have: it is all one machine. */
-function branchRoad({ token, embedded }: Carried, env: BoxOptions["env"]): Record<string, string> {
-  return embedded && token ? { BRANCH_BUS_TOKEN: token } : pick(env, ["BRANCH_BUS_URL", "BRANCH_BUS_TOKEN"]);
-}
-
-/** Headquarters and branches may reach the same bus by different roads. */
-function branchBus({ url, token }: { url: string; token: string | null }, env: BoxOptions["env"]): Record<string, string> {
-  const given = env.BRANCH_BUS_TOKEN ?? token;
-  return { BUS_URL: env.BRANCH_BUS_URL ?? url, ...(given && { BUS_TOKEN: given }) };
 }
 
 /** Waits for the first heartbeat. */
