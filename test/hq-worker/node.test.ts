@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startHrana } from "../../dev/hrana.ts";
+import { openNodeHeadquarters } from "../../hq-worker/compose-node.ts";
 import { until } from "../e2e/until.ts";
 import { openProgram, type Program } from "./program.ts";
 
@@ -103,6 +104,28 @@ describe("a turn goes on", () => {
     await expectOneOfEach(message.message_id);
     expect(p.model.requests).toHaveLength(3);
   });
+});
+
+it("can be composed with something around what the verbs are given, at the desks too; at rest it begins nothing more", async () => {
+  const asked: number[] = [];
+  const opened = await openNodeHeadquarters(p.env, (hq) => {
+    const begin = async (chat: number) => {
+      asked.push(chat);
+      return null;
+    };
+    return { ...hq, store: { ...hq.store, updates: { ...hq.store.updates, begin } } };
+  });
+  try {
+    expect(opened.hq.callsLeft()).toBe(Number.POSITIVE_INFINITY);
+    await opened.desks.ring(7);
+    await until("the desk asked", () => asked.length === 1);
+    await opened.rest();
+    await opened.desks.ring(8);
+    expect(asked).toEqual([7]);
+    expect(opened.hq.callsLeft()).toBe(0);
+  } finally {
+    await opened.close();
+  }
 });
 
 describe("a start that can't be", () => {
