@@ -1,4 +1,5 @@
 /** A corporation in a box for one test file: real headquarters, git and sandbox, a folder of its own, and no trace afterwards. */
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { type Box, startBox } from "../../dev/box/box.ts";
 import type { HqKind } from "../../dev/box/hq.ts";
 import type { Model } from "../../dev/model/server.ts";
 import type { ChatMessage, TelegramStandIn } from "../../dev/telegram/start.ts";
+import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { leftOf } from "./processes.ts";
 import { until } from "./until.ts";
@@ -21,6 +23,8 @@ export interface House {
   chat: TelegramStandIn;
   model: Model;
   redis: RedisServer | null;
+  /** What headquarters reaches that Redis by, if not by TCP. */
+  upstash: UpstashGateway | null;
   /** Rows of the state of record, read past the store. */
   rows(sql: string, args?: InArgs): Promise<Record<string, unknown>[]>;
   /** The task that a message of the owner's led to. */
@@ -36,19 +40,23 @@ export interface House {
 export interface HouseOptions {
   /** What headquarters runs on; workerd if nothing is said. */
   hq?: HqKind;
-  /** The embedded bus, or a real Redis of its own; the embedded one if nothing is said. */
-  bus?: "libsql" | "redis";
+  /**
+   * The embedded bus, or a real Redis of its own; the embedded one if nothing is said. With `upstash` headquarters reaches that Redis
+   * by Upstash's REST protocol, and the branch by TCP.
+   */
+  bus?: "libsql" | "redis" | "upstash";
   env?: Record<string, string>;
 }
 
 export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const dir = await mkdtemp(join(tmpdir(), "uac-e2e-"));
-  const redis = options.bus === "redis" ? await startRedis() : null;
   const said: string[] = [];
-  const env = { ...options.env, ...(redis && { BUS_URL: redis.url }) };
   const say = (line: string) => void said.push(line);
+  const bus = await openBus(options.bus ?? "libsql");
+  const { redis, upstash } = bus;
+  const env = { ...options.env, ...bus.env };
   const box = await startBox({ dir, anyPorts: true, env, hq: options.hq ?? "workerd", say }).catch(async (error: unknown) => {
-    await redis?.stop();
+    await bus.close();
     await rm(dir, { recursive: true, force: true });
     throw error;
   });
@@ -74,6 +82,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     chat,
     model,
     redis,
+    upstash,
     rows: async (sql, args = []) => (await database.execute({ sql, args })).rows as unknown as Record<string, unknown>[],
     taskOf: (message, withinMs) => explained(until(`a task of message ${message}`, () => taskFor(message), withinMs)),
     async endOf(message, withinMs = 60_000) {
@@ -96,11 +105,28 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     async close() {
       database.close();
       await box.stop();
-      await redis?.stop();
+      await bus.close();
       await until("every process of the box has ended", () => leftOf(dir).length === 0, 5000).catch((error: Error) => {
         throw new Error(`${error.message}; left:\n${leftOf(dir).join("\n")}\n${said.join("\n")}`);
       });
       await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The bus's servers, and what the box is told of them. */
+async function openBus(kind: NonNullable<HouseOptions["bus"]>) {
+  const redis = kind === "libsql" ? null : await startRedis();
+  const token = randomBytes(24).toString("hex");
+  const upstash = kind === "upstash" && redis ? await startUpstashGateway({ redisUrl: redis.url, token }) : null;
+  const rest = upstash && redis && { BUS_URL: `upstash+${upstash.url}`, BUS_TOKEN: token, BRANCH_BUS_URL: redis.url };
+  return {
+    redis,
+    upstash,
+    env: rest ?? (redis ? { BUS_URL: redis.url } : {}),
+    async close() {
+      await upstash?.close();
+      await redis?.stop();
     },
   };
 }

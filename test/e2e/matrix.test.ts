@@ -16,6 +16,8 @@ afterEach(async () => {
 const combinations: [NonNullable<HouseOptions["hq"]>, NonNullable<HouseOptions["bus"]>][] = [
   ["node", "libsql"],
   ["node", "redis"],
+  ["node", "upstash"],
+  ["workerd", "upstash"],
 ];
 
 test.each(combinations)("headquarters in %s, over %s: one mission, one verified completion, every call billed", async (hq, bus) => {
@@ -33,6 +35,7 @@ test.each(combinations)("headquarters in %s, over %s: one mission, one verified 
   expect(house.chat.messages().filter(({ replyTo, silent, document }) => replyTo?.id === done.replyTo?.id && !silent && !document)).toEqual(
     [done],
   );
+  if (house.upstash) expect(house.upstash.served.requests).toBeGreaterThan(5);
   const total = await house.box.store.ledger.total({});
   expect(total).toMatchObject({ calls: house.model.requests.length, usage: billedFor(house.model.requests) });
 });
