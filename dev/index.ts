@@ -47,8 +47,7 @@ async function main(): Promise<number> {
     return 130;
   }
 
-  const ownBus = !process.env.BUS_URL && !process.env.BRANCH_BUS_URL;
-  const standInsOnly = box.telegram !== null && box.model !== null && ownBus;
+  const standInsOnly = box.telegram !== null && box.model !== null && !process.env.BUS_URL;
   if (!options.dir) await writeDevVars(`${root}.dev.vars`, standInsOnly ? box.hqEnv : null);
 
   const [chat, view] = [box.telegram?.chatUrl ?? "your Telegram chat with the bot", box.hqUrl];
@@ -60,7 +59,7 @@ async function main(): Promise<number> {
   say("");
   if (box.telegram) say("  Telegram is a local stand-in. Set TELEGRAM_BOT_TOKEN and TELEGRAM_OWNER_IDS for the real one.");
   if (box.model) say("  The model is a scripted stand-in without intelligence. Set ANTHROPIC_API_KEY (and MODEL_NAME) for a real one.");
-  if (ownBus) say("  The bus is a local libSQL file. Set BUS_URL=redis://… for Redis.");
+  if (!process.env.BUS_URL) say("  The bus is a local libSQL file. Set BUS_URL=redis://… for Redis.");
   if (!box.hqUrl.endsWith(`:${usualPorts.hq}`)) say(`  Port ${usualPorts.hq} was busy; headquarters took another.`);
   say("  Ctrl-C ends everything; the next npm start goes on with the same data.");
 
