@@ -23,3 +23,9 @@ export function narrower(a: Limits, b: Limits): Limits {
     wallS: Math.min(a.wallS, b.wallS),
   };
 }
+
+/** `limits` with so little time that what begins at `begunAt` is over by `deadline` (both ms); a second at least. */
+export function endingBy(limits: Limits, deadline: number | null, begunAt: number): Limits {
+  if (deadline === null) return limits;
+  return { ...limits, wallS: Math.min(limits.wallS, Math.max(1, Math.floor((deadline - begunAt) / 1000))) };
+}

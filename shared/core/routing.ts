@@ -24,10 +24,15 @@ export interface RoutingRequest {
 }
 
 export type HoldCode = "no_factory" | "no_capability" | "no_workspace" | "offline" | "busy";
-export type Route = { to: string; reason: string } | { hold: HoldCode; reason: string };
+export type Route = { to: string; places: number; reason: string } | { hold: HoldCode; reason: string };
 
 /** Dispatch credits: a factory may hold one order more than it has slots, so that it never waits for the bus. */
 export const prefetch = 1;
+
+/** How many tasks may be with a factory, its running ones with them. */
+export function placesOf(f: Pick<Candidate, "slots">): number {
+  return f.slots + prefetch;
+}
 
 /** Narrow the fleet step by step; the step that leaves nobody is the reason for the hold. */
 export function route(request: RoutingRequest, fleet: readonly Candidate[]): Route {
@@ -47,10 +52,10 @@ export function route(request: RoutingRequest, fleet: readonly Candidate[]): Rou
   const awake = near.filter((f) => f.liveness === "online" || f.liveness === "stale");
   if (awake.length === 0) return { hold: "offline", reason: near.map((f) => `${f.name} is ${f.liveness}`).join(", ") };
 
-  const free = awake.filter((f) => f.busy < f.slots + prefetch);
+  const free = awake.filter((f) => f.busy < placesOf(f));
   const best = free.toSorted((a, b) => load(a) - load(b) || (a.id < b.id ? -1 : 1))[0];
   if (!best) return { hold: "busy", reason: `${names(awake)} ${awake.length === 1 ? "has" : "have"} no free slot` };
-  return { to: best.id, reason: why(best, request, free.length) };
+  return { to: best.id, places: placesOf(best), reason: why(best, request, free.length) };
 }
 
 function load(f: Candidate) {

@@ -18,8 +18,14 @@ export type TaskState = (typeof taskStates)[number];
 
 export const terminalStates = ["succeeded", "failed", "cancelled", "expired", "dead"] as const satisfies TaskState[];
 
+/** Ends after which the owner may have a task done again, as a new one. */
+export const replayable: readonly TaskState[] = ["failed", "cancelled", "expired", "dead"];
+
 /** States in which a factory holds the task's lease. */
 export const leasedStates = ["running", "awaiting_approval", "paused"] as const satisfies TaskState[];
+
+/** States in which a task takes a place at its factory. */
+export const placedStates = ["dispatched", ...leasedStates] as const satisfies TaskState[];
 
 export const taskEvents = [
   "dispatch",

@@ -117,13 +117,15 @@ describe("choosing", () => {
   });
 
   it("says why", () => {
-    expect(route(ask(), [desk("a")])).toEqual({ to: "a", reason: "A has a VP coder, has the workspace shop" });
+    expect(route(ask(), [desk("a")])).toEqual({ to: "a", places: 3, reason: "A has a VP coder, has the workspace shop" });
     expect(route(ask(), [desk("a"), desk("b")])).toEqual({
       to: "a",
+      places: 3,
       reason: "A has a VP coder, has the workspace shop, is the least busy",
     });
     expect(route(ask({ kind: null, workspace: null, factory: "a" }), [desk("a"), desk("b")])).toEqual({
       to: "a",
+      places: 3,
       reason: "A has a VP, was asked for",
     });
   });
