@@ -76,8 +76,8 @@ export interface NewTask {
   receivedAt: number;
 }
 
-/** Events that put a task back into the queue in a new epoch. */
-export type RequeueEvent = Extract<TaskEvent, "lose" | "return" | "retry">;
+/** Events that put a task back into the queue in a new epoch, without a result. */
+export type RequeueEvent = Extract<TaskEvent, "lose" | "return">;
 
 export interface Task extends NewTask, TaskProgress {
   factory: string | null;
@@ -91,9 +91,17 @@ export interface Task extends NewTask, TaskProgress {
   /** Live figures from heartbeats and progress. */
   step: number;
   cancelRequested: string | null;
+  /** When the factory claimed the attempt that is. */
+  claimedAt: number | null;
   createdAt: number;
   updatedAt: number;
   endedAt: number | null;
+}
+
+/** A task that another one needs. */
+export interface Need {
+  id: string;
+  state: TaskState;
 }
 
 export interface TaskEventEntry {
@@ -121,19 +129,46 @@ export interface TaskFilter {
   limit: number;
 }
 
-export interface Tasks {
-  /** False if the id is known: the same delegation twice is one task. */
-  create(task: NewTask, event: TaskEventEntry, now: number): Promise<boolean>;
+/** What goes first, and what waits for what. */
+export interface Queue {
+  /**
+   * Queued and held tasks that may go now: their time has come, their deadline has not, and all that they need has succeeded.
+   * In the order in which they go: the more urgent, then by turns among the chats (what a chat has under way counts, then who
+   * was served longest ago), then the earlier deadline, then the older. Tasks that wait for the same factory, workspace and
+   * kind are one route: each route shows its first few, so that none hides another.
+   */
+  ready(now: number, limit: number): Promise<Task[]>;
+  /** Tasks that have not begun and whose deadline has passed, the longest overdue first. */
+  overdue(now: number, limit: number): Promise<Task[]>;
+  /** Waiting tasks whose wait is over: all that they need has succeeded, or `broken` never will. `need`: of those that wait for it. */
+  unblocked(need: string | null, limit: number): Promise<{ task: Task; broken: Need | null }[]>;
+  /** Those of `ids` that exist. */
+  known(ids: readonly string[]): Promise<Need[]>;
+  /** What a task needs, by id. */
+  needs(id: string): Promise<Need[]>;
+  /** The task that repeats this one; null if none does. */
+  replayOf(id: string): Promise<Task | null>;
+}
+
+export interface Tasks extends Queue {
+  /**
+   * False if the id is known: the same delegation twice is one task. `needs`: tasks that exist; it waits until all of them have
+   * succeeded. As no task can need one that is younger, none needs itself in the end.
+   */
+  create(task: NewTask, event: TaskEventEntry, now: number, needs?: readonly string[]): Promise<boolean>;
   get(id: string): Promise<Task | null>;
   list(filter: TaskFilter): Promise<Task[]>;
-  /** One batch: queued → dispatched, an attempt row, an event, and the sealed order in the outbox. False: someone was faster. */
+  /**
+   * One batch: queued → dispatched, an attempt row, an event, and the sealed order in the outbox. False: someone was faster, or
+   * the factory has `places` tasks already.
+   */
   dispatch(
     id: string,
     epoch: number,
-    to: { factory: string; reason: string; order: string; orderId: string },
+    to: { factory: string; places: number; reason: string; order: string; orderId: string },
     now: number,
   ): Promise<boolean>;
-  /** dispatched → running for this factory, order and epoch. `resumed` if it holds the claim already; else `refused`. */
+  /** dispatched → running for this factory, order and epoch, before the deadline. `resumed` if it holds the claim already; else `refused`. */
   claim(
     id: string,
     epoch: number,
@@ -146,12 +181,18 @@ export interface Tasks {
    */
   move(id: string, epoch: number, event: TaskEvent, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
   /**
-   * `lose`, `return` or `retry`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason.
+   * `lose` or `return`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason.
    * False if the task moved on, or if its lease was renewed since `from` was read: then it is not lost.
    */
   requeue(event: RequeueEvent, from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
   /** Accept only `id + epoch + not terminal`, from the factory that holds it. One batch with the receipt, the event and the ledger entries (which are kept even if it is stale). */
   settle(event: "succeed" | "fail" | "cancel", factory: string, result: Result, now: number): Promise<"accepted" | "stale">;
+  /**
+   * A failed attempt after which there is another, or none any more: `retry` as `advance` computed it from `from`. Accepted as
+   * by `settle`, in one batch with the ledger entries; a task that is dead keeps the result. False: stale, or the owner has
+   * asked for its end.
+   */
+  retry(from: Task, to: TaskProgress, result: Result, said: { notBefore: number | null; text: string }, now: number): Promise<boolean>;
   /** Renews the leases of what a factory says it runs; resolves to what it should stop: not its own any more, or cancelled. */
   renew(
     factory: string,
@@ -304,6 +345,8 @@ export interface Store {
   ledger: Ledger;
   access: Access;
   incident(incident: Incident, now: number): Promise<void>;
+  /** The newest of a kind, newest first. */
+  incidents(filter: { kind: string; limit: number }): Promise<(Incident & { at: number })[]>;
   /** Durable facts of HQ (last cron tick, order sequence numbers). */
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<void>;

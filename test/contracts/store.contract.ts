@@ -8,9 +8,11 @@ import { chatCases } from "./store/chat.ts";
 import { fleetCases } from "./store/fleet.ts";
 import { interleavingCases } from "./store/interleavings.ts";
 import { letterCases } from "./store/letters.ts";
+import { queueCases } from "./store/queue.ts";
 import { recordCases } from "./store/records.ts";
 import { stepCases } from "./store/steps.ts";
 import { storyCases } from "./store/story.ts";
+import { waitingCases } from "./store/waiting.ts";
 
 export interface OpenStore {
   client: Client;
@@ -66,6 +68,8 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     describe("steps of a task", () => stepCases(bench));
     describe("attempts", () => attemptCases(bench));
     describe("the story of a task", () => storyCases(bench));
+    describe("queue", () => queueCases(bench));
+    describe("waiting", () => waitingCases(bench));
     describe("interleavings", () => interleavingCases(bench));
     describe("letters", () => letterCases(bench));
     describe("updates and conversations", () => chatCases(bench));

@@ -3,7 +3,7 @@ import { and, asc, eq, getTableColumns, ne, or, type SQL, sql } from "drizzle-or
 import { factoryFactsSchema } from "#core/envelope.ts";
 import { leaseMs } from "#core/fleet.ts";
 import { publicKeySchema } from "#core/hq-api.ts";
-import { leasedStates } from "#core/task.ts";
+import { placedStates } from "#core/task.ts";
 import type { Factories, Factory } from "#ports/store.ts";
 import { joinCodesOf } from "./join-codes.ts";
 import { parseJson } from "./json.ts";
@@ -11,12 +11,11 @@ import { factories, tasks } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, orConflict, showChange } from "./sql.ts";
 
 const f = factories;
-const busyStates = ["dispatched", ...leasedStates];
 /** Who ordered a drain: what the factory began by itself it may end by itself; the owner's order stays. */
 const byFactory = "the factory drains by itself";
 
 const busy = sql<number>`(select count(*) from ${tasks} where "tasks"."factory" = "factories"."id"
-  and "tasks"."state" in (${comma(busyStates.map((state) => sql`${state}`))}))`;
+  and "tasks"."state" in (${comma(placedStates.map((state) => sql`${state}`))}))`;
 
 export function factoriesOf(database: Database): Factories {
   const { q, run, write } = database;

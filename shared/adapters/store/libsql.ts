@@ -1,6 +1,6 @@
 /** The state of record in libSQL: over HTTP in a Worker (`@libsql/client/web`), or a file in Node (`@libsql/client`). */
 import type { Client } from "@libsql/client/web";
-import { eq, sql } from "drizzle-orm";
+import { desc, eq, sql } from "drizzle-orm";
 import type { Store } from "#ports/store.ts";
 import { accessOf } from "./access.ts";
 import { conversationsOf } from "./conversations.ts";
@@ -34,6 +34,12 @@ export function libsqlStore(client: Client): Store {
 
     async incident(incident, now) {
       await write(insertIf(always, incidents, { ...incident, at: now }, sql`on conflict do nothing`), showChange(ifChanged));
+    },
+
+    incidents({ kind, limit }) {
+      const { at, factory, text, digest } = incidents;
+      const columns = { at, kind: incidents.kind, factory, text, digest };
+      return run(q.select(columns).from(incidents).where(eq(incidents.kind, kind)).orderBy(desc(incidents.id)).limit(limit));
     },
 
     get,

@@ -1,32 +1,36 @@
 /** An attempt at a task: given to a factory, claimed by it, kept alive by it, ended by its result. */
-import { and, eq, inArray, sql } from "drizzle-orm";
-import { leasedStates } from "#core/task.ts";
+import { and, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
+import { leasedStates, placedStates } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
 import { record } from "./ledger.ts";
+import { noteTurn } from "./queue.ts";
 import { attempts, outbox, tasks } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
 import { attemptEnd } from "./task-ends.ts";
 import { after, at } from "./task-steps.ts";
 import { tell } from "./task-story.ts";
 
+const placed = sql`state in (${comma(placedStates.map((state) => sql`${state}`))})`;
 const leased = sql`state in (${comma(leasedStates.map((state) => sql`${state}`))})`;
 
-type Attempts = Pick<Tasks, "dispatch" | "claim" | "settle" | "renew">;
+type Attempts = Pick<Tasks, "dispatch" | "claim" | "settle" | "retry" | "renew">;
 
 export function taskAttempts(database: Database): Attempts {
   const { q, write } = database;
   const { closeAttempt, withdrawOrder } = attemptEnd(database);
   return {
-    async dispatch(id, epoch, { factory, reason, order, orderId }, now) {
+    async dispatch(id, epoch, { factory, places, reason, order, orderId }, now) {
       const fresh = { persona: null, leaseUntil: null, step: 0, liveCost: 0 };
+      const hasPlace = sql`(select count(*) from tasks as held where held.factory = ${factory} and held.${placed}) < ${places}`;
       const [dispatched] = await write(
         q
           .update(tasks)
           .set({ ...after("dispatch", now), ...fresh, factory, orderId, code: "dispatched", reason, updatedAt: now })
-          .where(at(id, epoch, "dispatch")),
+          .where(and(at(id, epoch, "dispatch"), hasPlace)),
         ...tell(id, epoch, { kind: "dispatched", text: reason, factory }, now),
         insertIf(ifChanged, attempts, { task: id, epoch, factory, routeReason: reason, dispatchedAt: now }),
         insertIf(ifChanged, outbox, { factory, task: id, epoch, order, createdAt: now, notBefore: now }),
+        noteTurn(id, now),
       );
       return hit(dispatched);
     },
@@ -38,7 +42,7 @@ export function taskAttempts(database: Database): Attempts {
         q
           .update(tasks)
           .set({ ...after("claim", now), leaseUntil, code: "running", reason, updatedAt: now })
-          .where(and(at(id, epoch, "claim"), given)),
+          .where(and(at(id, epoch, "claim"), given, or(isNull(tasks.deadline), gt(tasks.deadline, now)))),
         ...tell(id, epoch, { kind: "claimed", text: reason, factory }, now),
         q
           .update(attempts)
@@ -79,6 +83,33 @@ export function taskAttempts(database: Database): Attempts {
       );
       const settled = results[usages.length];
       return settled && hit(settled) ? "accepted" : "stale";
+    },
+
+    async retry(from, to, result, { notBefore, text }, now) {
+      const { code, persona, summary, receipt, log } = result;
+      const { id, epoch, factory } = from;
+      const usages = record(result.usages, now);
+      const dead = to.state === "dead";
+      const kept = {
+        persona,
+        summary,
+        log,
+        receiptJson: receipt && JSON.stringify(receipt),
+        ...(receipt && { step: receipt.steps }),
+        endedAt: now,
+      };
+      const again = { factory: null, persona: null, orderId: null, step: 0, notBefore };
+      const results = await write(
+        ...usages,
+        q
+          .update(tasks)
+          .set({ ...to, ...(dead ? kept : again), leaseUntil: null, code, reason: text, updatedAt: now })
+          .where(and(at(id, epoch, "retry"), eq(tasks.factory, factory ?? ""), isNull(tasks.cancelRequested))),
+        ...tell(id, epoch, { kind: dead ? "dead" : "retried", text, persona, ...(factory !== null && { factory }) }, now),
+        ...closeAttempt(id, epoch, { outcome: "failed", reason: result.reason, persona }, now),
+      );
+      const moved = results[usages.length];
+      return moved !== undefined && hit(moved);
     },
 
     async renew(factory, running, leaseUntil, now) {

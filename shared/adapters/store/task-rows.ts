@@ -1,5 +1,5 @@
 /** Task rows on their way out. */
-import { and, asc, desc, eq, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import { limitsSchema } from "#core/limits.ts";
 import { receiptSchema } from "#core/receipt.ts";
 import { leasedStates } from "#core/task.ts";
@@ -11,12 +11,18 @@ import type { Database } from "./sql.ts";
 /** One sweep of `expired`; the next tick goes on. */
 const sweep = 50;
 
+/** A task's row with what its attempt knows. */
+export const taskColumns = {
+  ...getTableColumns(tasks),
+  claimedAt: sql<number | null>`(select claimed_at from attempts as a where a.task = "tasks"."id" and a.epoch = "tasks"."epoch")`,
+};
+
 type Reading = Pick<Tasks, "get" | "list" | "expired" | "withoutLetter" | "byCard">;
 
 export function taskReading({ q, run }: Database): Reading {
   return {
     async get(id) {
-      const [row] = await run(q.select().from(tasks).where(eq(tasks.id, id)));
+      const [row] = await run(q.select(taskColumns).from(tasks).where(eq(tasks.id, id)));
       return row ? toTask(row) : null;
     },
 
@@ -29,7 +35,7 @@ export function taskReading({ q, run }: Database): Reading {
       const order = oldestFirst ? [asc(tasks.createdAt), sql`rowid asc`] : [desc(tasks.createdAt), sql`rowid desc`];
       const rows = await run(
         q
-          .select()
+          .select(taskColumns)
           .from(tasks)
           .where(where)
           .orderBy(...order)
@@ -43,21 +49,21 @@ export function taskReading({ q, run }: Database): Reading {
       const unclaimed = and(eq(tasks.state, "dispatched"), lt(attempts.dispatchedAt, unclaimedBefore)) as SQL;
       const rows = await run(
         q
-          .select({ task: tasks })
+          .select(taskColumns)
           .from(tasks)
           .leftJoin(attempts, and(eq(attempts.task, tasks.id), eq(attempts.epoch, tasks.epoch)))
           .where(or(lapsed, unclaimed))
           .orderBy(asc(tasks.updatedAt))
           .limit(sweep),
       );
-      return rows.map((row) => toTask(row.task));
+      return rows.map(toTask);
     },
 
     async withoutLetter(prefix, since, limit) {
       const unwritten = sql`not exists (select 1 from ${letters} where ${letters.key} = ${prefix} || ${tasks.id})`;
       const rows = await run(
         q
-          .select()
+          .select(taskColumns)
           .from(tasks)
           .where(and(gte(tasks.endedAt, since), unwritten))
           .orderBy(asc(tasks.endedAt))
@@ -70,18 +76,18 @@ export function taskReading({ q, run }: Database): Reading {
       const named = sql`${tasks.id} = substr(${letters.key}, instr(${letters.key}, ':') + 1)`;
       const [row] = await run(
         q
-          .select({ task: tasks })
+          .select(taskColumns)
           .from(letters)
           .innerJoin(tasks, named)
           .where(and(eq(letters.chat, chat), eq(letters.message, message)))
           .limit(1),
       );
-      return row ? toTask(row.task) : null;
+      return row ? toTask(row) : null;
     },
   };
 }
 
-function toTask(row: typeof tasks.$inferSelect): Task {
+export function toTask(row: typeof tasks.$inferSelect & { claimedAt: number | null }): Task {
   const { limitsJson, receiptJson, orderId: _, liveCost: __, log: ___, ...rest } = row;
   return {
     ...rest,

@@ -3,8 +3,9 @@ import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
 import { leasedStates, sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
+import { unmet } from "./queue.ts";
 import { tasks } from "./schema.ts";
-import { always, type Database, hit, insertIf } from "./sql.ts";
+import { always, type Database, hit, ifChanged, insertIf, type Statement } from "./sql.ts";
 import { attemptEnd } from "./task-ends.ts";
 import { tell } from "./task-story.ts";
 
@@ -14,7 +15,7 @@ const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "return", 
 const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
 
 /** How the attempt ended that a requeued task leaves behind. */
-const attemptOutcomes = { lose: "lost", return: "returned", retry: "failed" } as const;
+const attemptOutcomes = { lose: "lost", return: "returned" } as const;
 
 type Steps = Pick<Tasks, "create" | "move" | "requeue" | "requestCancel">;
 
@@ -22,11 +23,12 @@ export function taskSteps(database: Database): Steps {
   const { q, write } = database;
   const { closeAttempt } = attemptEnd(database);
   return {
-    async create({ limits, ...task }, event, now) {
+    async create({ limits, ...task }, event, now, needs = []) {
       const row = { ...task, limitsJson: JSON.stringify(limits), state: "queued" as const, epoch: 1, createdAt: now, updatedAt: now };
       const [created] = await write(
         insertIf(always, tasks, { ...row, reason: event.text }, sql`on conflict do nothing`),
         ...tell(task.id, 1, event, now),
+        ...(needs.length > 0 ? waitFor(task.id, needs, now) : []),
       );
       return hit(created);
     },
@@ -43,9 +45,7 @@ export function taskSteps(database: Database): Steps {
           .set({ ...after(event, now), ...left, ...backAtHq, code, reason: entry.text, updatedAt: now })
           .where(at(id, epoch, event)),
         ...tell(id, epoch, entry, now),
-        ...(keepsLease.includes(event)
-          ? []
-          : closeAttempt(id, epoch, { outcome: transitions.running[event] ?? event, reason: entry.text }, now)),
+        ...(keepsLease.includes(event) ? [] : closeAttempt(id, epoch, { outcome: outcomeOf(event), reason: entry.text }, now)),
       );
       return hit(moved);
     },
@@ -90,6 +90,24 @@ export function taskSteps(database: Database): Steps {
       return hit(marked) || asked.rows.length > 0;
     },
   };
+
+  /** A task that was just created waits, unless all that it needs has succeeded already. */
+  function waitFor(id: string, needs: readonly string[], now: number): Statement[] {
+    const reason = `waits for ${needs.join(", ")}`;
+    return [
+      sql`insert into dependencies (task, needs) select distinct ${id}, value from json_each(${JSON.stringify(needs)}) where ${ifChanged}`,
+      q
+        .update(tasks)
+        .set({ ...after("wait", now), code: "waiting", reason })
+        .where(and(at(id, 1, "wait"), ifChanged, unmet)),
+      ...tell(id, 1, { kind: "waiting", text: reason }, now),
+    ];
+  }
+}
+
+/** How an attempt ended that a plain step ends. */
+function outcomeOf(event: TaskEvent): string {
+  return transitions.running[event] ?? transitions.dispatched[event] ?? event;
 }
 
 /** The `where` of a compare-and-set: this task at this epoch, in a state from which `event` is legal. */

@@ -1,4 +1,5 @@
 import type { Tasks } from "#ports/store.ts";
+import { taskQueue } from "./queue.ts";
 import type { Database } from "./sql.ts";
 import { taskAttempts } from "./task-attempts.ts";
 import { taskReading } from "./task-rows.ts";
@@ -6,5 +7,11 @@ import { taskSteps } from "./task-steps.ts";
 import { taskStory } from "./task-story.ts";
 
 export function tasksOf(database: Database): Tasks {
-  return { ...taskReading(database), ...taskSteps(database), ...taskAttempts(database), ...taskStory(database) };
+  return {
+    ...taskReading(database),
+    ...taskQueue(database),
+    ...taskSteps(database),
+    ...taskAttempts(database),
+    ...taskStory(database),
+  };
 }

@@ -12,7 +12,7 @@ export function attemptCases(bench: Bench): void {
       bench.store.tasks.dispatch(
         "task_1",
         1,
-        { factory: `desk-${i}`, reason: "it is free", order: `sealed-${i}`, orderId: `order_${i}` },
+        { factory: `desk-${i}`, places: 1, reason: "it is free", order: `sealed-${i}`, orderId: `order_${i}` },
         200,
       ),
     );

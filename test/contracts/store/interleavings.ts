@@ -81,17 +81,28 @@ async function apply({ store }: Bench, from: Task, { event, factory, stale }: Mo
   const said = { kind: event, text: event, code: event };
   switch (event) {
     case "dispatch":
-      return store.tasks.dispatch("task_1", epoch, { factory, reason: "free", order: "sealed", orderId: `order_${epoch}_${factory}` }, now);
+      return store.tasks.dispatch(
+        "task_1",
+        epoch,
+        { factory, places: 1, reason: "free", order: "sealed", orderId: `order_${epoch}_${factory}` },
+        now,
+      );
     case "claim":
       return (
         (await store.tasks.claim("task_1", epoch, { factory, order: `order_${epoch}_${factory}`, leaseUntil: now + 100 }, now)) ===
         "claimed"
       );
     case "lose":
-    case "return":
-    case "retry": {
+    case "return": {
       const to = advance(from, event);
       return to !== null && store.tasks.requeue(event, { ...from, epoch }, { ...to, epoch: to.epoch + stale }, said, now);
+    }
+    case "retry": {
+      const to = advance(from, event);
+      if (to === null) return false;
+      const seen = { ...from, epoch, factory };
+      const again = to.state === "dead" ? to : { ...to, epoch: to.epoch + stale };
+      return store.tasks.retry(seen, again, result({ epoch, outcome: "failed" }), { notBefore: now, text: "again" }, now);
     }
     case "succeed":
     case "fail":

@@ -80,7 +80,13 @@ export function result(changed: Partial<Result> = {}): Result {
 }
 
 /** An order for `epoch` of task_1, to the factory `desk`. */
-export const order = (epoch = 1) => ({ factory: "desk", reason: "it is free", order: `sealed-${epoch}`, orderId: `order_${epoch}` });
+export const order = (epoch = 1) => ({
+  factory: "desk",
+  places: 9,
+  reason: "it is free",
+  order: `sealed-${epoch}`,
+  orderId: `order_${epoch}`,
+});
 
 /** Creates task_1 and takes it as far as it says; resolves to it. */
 export async function taskIn({ store }: Bench, state: "queued" | "dispatched" | "running", leaseUntil = 1000): Promise<Task> {

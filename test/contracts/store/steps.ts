@@ -25,6 +25,7 @@ export function stepCases(bench: Bench): void {
       leaseUntil: null,
       step: 0,
       cancelRequested: null,
+      claimedAt: null,
       createdAt: 100,
       updatedAt: 100,
       endedAt: null,
@@ -119,9 +120,9 @@ export function stepCases(bench: Bench): void {
     const before = await bench.snapshot();
     expect(to && (await bench.store.tasks.requeue("lose", from, to, said, 2000))).toBe(false);
     expect(await bench.snapshot()).toEqual(before);
-    const again = advance(from, "retry");
-    expect(again && (await bench.store.tasks.requeue("retry", from, again, said, 2000)), "its failure counts all the same").toBe(true);
-    expect(await theTask(bench)).toMatchObject({ state: "queued", epoch: 2, lost: 0, failed: 1 });
+    const back = advance(from, "return");
+    expect(back && (await bench.store.tasks.requeue("return", from, back, said, 2000)), "what is given back comes back").toBe(true);
+    expect(await theTask(bench)).toMatchObject({ state: "queued", epoch: 2, lost: 0, failed: 0 });
   });
 
   it("buries a task at the limit", async () => {

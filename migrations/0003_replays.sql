@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX `tasks_replay_of` ON `tasks` (`replay_of`);
