@@ -2,6 +2,8 @@
 import { expelRetired } from "#factory/admit.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { raiseBusAlarm } from "#factory/bus-alarm.ts";
+import { moveWaiting } from "#factory/ended.ts";
+import { expireOverdue } from "#factory/expire.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { drain } from "#factory/settle.ts";
 import { each, tellJobs } from "./api.ts";
@@ -19,6 +21,8 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
       await recoverLost(hq);
     },
     "delete users of retired factories": () => expelRetired(hq),
+    "expire what is overdue": () => expireOverdue(hq),
+    "move on what waited": () => moveWaiting(hq, null),
     "announce what was forgotten": () => announceForgotten(hq),
     ...tellJobs(context),
     "wake stuck chats": () => ringUnfinished(context, hq.clock.now() - stuckAfterMs),

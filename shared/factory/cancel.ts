@@ -5,8 +5,8 @@ import { UacError } from "#core/errors.ts";
 import { ordersKept } from "#core/fleet.ts";
 import { isTerminal, type TaskState } from "#core/task.ts";
 import type { Task } from "#ports/store.ts";
-import { announce } from "./announce.ts";
 import { cardEdit } from "./card.ts";
+import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { seal } from "./seal.ts";
 
@@ -27,7 +27,7 @@ export async function cancelTask(deps: Headquarters, id: string, reason: string)
     if (idle.includes(task.state)) {
       const entry = { kind: "cancelled", text: reason, code: "cancelled" };
       if (!(await store.tasks.move(id, task.epoch, "cancel", entry, clock.now()))) continue;
-      await announce(deps, id);
+      await ended(deps, id);
       return "cancelled";
     }
     if (!(await store.tasks.requestCancel(id, reason, clock.now()))) continue;

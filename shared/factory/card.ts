@@ -3,10 +3,11 @@ import { showCost, type Total } from "#core/ledger.ts";
 import { byline } from "#core/persona.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { bold, code, italic, type Piece, pre, rich } from "#core/rich-text.ts";
-import { isTerminal, type TaskState } from "#core/task.ts";
+import { isTerminal, replayable, type TaskState } from "#core/task.ts";
 import type { Button, Letter } from "#ports/chat.ts";
 import type { StoredTaskEvent, Task } from "#ports/store.ts";
 import type { Headquarters } from "./headquarters.ts";
+import { moment } from "./when.ts";
 
 type Deps = Pick<Headquarters, "profile" | "settings">;
 
@@ -69,7 +70,13 @@ export function completionLetters(deps: Deps, task: Task, cost: Total): Letter[]
   const done: Letter = {
     key: letterKeys.done(task.id),
     chat: task.chat,
-    body: { kind: "text", content: rich(...completionText(deps, task, cost)), buttons: [[openButton(deps, task)]], silent: false, replyTo },
+    body: {
+      kind: "text",
+      content: rich(...completionText(deps, task, cost)),
+      buttons: [completionButtons(deps, task)],
+      silent: false,
+      replyTo,
+    },
   };
   const { receipt } = task;
   if (!receipt?.patch) return [done];
@@ -95,11 +102,28 @@ function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): P
   if (task.cancelRequested !== null && !isTerminal(task.state)) lines.push(" · stopping");
   if (task.epoch > 1) lines.push(` · attempt ${task.epoch}`);
   if (task.reason && task.state !== "running") lines.push("\n", task.reason);
+  const wishes = isTerminal(task.state) ? "" : wishesOf(task);
+  if (wishes !== "") lines.push("\n", wishes);
   const steps = events.filter((event) => event.kind === "step" && event.epoch === task.epoch);
   const last = steps.at(-1);
   if (last && !isTerminal(task.state)) lines.push(`\nstep ${steps.length}: `, code(last.text.slice(0, 120)));
   lines.push("\n", italic(`${byline(deps.profile.personas.primary, deps.profile.name)} · ${task.id}`));
   return lines;
+}
+
+/** When the owner wants it, as far as that is out of the ordinary: `urgent · not before … · expires unless begun by …`. */
+export function wishesOf({
+  priority,
+  notBefore,
+  deadline,
+  replayOf,
+}: Pick<Task, "priority" | "notBefore" | "deadline" | "replayOf">): string {
+  return [
+    ...(priority > 0 ? ["urgent"] : priority < 0 ? ["can wait"] : []),
+    ...(notBefore === null ? [] : [`not before ${moment(notBefore)}`]),
+    ...(deadline === null ? [] : [`expires unless begun by ${moment(deadline)}`]),
+    ...(replayOf === null ? [] : [`${replayOf} again`]),
+  ].join(" · ");
 }
 
 function completionText(deps: Deps, task: Task, cost: Total): Piece[] {
@@ -132,6 +156,12 @@ function buttons(deps: Deps, task: Task): Button[][] {
   const open = openButton(deps, task);
   if (isTerminal(task.state)) return [[{ label: "Log", tap: `log:${task.id}` }, open]];
   return [[{ label: "Stop", tap: `stop:${task.id}` }, { label: "Log", tap: `log:${task.id}` }, open]];
+}
+
+/** A task that ended badly may be done again. */
+function completionButtons(deps: Deps, task: Task): Button[] {
+  const open = openButton(deps, task);
+  return replayable.includes(task.state) ? [{ label: "Try again", tap: `replay:${task.id}` }, open] : [open];
 }
 
 function openButton(deps: Deps, task: Task): Button {

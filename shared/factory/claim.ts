@@ -4,7 +4,7 @@ import type { Body } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { leaseMs } from "#core/fleet.ts";
 import type { ClaimReply } from "#core/hq-api.ts";
-import { narrower } from "#core/limits.ts";
+import { endingBy, narrower } from "#core/limits.ts";
 import { actionsOf, type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
 import type { Factory, Task } from "#ports/store.ts";
 import type { Headquarters } from "./headquarters.ts";
@@ -28,7 +28,10 @@ export async function grantClaim(deps: Deps, factory: Factory, claim: Body<"clai
   return { token: await mintToken(deps, factory, task), leaseUntil, resumed: outcome === "resumed" };
 }
 
-/** An Ops Token for a task that the factory holds. Its limits are the narrower of the order's and HQ's own. */
+/**
+ * An Ops Token for a task that the factory holds. Its limits are the narrower of the order's and HQ's own, and its time ends by
+ * the task's deadline: counted from the claim, as the factory counts.
+ */
 export async function mintToken(deps: Deps, factory: Factory, task: Task): Promise<string> {
   const now = Math.floor(deps.clock.now() / 1000);
   const token: OpsToken = {
@@ -47,7 +50,7 @@ export async function mintToken(deps: Deps, factory: Factory, task: Task): Promi
     act: factory.facts ? actionsOf(factory.facts.capabilities) : [],
     net: [],
     sec: [],
-    lim: narrower(task.limits, deps.profile.limits),
+    lim: endingBy(narrower(task.limits, deps.profile.limits), task.deadline, task.claimedAt ?? deps.clock.now()),
     pol: policy,
   };
   return deps.signer.mint(token);

@@ -1,6 +1,7 @@
 /** Queue → factory: routes what is queued, writes sealed orders into the outbox, and puts them on the bus. */
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { liveness, ordersKept } from "#core/fleet.ts";
+import { endingBy } from "#core/limits.ts";
 import { type Candidate, type Route, route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
 import type { Factory, Task } from "#ports/store.ts";
@@ -10,7 +11,7 @@ import { seal } from "./seal.ts";
 
 type Deps = Pick<Headquarters, "self" | "profile" | "settings" | "store" | "bus" | "signer" | "clock" | "ids" | "log" | "callsLeft">;
 
-/** Waiting tasks that are looked at in one go, oldest first: more than `batch`, so that those which can't go hold up none that can. */
+/** Waiting tasks that are looked at in one go: more than `batch`, so that those which can't go hold up none that can. */
 const considered = 100;
 /** At most this many tasks are given out, and this many orders published, in one go: the rest waits for the next. */
 const batch = 10;
@@ -20,7 +21,7 @@ const callsKept = 6;
 const mayGoOn = (deps: Deps) => deps.callsLeft() >= callsKept + callsEach;
 
 /** The fleet as the router sees it. */
-export function candidates(fleet: readonly Factory[], now: number): Candidate[] {
+function candidates(fleet: readonly Factory[], now: number): Candidate[] {
   return fleet.flatMap((factory) =>
     factory.facts
       ? [
@@ -39,8 +40,22 @@ export function candidates(fleet: readonly Factory[], now: number): Candidate[] 
 }
 
 /** Where a queued or held task goes now. */
-export function wayOf(task: Task, fleet: readonly Candidate[]): Route {
+function wayOf(task: Task, fleet: readonly Candidate[]): Route {
   return route({ kind: task.kind, workspace: task.workspace, factory: task.wanted }, fleet);
+}
+
+/** What is ready, each with where it goes, in the order in which it happens: what goes takes its place from those after it. */
+export async function planOf(deps: Pick<Deps, "store" | "clock">): Promise<{ task: Task; way: Route }[]> {
+  const { store, clock } = deps;
+  const ready = await store.tasks.ready(clock.now(), considered);
+  if (ready.length === 0) return [];
+  const fleet = candidates(await store.factories.list(), clock.now());
+  return ready.map((task) => {
+    const way = wayOf(task, fleet);
+    const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
+    if (factory) factory.busy += 1;
+    return { task, way };
+  });
 }
 
 /** A busy fleet is an ordinary queue, to which a held task goes back; everything else needs something to change first, and is told. */
@@ -72,7 +87,7 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
     title: task.title,
     instruction: task.instruction,
     workspace: task.workspace,
-    limits: task.limits,
+    limits: endingBy(task.limits, task.deadline, now),
     requireVerified: task.requireVerified,
   };
   const seq = await store.next(`seq:${way.to}`);
@@ -80,32 +95,25 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
   await store.tasks.dispatch(
     task.id,
     task.epoch,
-    { factory: way.to, reason: way.reason, order: order.jws, orderId: order.id },
+    { factory: way.to, places: way.places, reason: way.reason, order: order.jws, orderId: order.id },
     clock.now(),
   );
 }
 
 /** Routes everything that waits for a factory, then publishes. */
 export async function dispatchAll(deps: Deps): Promise<void> {
-  const waiting = await deps.store.tasks.list({ states: ["queued", "held"], oldestFirst: true, limit: considered });
-  if (waiting.length > 0) {
-    const fleet = candidates(await deps.store.factories.list(), deps.clock.now());
-    let given = 0;
-    for (const task of waiting) {
-      const way = wayOf(task, fleet);
-      if (stays(task, way)) continue;
-      if (given === batch || !mayGoOn(deps)) break;
-      given += 1;
-      // One that can't be given out must not keep the others from it.
-      await dispatchTask(deps, task, way)
-        .then(() => showHold(deps, task, way))
-        .catch((error: unknown) => {
-          if (hasCode(error, "store_unavailable")) throw error;
-          deps.log.error("a task could not be dispatched", { task: task.id, error });
-        });
-      const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
-      if (factory) factory.busy += 1;
-    }
+  let given = 0;
+  for (const { task, way } of await planOf(deps)) {
+    if (stays(task, way)) continue;
+    if (given === batch || !mayGoOn(deps)) break;
+    given += 1;
+    // One that can't be given out must not keep the others from it.
+    await dispatchTask(deps, task, way)
+      .then(() => showHold(deps, task, way))
+      .catch((error: unknown) => {
+        if (hasCode(error, "store_unavailable")) throw error;
+        deps.log.error("a task could not be dispatched", { task: task.id, error });
+      });
   }
   await publishOrders(deps);
 }

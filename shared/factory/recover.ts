@@ -2,8 +2,8 @@
 import { leaseMs, liveness } from "#core/fleet.ts";
 import { advance, leasedStates } from "#core/task.ts";
 import type { Factory, RequeueEvent, Task } from "#ports/store.ts";
-import { announce } from "./announce.ts";
 import { cardEdit } from "./card.ts";
+import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 /** An order that nobody claimed in this time is taken back. Desktops that are online claim within seconds. */
@@ -49,7 +49,7 @@ export async function requeue(deps: Headquarters, task: Task, event: RequeueEven
   // A cancelled task has nothing to come back for.
   if (task.cancelRequested !== null) {
     const entry = { kind: "cancelled", text: task.cancelRequested, code: "cancelled" };
-    if (await store.tasks.move(task.id, task.epoch, "cancel", entry, clock.now())) await announce(deps, task.id);
+    if (await store.tasks.move(task.id, task.epoch, "cancel", entry, clock.now())) await ended(deps, task.id);
     return;
   }
   const next = advance(task, event);
@@ -58,7 +58,7 @@ export async function requeue(deps: Headquarters, task: Task, event: RequeueEven
     next.state === "dead" ? `${why}; given up after ${next.lost} lost and ${next.failed} failed attempts` : `${why}; it is tried again`;
   if (!(await store.tasks.requeue(event, task, next, { kind: code, text, code }, clock.now()))) return;
   log.warn("an attempt was given up", { event, task: task.id, epoch: task.epoch, why, next: next.state });
-  if (next.state === "dead") return announce(deps, task.id);
+  if (next.state === "dead") return ended(deps, task.id);
   const requeued = await store.tasks.get(task.id);
   if (requeued) await store.letters.add([cardEdit(deps, requeued, [])], clock.now());
 }

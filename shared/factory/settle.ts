@@ -6,15 +6,16 @@ import { isTerminal } from "#core/task.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import type { Letter } from "#ports/chat.ts";
 import type { Factory } from "#ports/store.ts";
-import { announce } from "./announce.ts";
 import { cardEdit } from "./card.ts";
+import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { requeue } from "./recover.ts";
+import { tryAgain } from "./retry.ts";
 
 /** Entries of each stream read in one go: what was read and could not be settled is read again by the next drain, first. */
 const perRead = 50;
 /** Calls that settling one entry takes at most, and those that are left for what comes after: orders, letters. */
-const callsPerEntry = 5;
+const callsPerEntry = 7;
 const callsKept = 20;
 
 /** Reads and settles what factories say. Resolves to how many entries were settled. */
@@ -123,7 +124,9 @@ export async function settleResult(deps: Headquarters, factory: string, result: 
     return;
   }
   const event = ({ succeeded: "succeed", failed: "fail", cancelled: "cancel" } as const)[result.outcome];
-  const outcome = await store.tasks.settle(event, factory, result, clock.now());
+  const last = await tryAgain(deps, factory, result);
+  if (!last) return;
+  const outcome = await store.tasks.settle(event, factory, last, clock.now());
   log.info("a result came in", { task: result.task, epoch: result.epoch, factory, result: result.outcome, code: result.code, outcome });
-  if (outcome === "accepted") await announce(deps, result.task);
+  if (outcome === "accepted") await ended(deps, result.task);
 }

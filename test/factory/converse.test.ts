@@ -19,6 +19,8 @@ async function turn(inbound: Text, options: { id?: number; tools?: Tool[] } = {}
   const update = { id: options.id ?? 1, chat: owner, inbound, attempts: 1, receivedAt: startMs };
   return converse(b.hq, update, inbound, options.tools ?? []);
 }
+/** The time at which a message came, before its text. */
+const stamp = "[2030-03-17 17:46 UTC, Sunday]\n";
 const replies = async () =>
   (await b.rows("select key, body_json ->> '$.content.text' as text from letters order by id")).map(({ key, text }) => [key, text]);
 
@@ -30,7 +32,7 @@ describe("a turn", () => {
     expect(await replies()).toEqual([["reply:1", "Good morning.\nSimone @ HQ"]]);
     expect(await b.rows("select body_json ->> '$.replyTo' as reply from letters")).toEqual([{ reply: '{"message":10}' }]);
     expect(b.llm.requests).toHaveLength(1);
-    expect(await b.store.conversations.recent(owner, 9)).toEqual([{ user: "Hello", reply: "Good morning.", at: startMs }]);
+    expect(await b.store.conversations.recent(owner, 9)).toEqual([{ user: `${stamp}Hello`, reply: "Good morning.", at: startMs }]);
   });
 
   it("remembers the turns before it", async () => {
@@ -38,9 +40,9 @@ describe("a turn", () => {
     await turn(said("First"));
     await turn(said("Second"), { id: 2 });
     expect(b.llm.requests[1]?.messages.map(({ role, content }) => [role, content[0]])).toEqual([
-      ["user", { type: "text", text: "First" }],
+      ["user", { type: "text", text: `${stamp}First` }],
       ["assistant", { type: "text", text: "One." }],
-      ["user", { type: "text", text: "Second" }],
+      ["user", { type: "text", text: `${stamp}Second` }],
     ]);
   });
 

@@ -256,6 +256,7 @@ export function wish(changed: Partial<Delegation> = {}): Delegation {
     notBefore: null,
     deadline: null,
     replayOf: null,
+    after: [],
     limits: defaultLimits,
     requireVerified: false,
     receivedAt: startMs,
