@@ -6,10 +6,12 @@ import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
 import { joinCodeMs, makeJoinCode, retireFactory } from "#factory/enrol.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
+import { replay, replayAnswer } from "#factory/replay.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
 import type { Digest } from "./context.ts";
 import { costReport } from "./tools/cost.ts";
+import { deadReport } from "./tools/dead.ts";
 import { fleetReport } from "./tools/fleet.ts";
 import { storyOf } from "./tools/story.ts";
 import { taskReport } from "./tools/task.ts";
@@ -20,6 +22,7 @@ interface Call {
   hq: Headquarters;
   digest: Digest;
   update: Update;
+  inbound: Text;
   rest: string;
 }
 
@@ -42,6 +45,8 @@ export const commands: Readonly<Record<string, Command>> = {
   tasks: { about: "the last tasks", run: ({ hq }) => taskReport(hq) },
   task: { about: "one task's story: /task <id>", run: ({ hq, rest }) => storyOf(hq, rest) },
   cancel: { about: "stop a task: /cancel <id>", run: cancel },
+  replay: { about: "do a task again that ended badly: /replay <id>", run: replayTask },
+  dead: { about: "tasks that were given up, and why", run: ({ hq }) => deadReport(hq) },
   cost: { about: "what was spent", run: ({ hq }) => costReport(hq) },
   view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
   enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrolAs("branch") },
@@ -61,7 +66,7 @@ export async function runCommand(hq: Headquarters, digest: Digest, update: Updat
   // What others wrote is data: a forwarded command does nothing.
   const text = inbound.forwarded
     ? "A forwarded command is not carried out. Type it yourself if you mean it."
-    : await (command ?? { run: unknown }).run({ hq, digest, update, rest: rest.trim() });
+    : await (command ?? { run: unknown }).run({ hq, digest, update, inbound, rest: rest.trim() });
   await say(hq, { key: `reply:${update.id}`, chat: inbound.chat, message: inbound.message, text });
 }
 
@@ -74,6 +79,11 @@ async function cancel({ hq, rest }: Call): Promise<string> {
     cancelled: `${rest} is cancelled.`,
     requested: `I told the factory to stop ${rest}; its card says when it has.`,
   }[outcome];
+}
+
+async function replayTask({ hq, update, inbound, rest }: Call): Promise<string> {
+  if (rest === "") return "Which task? /replay <id>; /dead and /tasks list them.";
+  return replayAnswer(rest, await replay(hq, { id: rest, update, message: inbound.message, name: inbound.name }));
 }
 
 async function retire({ hq, rest }: Call): Promise<string> {

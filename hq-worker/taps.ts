@@ -3,6 +3,7 @@ import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
 import { answerJoin } from "#factory/enrol.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
+import { replay, replayAnswer } from "#factory/replay.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
 import { storyOf } from "./tools/story.ts";
@@ -32,6 +33,7 @@ async function act(hq: Headquarters, update: Update, tap: Tap): Promise<string> 
     await say(hq, { key: `log:${update.id}`, chat: tap.chat, message: tap.message, text: story });
     return "Sent.";
   }
+  if (verb === "replay") return replayAnswer(first, await replay(hq, { id: first, update, message: tap.message, name: tap.name }));
   if (verb === "join") {
     const text = await answerJoin(hq, { factory: second, tag: third, yes: first === "y", chat: tap.chat, name: tap.name });
     await say(hq, { key: `joined:${update.id}`, chat: tap.chat, message: tap.message, text });

@@ -24,6 +24,9 @@ export interface Schema {
   required?: string[];
 }
 
+/** Headquarters puts before each message when it came. */
+const timeOfMessage = /^\[\d{4}-\d{2}-\d{2} [^\]\n]*\]\n/;
+
 /** `from`: the work starts at the owner's last message (a chat), or at the first (a task's order). */
 export function readConversation(request: WireRequest, from: "last" | "first"): Conversation {
   const asks = request.messages.flatMap(({ role, content }, at) => {
@@ -42,7 +45,7 @@ export function readConversation(request: WireRequest, from: "last" | "first"): 
   });
   return {
     system: textOf(blocksOf(request.system ?? [])),
-    asked: ask?.text ?? "",
+    asked: ask?.text.replace(timeOfMessage, "") ?? "",
     steps,
     tools: new Map((request.tools ?? []).map((tool) => [tool.name, (tool.input_schema ?? {}) as Schema])),
   };

@@ -1,11 +1,17 @@
 /** Simone hands work to a VP. One call, one task, however often the turn is run. */
 import * as z from "zod";
 import { vpSeats } from "#core/vp.ts";
+import { wishesOf } from "#factory/card.ts";
 import { delegate } from "#factory/delegate.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
+import { parseMoment } from "#factory/when.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
 import type { Tool } from "#ports/tool.ts";
+
+const priorities = { high: 1, normal: 0, low: -1 } as const;
+const moment = z.union([z.number(), z.string().max(40)]);
+const written = "minutes from the owner's message, or ISO 8601 with a zone";
 
 const input = z.strictObject({
   title: z.string().min(1).max(120).describe("a few words"),
@@ -14,6 +20,10 @@ const input = z.strictObject({
   workspace: z.string().max(64).optional().describe("a name from fleet; the repository to work in"),
   factory: z.string().max(64).optional().describe("only if the owner named one"),
   require_verified: z.boolean().optional().describe("true: without passing tests it counts as failed"),
+  priority: z.enum(["high", "normal", "low"]).optional().describe("only if the owner said what is urgent, or can wait"),
+  not_before: moment.optional().describe(`not to begin before: ${written}`),
+  deadline: moment.optional().describe(`only if the owner set one: what has not begun by then expires, undone. ${written}`),
+  after: z.array(z.string().max(64)).max(8).optional().describe("ids of tasks that must have succeeded before it begins"),
 });
 
 export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<Inbound, { kind: "text" }>): Tool<z.infer<typeof input>> {
@@ -30,6 +40,13 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
         return { content: `There is no workspace ${wish.workspace}. There are: ${known.join(", ") || "none"}.`, isError: true };
       }
       const [only] = known;
+      // Counted from the owner's message: the same turn run again comes to the same wish.
+      const from = update.receivedAt;
+      const notBefore = wish.not_before === undefined ? null : parseMoment(wish.not_before, "not_before", from);
+      const deadline = wish.deadline === undefined ? null : parseMoment(wish.deadline, "deadline", from);
+      if (notBefore !== null && deadline !== null && deadline <= notBefore) {
+        return { content: "The deadline is not after not_before: it would expire before it may begin.", isError: true };
+      }
       const { task, route } = await delegate(hq, {
         id: call.key,
         chat: inbound.chat,
@@ -39,16 +56,18 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
         kind: wish.kind === "unsure" ? null : wish.kind,
         workspace: wish.workspace ?? (known.length === 1 && only ? only : null),
         factory: wish.factory ?? null,
-        priority: 0,
-        notBefore: null,
-        deadline: null,
+        priority: priorities[wish.priority ?? "normal"],
+        notBefore,
+        deadline,
+        after: wish.after ?? [],
         replayOf: null,
         limits: hq.profile.limits,
         requireVerified: wish.require_verified ?? false,
         receivedAt: update.receivedAt,
       });
-      const where = route ? route.reason : `it is ${task.state} at ${task.factory ?? "headquarters"}`;
-      return { content: `Task ${task.id} is ${task.state}${task.factory ? ` at ${task.factory}` : ""}: ${where}.` };
+      const wishes = wishesOf(task);
+      const why = [route?.reason ?? task.reason, ...(wishes === "" ? [] : [wishes])].join("; ");
+      return { content: `Task ${task.id} is ${task.state}${task.factory ? ` at ${task.factory}` : ""}: ${why}.` };
     },
   };
 }

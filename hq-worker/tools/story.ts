@@ -1,5 +1,6 @@
 /** What happened to a task, in lines. */
 import { showCost } from "#core/ledger.ts";
+import { wishesOf } from "#factory/card.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 
 const lastEvents = 25;
@@ -8,10 +9,10 @@ export async function storyOf(hq: Headquarters, id: string): Promise<string> {
   const task = id === "" ? null : await hq.store.tasks.get(id);
   if (!task) return id === "" ? "Which task? /task <id>; /tasks lists them." : `There is no task ${id.slice(0, 64)}. /tasks lists them.`;
   const [events, cost] = await Promise.all([hq.store.tasks.events(id), hq.store.ledger.total({ task: id })]);
+  const wishes = wishesOf(task);
   const lines = events.slice(-lastEvents).map((event) => `${time(event.at)} ${event.kind}: ${event.text}`);
-  return [`${task.title} (${task.id})`, `${task.state}${task.reason ? `: ${task.reason}` : ""} · ${showCost(cost)}`, "", ...lines].join(
-    "\n",
-  );
+  const state = `${task.state}${task.reason ? `: ${task.reason}` : ""} · ${showCost(cost)}`;
+  return [`${task.title} (${task.id})`, state, ...(wishes === "" ? [] : [wishes]), "", ...lines].join("\n");
 }
 
 function time(at: number) {

@@ -48,6 +48,11 @@ The Attic (attic): offline, heard of 900 s ago
 cellar (b3): online, heard of 5 s ago
   workspaces: none`;
 
+it("takes the time before a message for no part of it", () => {
+  const { calls } = talk("[2030-03-17 17:46 UTC, Sunday]\nThe tests of the shop fail. Fix them.", { fleet: "desk-1\n  workspaces: shop" });
+  expect(calls.at(-1)).toMatchObject({ name: "delegate", input: { instruction: "The tests of the shop fail. Fix them." } });
+});
+
 describe("the stand-in at the front desk", () => {
   it.each([
     "The tests of the demo shop fail. Fix them.",

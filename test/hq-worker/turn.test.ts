@@ -6,7 +6,7 @@ import { deliverLetters } from "#factory/deliver.ts";
 import { tick } from "../../hq-worker/tick.ts";
 import { workChat } from "../../hq-worker/turn.ts";
 import { use } from "../factory/agent.ts";
-import { owner, resultOf, wish } from "../factory/headquarters.ts";
+import { owner, resultOf, startMs, wish } from "../factory/headquarters.ts";
 import { lifeUntil } from "../support/mortal.ts";
 import { digest, message, type Office, openOffice, tap } from "./office.ts";
 
@@ -185,6 +185,26 @@ describe("commands", () => {
     expect(b.llm.requests).toEqual([]);
   });
 
+  it("do a task again that ended badly, and list what was given up", async () => {
+    b = await openOffice();
+    await b.join();
+    await delegate(b.hq, wish());
+    expect(await say("/dead")).toContain("There are no dead letters.");
+    expect(await say("/replay")).toContain("Which task?");
+    expect(await say("/replay t9")).toContain("There is no task t9");
+    expect(await say("/replay t1-1-1")).toContain("it is not over yet");
+    await b.client.execute("update tasks set state = 'dead', reason = 'given up after 3 lost attempts', ended_at = 1");
+    await b.store.incident({ kind: "dead_letter", factory: "desk-1", text: "an entry was refused", digest: "a" }, b.clock.now());
+    await b.store.incident({ kind: "unsettled", factory: "desk-1", text: "another matter", digest: "b" }, b.clock.now());
+    const dead = await say("/dead");
+    expect(dead).toContain("t1-1-1: Fix the tests – given up after 3 lost attempts\n/replay <id> does one again.\n");
+    expect(dead).toContain("2030-03-17 17:46 UTC: an entry was refused");
+    expect(dead).not.toContain("another matter");
+    const answer = await say("/replay t1-1-1");
+    expect(answer).toMatch(/t1-1-1 is done again as t\d+-r, which is dispatched/);
+    expect(await say("/replay t1-1-1")).toContain("was done again already");
+  });
+
   it("that were forwarded do nothing", async () => {
     b = await openOffice();
     await delegate(b.hq, wish());
@@ -236,6 +256,9 @@ describe("taps", () => {
     expect(await tapped("stop:t1-1-1")).toBe("Cancelled.");
     expect(await tapped("stop:t1-1-1")).toBe("It is over already.");
     expect((await b.task()).reason).toBe("Alice stopped it");
+    expect(await tapped("replay:t1-1-1")).toMatch(/^t1-1-1 is done again as t\d+-r, which is dispatched\.$/);
+    expect(await tapped("replay:t1-1-1"), "a stale button").toMatch(/^t1-1-1 was done again already, as t\d+-r, which is dispatched\.$/);
+    expect(await tapped("replay:nothing")).toContain("There is no task nothing");
     expect(await tapped("join:y:desk-1:nonsense")).toContain("asked again with another key");
     expect(await tapped("join:y:desk-9:nonsense")).toContain("There is no factory desk-9");
     expect(await tapped("approve:everything")).toBe("This button is not known any more.");
@@ -244,6 +267,19 @@ describe("taps", () => {
 });
 
 describe("the minute tick", () => {
+  it("expires what is overdue, and moves on what waited for it", async () => {
+    b = await openOffice();
+    await delegate(b.hq, wish({ id: "t1-1-1", deadline: startMs + 60_000 }));
+    await delegate(b.hq, wish({ id: "t2-1-1", after: ["t1-1-1"] }));
+    await delegate(b.hq, wish({ id: "t3-1-1" }));
+    await delegate(b.hq, wish({ id: "t4-1-1", after: ["t3-1-1"] }));
+    await b.client.execute("update tasks set state = 'succeeded' where id = 't3-1-1'");
+    await b.clock.advance(60_000);
+    await tick(b.context);
+    const states = await b.rows("select id || ' ' || state as line from tasks order by id");
+    expect(states.map((row) => row.line)).toEqual(["t1-1-1 expired", "t2-1-1 failed", "t3-1-1 succeeded", "t4-1-1 held"]);
+  });
+
   it("settles, recovers, hands out, tells, and wakes who was forgotten", async () => {
     b = await openOffice();
     await tick(b.context);
@@ -297,7 +333,7 @@ describe("the minute tick", () => {
     await b.join();
     await b.join("desk-2");
     const used = await b.count(() => tick(b.context));
-    expect(used).toEqual({ sql: 10, bus: 2, letters: 0, model: 0 });
+    expect(used).toEqual({ sql: 12, bus: 2, letters: 0, model: 0 });
   });
 
   it("with too much to do stays within the calls of one event, and ends in the next ones", async () => {
