@@ -2,6 +2,7 @@
 import { showCost, showNanos } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
 import { isTerminal, leasedStates, type TaskState } from "#core/task.ts";
+import { wishesOf } from "#factory/card.ts";
 import { Bill } from "../bill.tsx";
 import { Diff } from "../diff.tsx";
 import { Ago, Byline, Printed, Since } from "../figures.tsx";
@@ -72,6 +73,7 @@ function TaskView({ story, now }: { story: TaskStory; now: number }) {
 
 function Facts({ story, now, leased }: { story: TaskStory; now: number; leased: boolean }) {
   const { task, limits } = story;
+  const wishes = wishesOf(task);
   return (
     <dl class="facts">
       <div>
@@ -99,6 +101,12 @@ function Facts({ story, now, leased }: { story: TaskStory; now: number; leased: 
           {task.requireVerified && ", must be verified"}
         </dd>
       </div>
+      {wishes !== "" && (
+        <div>
+          <dt>When</dt>
+          <dd>{plain(wishes)}</dd>
+        </div>
+      )}
       <div>
         <dt>Asked</dt>
         <dd>
