@@ -12,23 +12,23 @@ import {
 } from "#core/task.ts";
 
 const meaning: Record<TaskState, string> = {
-  queued: "waits in the database for a factory with a free slot",
-  waiting: "waits for another task",
+  queued: "waits in the database for its time, its turn and a factory with a free slot",
+  waiting: "waits for other tasks, all of which must succeed first",
   held: "waits for a person, a budget or a factory; its reason says which",
   dispatched: "its order is on the bus, not claimed yet",
   running: "a factory claimed it and holds its lease",
   awaiting_approval: "the owner is asked; the factory holds the lease",
   paused: "stopped for now; the factory holds the lease",
   succeeded: "done, with a receipt of what was measured",
-  failed: "the attempt ended without what was asked for, and no other is allowed",
+  failed: "the attempt ended without what was asked for, and another would too; or a task that it needed did not succeed",
   cancelled: "the owner called it off",
-  expired: "its time to live, chosen by the owner, is over",
+  expired: "it had not begun by the deadline that the owner set",
   dead: "too many lost or failed attempts; the owner may replay it as a new task",
 };
 
 const events: Record<TaskEvent, string> = {
   dispatch: "a factory was chosen and the order is in the outbox",
-  wait: "it depends on a task that is not done",
+  wait: "it needs a task that has not succeeded yet; at its creation",
   hold: "something must be decided or become available first",
   release: "what it waited for is there",
   claim: "the factory asked HQ and got the Ops Token",
@@ -37,11 +37,11 @@ const events: Record<TaskEvent, string> = {
   resume: "go on",
   lose: "the factory vanished, before or after its claim: a new epoch, or dead",
   return: "the factory gave it back unharmed: a new epoch, and counted against nobody",
-  retry: "the attempt failed and another is allowed: a new epoch, or dead",
+  retry: "the attempt failed for a reason of the hour: a new epoch after a wait, or dead",
   succeed: "a result with its receipt was accepted",
   fail: "it ended without success",
   cancel: "the owner called it off",
-  expire: "its time to live is over",
+  expire: "its deadline passed before it had begun",
   bury: "no further attempt makes sense",
 };
 
