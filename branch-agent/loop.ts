@@ -3,15 +3,19 @@
 import type { BusState } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Channel, FactoryStatus } from "#core/fleet.ts";
-import { acceptOrder, openEntry } from "#factory/accept.ts";
+import { acceptAgain, acceptOrder, openEntry } from "#factory/accept.ts";
 import type { Branch } from "#factory/branch.ts";
-import { flushReports, ringDoorbell } from "#factory/report.ts";
+import { flushReports, resendReports, ringDoorbell } from "#factory/report.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import { factsOf } from "./facts.ts";
 import { progressTeller } from "./progress.ts";
 import { pulse } from "./pulse.ts";
 import { taskSlots } from "./slots.ts";
 
+/** Orders that wait for a slot here: HQ sends one more than there are slots. Beyond so many it lies on the bus. */
+const maxWaiting = 64;
+/** Of those that it was given before: more than there may be unfinished. */
+const perOwnRead = 200;
 /** One blocking read: as long as the bus waits in one go, since a hosted one bills each. */
 const blockMs = 55_000;
 const flushEveryMs = 15_000;
@@ -42,26 +46,31 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     wake.abort();
   });
   let bus: BusState = "ok";
-  const heart = pulse(deps, { facts: factsOf(deps), slots, bus: () => bus });
+  const busFailed = (error: unknown) => {
+    bus = hasCode(error, "bus_denied") ? "denied" : "down";
+  };
+  const heart = pulse(deps, { facts: factsOf(deps), slots, bus: () => bus, resend: (seqs) => void flush(seqs) });
 
-  /** One flush at a time; a second call waits its turn. */
-  function flush() {
+  /** One flush at a time; a second call waits its turn. `missed` are reports to send once more. */
+  function flush(missed: readonly number[] = []) {
     flushing = flushing
       .then(() => progress.settled())
-      .then(() => flushReports(deps))
+      .then(async () => (await flushReports(deps, busFailed)) + (await resendReports(deps, missed)))
       .then((sent) => (sent > 0 ? ringDoorbell(deps, "result") : undefined))
       .catch((error: unknown) => log.error("reports could not be flushed", { error }));
     return flushing;
   }
 
-  async function handle(entry: BusEntry) {
+  async function handle(entry: BusEntry, again: boolean) {
     if (entry.channel === "ctl") return control(entry);
-    if (!(await acceptOrder(deps, entry))) flush();
+    if (!(await (again ? acceptAgain : acceptOrder)(deps, entry))) flush();
   }
 
-  /** Starts what the journal holds and nobody works on, oldest first, while slots are free. */
+  /** Starts what the journal holds and nobody works on, oldest first, while slots are free. Resolves to how many wait on. */
   async function startWaiting() {
-    for (const attempt of await journal.open()) if (slots.free() > 0) slots.start(attempt);
+    const open = await journal.open();
+    for (const attempt of open) if (slots.free() > 0) slots.start(attempt);
+    return open.length - (profile.slots - slots.free());
   }
 
   async function control(entry: BusEntry) {
@@ -77,16 +86,17 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
 
   async function readOrders() {
     let own = true;
+    /** Delivered before this program began; null until they are known. */
+    let before: Set<string> | null = null;
     let backoff = 1000;
     while (!intake.aborted) {
       wake = new AbortController();
       const signal = AbortSignal.any([intake, wake.signal]);
       try {
-        await startWaiting();
-        const free = slots.free();
-        const channels: Channel[] = free > 0 ? ["in", "ctl"] : ["ctl"];
+        const room = maxWaiting - (await startWaiting());
+        const channels: Channel[] = room > 0 ? ["in", "ctl"] : ["ctl"];
         const from = channels.map((channel) => ({ factory: deps.self, channel }));
-        const count = own ? 50 : Math.max(1, free);
+        const count = own ? perOwnRead : Math.max(1, room);
         const entries = await deps.bus.read({
           from,
           consumer: deps.self,
@@ -98,12 +108,14 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
         // A wait that was called off may have been given something that nobody saw.
         own = signal.aborted;
         bus = "ok";
+        before ??= new Set(entries.map(({ id }) => id));
+        // Counted one by one: of several entries it is the first that this program does not survive.
+        for (const entry of entries) await handle(entry, before.delete(entry.id));
         backoff = 1000;
-        for (const entry of entries) await handle(entry);
       } catch (error) {
         // What was delivered and lost with the connection is still ours: it is read again first.
         own = true;
-        bus = hasCode(error, "bus_denied") ? "denied" : "down";
+        busFailed(error);
         log.warn("no orders can be taken in", { reason: publicMessage(error) });
         await clock.sleep(backoff, intake);
         backoff = Math.min(backoff * 2, maxBackoffMs);

@@ -1,6 +1,6 @@
 /** The heartbeat: tells HQ that the factory lives, and brings back what to stop and fresh Ops Tokens. */
 
-import type { BusState, FactoryFacts } from "#core/envelope.ts";
+import { acceptedPerBeat, type BusState, type FactoryFacts } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { heartbeatEveryMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
@@ -22,23 +22,21 @@ export interface Pulse {
 interface Told {
   facts: FactoryFacts;
   slots: Slots;
-  /** How the last reading of orders went. */
+  /** How the last use of the bus went. */
   bus(): BusState;
+  /** Sends reports again that HQ missed. */
+  resend(seqs: readonly number[]): void;
 }
 
-export function pulse(deps: Branch, { facts, slots, bus }: Told): Pulse {
-  const { clock, log } = deps;
+export function pulse(deps: Branch, { facts, slots, bus, resend }: Told): Pulse {
+  const { clock, journal, log } = deps;
   let rttMs: number | null = null;
   let draining = false;
 
   async function beat() {
-    const running = await slots.running();
-    const { jws } = await seal(
-      deps,
-      "heartbeat",
-      { facts, rttMs, draining, running, accepted: [], reports: null, obeyed: [], bus: bus() },
-      { aud: "hq", corr: null },
-    );
+    const [running, accepted, reports] = await Promise.all([slots.running(), takenIn(), journal.kept()]);
+    const body = { facts, rttMs, draining, running, accepted, reports, obeyed: [], bus: bus() };
+    const { jws } = await seal(deps, "heartbeat", body, { aud: "hq", corr: null });
     const sentAt = clock.now();
     const reply = await deps.hq.heartbeat(jws);
     // A clock that was set back must not keep the next heartbeat from being sealed.
@@ -47,7 +45,16 @@ export function pulse(deps: Branch, { facts, slots, bus }: Told): Pulse {
     for (const { task, epoch, token } of reply.tokens) {
       await slots.renew(task, epoch, token).catch((error: unknown) => log.error("HQ sent a token that is none", { task, error }));
     }
+    if (reports && reply.heard >= reports.first) {
+      await journal.heard(reply.heard).catch((error: unknown) => log.error("what was heard could not be let go", { error }));
+    }
+    if (reply.resend.length > 0) resend(reply.resend);
     return reply;
+  }
+
+  /** Orders that are in the journal and not over: HQ takes none of them for lost. */
+  async function takenIn() {
+    return (await journal.open()).slice(0, acceptedPerBeat).map(({ order: { task, epoch } }) => ({ task, epoch }));
   }
 
   return {

@@ -57,14 +57,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     progress.tell(order, "received", deps.profile.personas.primary, "took the order in; its signature is HQ's");
     const claimed = await claim(slot);
     if (claimed === null) return;
+    if (claimed === "poison") {
+      await reportResult(deps, slot.attempt, poisoned(slot.attempt));
+      return;
+    }
     if (claimed === "refused") {
       await journal.drop(order.task, order.epoch, clock.now());
       await deps.bus.ack({ factory: deps.self, channel: "in" }, [slot.attempt.entryId]);
-      return;
-    }
-    const starts = await journal.begin(order.task, order.epoch, clock.now());
-    if (starts > maxStarts) {
-      await reportResult(deps, slot.attempt, poisoned(slot.attempt, starts));
       return;
     }
     const token = await readToken(claimed.token);
@@ -82,18 +81,24 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
       await deps.workspaces.close(worktree).catch((error: unknown) => log.warn("a worktree stays behind", { path: worktree.path, error }));
   }
 
-  /** Null: the factory stopped before HQ could be asked; the journal keeps the attempt. */
+  /**
+   * A start is counted before anything is done with the order, so that whatever it does to this program counts; while HQ does not
+   * answer none is. Null: the factory stopped before HQ could be asked; the journal keeps the attempt.
+   */
   async function claim({ attempt, abort }: Slot) {
+    const { task, epoch } = attempt.order;
     while (!abort.signal.aborted) {
+      if ((await deps.journal.begin(task, epoch, deps.clock.now())) > maxStarts) return "poison";
       const claimed = await claimAttempt(deps, attempt);
       if (claimed !== "unreachable") return claimed;
+      await deps.journal.unbegin(task, epoch);
       await deps.clock.sleep(retryMs, abort.signal);
     }
     return null;
   }
 
-  function poisoned({ order }: Attempt, starts: number) {
-    const reason = `it was begun ${starts - 1} times and never came to an end here`;
+  function poisoned({ order }: Attempt) {
+    const reason = `it was begun ${maxStarts} times and never came to an end here`;
     const persona = deps.profile.personas.primary;
     return {
       task: order.task,

@@ -2,10 +2,10 @@
 import { expelRetired } from "#factory/admit.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { raiseBusAlarm } from "#factory/bus-alarm.ts";
+import { drain } from "#factory/drain.ts";
 import { moveWaiting } from "#factory/ended.ts";
 import { expireOverdue } from "#factory/expire.ts";
 import { recoverLost } from "#factory/recover.ts";
-import { drain } from "#factory/settle.ts";
 import { each, tellJobs } from "./api.ts";
 import type { HqContext } from "./context.ts";
 
@@ -17,8 +17,7 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
   await each(hq, {
     // Who can't read the bus can't say that nobody answers there.
     "read the bus and recover": async () => {
-      await drain(hq).catch((error: unknown) => raiseBusAlarm(hq, error));
-      await recoverLost(hq);
+      await recoverLost(hq, await drain(hq).catch((error: unknown) => raiseBusAlarm(hq, error)));
     },
     "delete users of retired factories": () => expelRetired(hq),
     "expire what is overdue": () => expireOverdue(hq),

@@ -1,14 +1,13 @@
 /** The journal in a libSQL file. What resolves is on disk; what belongs together is one batch. */
 import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
 import { UacError } from "#core/errors.ts";
-import type { Journal, Report } from "#ports/journal.ts";
-import { checkLedgerEntry, toAttempt, toEntry, toLedgerEntry, toReport } from "./rows.ts";
+import type { Journal } from "#ports/journal.ts";
+import { keep, kept, outboxOf, tell } from "./outbox.ts";
+import { checkLedgerEntry, toAttempt, toEntry, toLedgerEntry } from "./rows.ts";
 import { prepareTables } from "./tables.ts";
 
 /** Transcripts of attempts that ended longer ago are deleted. */
 const transcriptDays = 30;
-/** So many sent reports are remembered, without their data, so that none is sent again. */
-const sentKept = 10_000;
 /** Another process (a command line) may hold the file this long. */
 const lockLimitMs = 5_000;
 
@@ -32,6 +31,7 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
             values (?, ?, ?, ?, ?, 'accepted', ?) on conflict do nothing returning task`,
           args: [order.task, order.epoch, JSON.stringify(order), orderId, entryId, now],
         },
+        { sql: "delete from deliveries where entry_id = ?", args: [entryId] },
         {
           sql: "delete from transcript_entries where (task, epoch) in (select task, epoch from attempts where state = 'reported' and updated_at < ?)",
           args: [now - transcriptDays * 86_400_000],
@@ -42,6 +42,14 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
     async find(task, epoch) {
       const [row] = await rows("select * from attempts where task = ? and epoch = ?", task, epoch);
       return row ? toAttempt(row) : null;
+    },
+    async deliver(entryId) {
+      const unknown = "not exists (select 1 from attempts where entry_id = ?)";
+      const [counted] = await write({
+        sql: `insert into deliveries (entry_id, times) select ?, 1 where ${unknown} on conflict do update set times = times + 1 returning times`,
+        args: [entryId, entryId],
+      });
+      return Number(counted?.rows[0]?.times ?? 0);
     },
     async begin(task, epoch, now) {
       const [begun] = await write({
@@ -54,18 +62,23 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
         throw new UacError("not_found", `The journal has no open attempt ${epoch} of task ${task}; it can't begin.`);
       return Number(starts);
     },
+    async unbegin(task, epoch) {
+      await write({ sql: "update attempts set starts = max(0, starts - 1) where task = ? and epoch = ?", args: [task, epoch] });
+    },
     async report(task, epoch, report, toldUsages, now) {
       const open = "exists (select 1 from attempts where task = ? and epoch = ? and state <> 'reported')";
       const results = await write(
-        keep(report, now, open, [task, epoch]),
+        ...keep(report, now, open, [task, epoch]),
         {
           sql: `update attempts set state = 'reported', updated_at = ? where task = ? and epoch = ? and ${kept}`,
           args: [now, task, epoch, report.id],
         },
         tell(toldUsages, report.id),
-        { sql: `select ${kept} as kept`, args: [report.id] },
+        { sql: `select ${kept} as kept, ${open} as open`, args: [report.id, task, epoch] },
       );
-      if (Number(results[3]?.rows[0]?.kept) === 1) return;
+      const [found] = results.at(-1)?.rows ?? [];
+      if (Number(found?.kept) === 1) return true;
+      if (Number(found?.open) === 1) return false;
       throw new UacError("conflict", `Attempt ${epoch} of task ${task} is not open: it was reported before, or never accepted.`);
     },
     async drop(task, epoch, now) {
@@ -96,18 +109,7 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
     async untold(limit) {
       return (await rows("select entry_json from usages where told = 0 order by rowid limit ?", limit)).map(toLedgerEntry);
     },
-    async send(report, toldUsages, now) {
-      await write(keep(report, now, "true", []), tell(toldUsages, report.id));
-    },
-    async unsent(limit) {
-      return (await rows("select id, channel, data, ack_entry from outbox where sent = 0 order by rowid limit ?", limit)).map(toReport);
-    },
-    async sent(reportId) {
-      await write(
-        { sql: "update outbox set sent = 1, data = '' where id = ?", args: [reportId] },
-        { sql: "delete from outbox where sent = 1 and rowid <= (select max(rowid) from outbox) - ?", args: [sentKept] },
-      );
-    },
+    ...outboxOf({ write, rows }),
     async get(key) {
       const [row] = await rows("select value from facts where key = ?", key);
       return row ? String(row.value) : null;
@@ -118,34 +120,9 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
         args: [key, value],
       });
     },
-    async next(counter) {
-      const [counted] = await write({
-        sql: "insert into facts (key, value) values (?, '1') on conflict do update set value = value + 1 returning value",
-        args: [counter],
-      });
-      return Number(counted?.rows[0]?.value);
-    },
     async close() {
       client.close();
     },
-  };
-}
-
-const kept = "exists (select 1 from outbox where id = ?)";
-
-/** A report goes into the outbox once, if `condition` holds. */
-function keep(report: Report, now: number, condition: string, args: (string | number)[]): InStatement {
-  return {
-    sql: `insert into outbox (id, channel, data, ack_entry, at) select ?, ?, ?, ?, ? where ${condition} on conflict do nothing`,
-    args: [report.id, report.channel, report.data, report.ackEntry, now, ...args],
-  };
-}
-
-/** Ledger entries are told only by a report that is in the outbox. */
-function tell(usages: readonly string[], reportId: string): InStatement {
-  return {
-    sql: `update usages set told = 1 where id in (select value from json_each(?)) and ${kept}`,
-    args: [JSON.stringify(usages), reportId],
   };
 }
 

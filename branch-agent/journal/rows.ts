@@ -37,7 +37,7 @@ export function toEntry(row: Row): Entry {
 export function toReport(row: Row): Report {
   return {
     id: String(row.id),
-    channel: row.channel === "ev" ? "ev" : "out",
+    seq: Number(row.seq),
     data: String(row.data),
     ackEntry: row.ack_entry === null ? null : String(row.ack_entry),
   };

@@ -1,43 +1,83 @@
-/** The journal's tables and their version. Times are milliseconds since 1970 on the factory's clock. */
-import type { Client } from "@libsql/client";
+/** The journal's tables, their version, and the way from an older one. Times are milliseconds since 1970 on the factory's clock. */
+import type { Client, InStatement } from "@libsql/client";
 import { UacError } from "#core/errors.ts";
 
 /**
  * Schema history
  *   1  first version
+ *   2  reports have numbers and are kept until HQ heard them; deliveries of what was not taken in are counted
  */
-const version = 1;
+const version = 2;
+
+const outbox = `create table outbox (
+    seq integer primary key, id text not null unique, data text not null, ack_entry text, at integer not null,
+    sent integer not null default 0, again integer not null default 0, again_at integer not null default 0)`;
+const outboxUnsent = "create index outbox_unsent on outbox (sent) where sent = 0";
+const deliveries = "create table deliveries (entry_id text primary key, times integer not null) without rowid";
 
 const tables = [
-  "create table if not exists journal_schema (version integer not null)",
-  `create table if not exists attempts (
+  "create table journal_schema (version integer not null)",
+  `create table attempts (
     task text not null, epoch integer not null, order_json text not null, order_id text not null, entry_id text not null,
     state text not null, starts integer not null default 0, updated_at integer not null, primary key (task, epoch))`,
-  "create index if not exists attempts_state on attempts (state, updated_at)",
-  `create table if not exists transcript_entries (
+  "create index attempts_state on attempts (state, updated_at)",
+  `create table transcript_entries (
     task text not null, epoch integer not null, seq integer not null, entry_json text not null, primary key (task, epoch, seq))`,
-  `create table if not exists usages (
+  `create table usages (
     id text primary key, task text, epoch integer not null, entry_json text not null, told integer not null default 0)`,
-  "create index if not exists usages_task on usages (task, epoch)",
-  "create index if not exists usages_untold on usages (told) where told = 0",
-  `create table if not exists outbox (
-    id text primary key, channel text not null, data text not null, ack_entry text, at integer not null, sent integer not null default 0)`,
-  "create index if not exists outbox_unsent on outbox (sent) where sent = 0",
-  "create table if not exists facts (key text primary key, value text not null) without rowid",
-  `insert into journal_schema (version) select ${version} where not exists (select 1 from journal_schema)`,
+  "create index usages_task on usages (task, epoch)",
+  "create index usages_untold on usages (told) where told = 0",
+  outbox,
+  outboxUnsent,
+  deliveries,
+  "create table facts (key text primary key, value text not null) without rowid",
+  `insert into journal_schema (version) values (${version})`,
 ];
 
-/** Makes the tables on first use. Errors: `bad_config` where another version of the program wrote them. */
+/** From a version towards the present one. */
+const steps: Readonly<Record<number, readonly InStatement[]>> = {
+  0: tables,
+  1: [
+    "alter table outbox rename to outbox_1",
+    "drop index outbox_unsent",
+    outbox,
+    outboxUnsent,
+    deliveries,
+    // What was sent had left its contents behind already. The rest is numbered anew without a gap, and sealed anew when it is sent.
+    `insert into outbox (seq, id, data, ack_entry, at)
+      select coalesce((select cast(value as integer) from facts where key = 'seq'), 0) + row_number() over (order by rowid), id, data, ack_entry, at
+      from outbox_1 where sent = 0 and channel = 'out'`,
+    "update facts set value = max(cast(value as integer), coalesce((select max(seq) from outbox), 0)) where key = 'seq'",
+    "insert into facts (key, value) select 'seq', top from (select max(seq) as top from outbox) where top is not null on conflict do nothing",
+    "drop table outbox_1",
+    "update journal_schema set version = 2",
+  ],
+};
+
+/** Makes the tables on first use, and brings older ones up to date. Errors: `bad_config` where a newer program wrote them. */
 export async function prepareTables(client: Client) {
   await client.execute("pragma journal_mode = wal");
   // A confirmed write survives a power cut. It is the driver's default too, for connections that its pool opens later.
   await client.execute("pragma synchronous = full");
+  for (let found = await versionOf(client); found !== version; found = await versionOf(client)) {
+    const step = steps[found];
+    if (!step) {
+      throw new UacError(
+        "bad_config",
+        `The factory's journal has version ${found}, this program knows ${version}. Update the program, or move the journal away to start an empty one.`,
+      );
+    }
+    try {
+      await client.batch([...step], "write");
+    } catch (error) {
+      // Another process, a command line, may have taken the step meanwhile: then it fails here as a whole.
+      if ((await versionOf(client)) === found) throw error;
+    }
+  }
+}
+
+/** 0 for a file without a journal. */
+async function versionOf(client: Client): Promise<number> {
   const [known] = (await client.execute("select 1 from sqlite_schema where name = 'journal_schema'")).rows;
-  if (!known) await client.batch(tables, "write");
-  const found = Number((await client.execute("select version from journal_schema")).rows[0]?.version);
-  if (found === version) return;
-  throw new UacError(
-    "bad_config",
-    `The factory's journal has version ${found}, this program knows ${version}. Update the program, or move the journal away to start an empty one.`,
-  );
+  return known ? Number((await client.execute("select version from journal_schema")).rows[0]?.version) : 0;
 }

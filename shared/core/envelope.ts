@@ -33,6 +33,8 @@ export const skewS = 60;
 const id = z.string().regex(/^[A-Za-z0-9_-]{4,64}$/);
 const factoryId = z.string().regex(factoryIdPattern);
 const task = z.strictObject({ task: id, epoch: z.int().positive() });
+/** Most orders that a heartbeat names as taken in. */
+export const acceptedPerBeat = 128;
 const text = (max: number) => z.string().max(max);
 
 export const orderSchema = z.strictObject({
@@ -116,7 +118,7 @@ export const heartbeatSchema = z.strictObject({
     .array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative(), paused: z.boolean() }))
     .max(64),
   /** Orders that lie in its journal and are not claimed yet. */
-  accepted: z.array(task).max(128),
+  accepted: z.array(task).max(acceptedPerBeat),
   /** Its reports by `seq`: the first that it still keeps for HQ, and the last that it put on the bus. Null where there was none. */
   reports: z.strictObject({ first: z.int().nonnegative(), last: z.int().nonnegative() }).nullable(),
   /** Controls that it has carried out, by id. */

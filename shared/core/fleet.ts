@@ -3,6 +3,15 @@
 export const heartbeatEveryMs = 30_000;
 /** A task's lease: four heartbeats. */
 export const leaseMs = 120_000;
+/** An order that its factory neither claims nor says to have taken in is taken back after so long. One that is there claims within seconds. */
+export const unclaimedMs = 5 * 60_000;
+/** And is put on the bus again this long after it went there. */
+export const orderAgainMs = 60_000;
+/**
+ * HQ's tick comes every minute. More than this after the one before means that HQ did not watch meanwhile. A lease outlives a
+ * heartbeat that was just due and this time: so much silence of HQ's can't end one.
+ */
+export const unwatchedAfterMs = leaseMs - heartbeatEveryMs;
 /** A factory that missed one heartbeat is stale; one whose lease would have run out is offline. */
 export const staleAfterMs = 45_000;
 

@@ -4,12 +4,27 @@ import { publicMessage, UacError } from "#core/errors.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import type { Attempt } from "#ports/journal.ts";
 import type { Branch } from "./branch.ts";
+import { sendReport } from "./report.ts";
 import { seal } from "./seal.ts";
+
+/** Deliveries of an entry after its first, each by a program that began anew. */
+const maxDeliveries = 3;
 
 /** The envelope in an entry that HQ sent us; rejects with `bad_envelope`. */
 export function openEntry(deps: Branch, data: string): Promise<Envelope> {
   const trusted = async (kid: string) => (kid === deps.hqKid ? { owner: "hq", key: deps.hqKey } : null);
   return deps.verifier.open(data, deps.self, trusted, deps.clock.now());
+}
+
+/**
+ * An entry that was delivered before this program began, which may be what ended the one before it. Refused, unread, if it was
+ * delivered too often without being taken in; else as any order.
+ */
+export async function acceptAgain(deps: Branch, entry: BusEntry): Promise<Attempt | null> {
+  const times = await deps.journal.deliver(entry.id);
+  if (times <= maxDeliveries) return acceptOrder(deps, entry);
+  await refuse(deps, entry, `it was delivered ${times} times, and each time the factory ended before it had taken it in`);
+  return null;
 }
 
 /** Resolves to the attempt to work on; null where there is nothing (more) to do with this entry. */
@@ -43,16 +58,8 @@ export async function acceptOrder(deps: Branch, entry: BusEntry): Promise<Attemp
 
 /** Tells HQ that an entry was refused, and lets it go. */
 async function refuse(deps: Branch, entry: BusEntry, reason: string) {
-  const { journal, clock, log } = deps;
-  log.error("an entry on the bus was refused", { entry: entry.id, reason });
-  const body = { entry: entry.id, reason: reason.slice(0, 500) };
-  const { id, jws } = await seal(deps, "reject", body, { aud: "hq", corr: null, seq: await nextSeq(deps) });
-  await journal.send({ id, channel: "out", data: jws, ackEntry: entry.id }, [], clock.now());
-}
-
-/** Rises by one with every report, over restarts too. */
-export function nextSeq({ journal }: Pick<Branch, "journal">): Promise<number> {
-  return journal.next("seq");
+  deps.log.error("an entry on the bus was refused", { entry: entry.id, reason });
+  await sendReport(deps, "reject", { entry: entry.id, reason: reason.slice(0, 500) }, { corr: null, ackEntry: entry.id, told: [] });
 }
 
 export type Claimed = { token: string; resumed: boolean } | "refused" | "unreachable";

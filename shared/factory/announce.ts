@@ -1,25 +1,34 @@
 /** Tells the owner that a task is over. */
+import type { Total } from "#core/ledger.ts";
+import type { Letter } from "#ports/chat.ts";
+import type { Task } from "#ports/store.ts";
 import { cardEdit, completionLetters, letterKeys } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 const dayMs = 86_400_000;
 const perSweep = 10;
-const callsEach = 4;
+/** Calls that announcing takes, however many there are. */
+const callsNeeded = 2;
 
-/** Queues the card's last edit and the completion. Keys make a second call harmless. */
-export async function announce(deps: Headquarters, taskId: string): Promise<void> {
+/** The card's last edit and the completion. Their keys make a second time harmless. */
+function endLetters(deps: Headquarters, task: Task, cost: Total): Letter[] {
+  return [cardEdit(deps, task, []), ...completionLetters(deps, task, cost)];
+}
+
+/** Queues what is said of tasks that are over. */
+export async function announce(deps: Headquarters, ...ids: string[]): Promise<void> {
   const { store, clock } = deps;
-  const task = await store.tasks.get(taskId);
-  if (!task) return;
-  const cost = await store.ledger.total({ task: taskId });
-  await store.letters.add([cardEdit(deps, task, []), ...completionLetters(deps, task, cost)], clock.now());
+  const ended = await store.tasks.withCosts(ids);
+  await store.letters.add(
+    ended.flatMap(({ task, cost }) => endLetters(deps, task, cost)),
+    clock.now(),
+  );
 }
 
 /** Tasks that ended and were not announced: what ended them was killed before it could. */
 export async function announceForgotten(deps: Headquarters): Promise<void> {
   const { store, clock } = deps;
-  for (const task of await store.tasks.withoutLetter(letterKeys.done(""), clock.now() - dayMs, perSweep)) {
-    if (deps.callsLeft() < callsEach) return;
-    await announce(deps, task.id);
-  }
+  const forgotten = await store.tasks.withoutLetter(letterKeys.done(""), clock.now() - dayMs, perSweep);
+  if (forgotten.length === 0 || deps.callsLeft() < callsNeeded) return;
+  await announce(deps, ...forgotten.map((task) => task.id));
 }

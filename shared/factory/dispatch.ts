@@ -125,15 +125,17 @@ async function showHold(deps: Deps, task: Task, way: Route) {
   if (now && !isTerminal(now.state)) await deps.store.letters.add([cardEdit(deps, now, [])], deps.clock.now());
 }
 
-/** Outbox → bus. An unknown outcome leaves the row: the same order is sent again, and the factory knows it. */
+/**
+ * Outbox → bus. An unknown outcome leaves the row due, and a factory that does not name the order when it beats makes it due again
+ * (`shared/factory/heartbeat.ts`): the same bytes are sent once more, and the factory knows them.
+ */
 export async function publishOrders(deps: Deps): Promise<void> {
   const { store, bus, clock, log } = deps;
   for (const row of await store.outbox.due(clock.now(), batch)) {
     if (!mayGoOn(deps)) return;
     try {
       await bus.publish({ factory: row.factory, channel: "in" }, row.order, ordersKept);
-      await store.outbox.sent(row, clock.now());
-      await store.tasks.note(row.task, row.epoch, { kind: "published", text: `the order is on the bus for ${row.factory}` }, clock.now());
+      await store.outbox.sent(row, { kind: "published", text: `the order is on the bus for ${row.factory}` }, clock.now());
     } catch (error) {
       log.warn("an order could not be published", { task: row.task, epoch: row.epoch, factory: row.factory, error });
       await store.outbox.retryAt(row, clock.now() + 5000, publicMessage(error));

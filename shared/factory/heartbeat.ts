@@ -1,14 +1,14 @@
-/** HQ's side of a heartbeat: notes the facts, renews the leases, and says what to stop. */
+/** HQ's side of a heartbeat: notes the facts, renews the leases, says what to stop, what is heard and what to send again. */
 import type { Body } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { leaseMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
 import { leasedStates } from "#core/task.ts";
-import type { Factory } from "#ports/store.ts";
+import type { Compared, Factory } from "#ports/store.ts";
 import { mintToken } from "./claim.ts";
 import type { Headquarters } from "./headquarters.ts";
 
-type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "profile">;
+type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile">;
 
 const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [] };
 
@@ -17,8 +17,9 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
   const { store, clock } = deps;
   if (factory.status === "retired") throw new UacError("forbidden", `${factory.name} was retired; enrol it again to use it`);
   const now = clock.now();
-  await store.factories.heartbeat(factory.id, beat.facts, beat.rttMs, beat.draining, now);
+  const compared = await store.factories.heartbeat(factory.id, beat, now);
   if (factory.status === "pending") return { now, status: "pending", ...nothing };
+  await noteGaps(deps, factory.id, compared);
 
   const stop = beat.running.length > 0 ? await store.tasks.renew(factory.id, beat.running, now + leaseMs, now) : [];
   const kept = beat.running.filter((run) => !stop.some(({ task, epoch }) => task === run.task && epoch === run.epoch));
@@ -28,5 +29,21 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
     if (!kept.some((run) => run.task === task.id && run.epoch === task.epoch)) continue;
     tokens.push({ task: task.id, epoch: task.epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
   }
-  return { ...nothing, now, status: factory.status, stop, tokens };
+  return { ...nothing, now, status: factory.status, stop, heard: compared.heard, resend: compared.missing, tokens };
+}
+
+/** A report that is missing was on the bus and is not any more: somebody wiped or trimmed it. */
+async function noteGaps({ store, clock, log }: Deps, factory: string, { missing, lost }: Compared) {
+  const [first] = missing;
+  if (first !== undefined) {
+    const text = `${missing.length === 1 ? "a report" : `${missing.length} reports`} of ${factory} did not come (from no. ${first} on): the bus was wiped or trimmed. They are sent again.`;
+    log.warn(text, { factory, missing });
+    // They come back from the first on: the last is what tells this gap from the next.
+    await store.incident({ kind: "gap", factory, text, digest: `${factory}:${missing.at(-1)}` }, clock.now());
+  }
+  if (lost) {
+    const text = `${factory} has reports no more that never came (no. ${lost.from} to ${lost.to}): its journal was replaced, or is damaged.`;
+    log.error(text, { factory, ...lost });
+    await store.incident({ kind: "gap", factory, text, digest: `${factory}:${lost.from}-${lost.to}` }, clock.now());
+  }
 }

@@ -1,46 +1,29 @@
 /** What the minute tick mends: leases that ran out, orders never claimed. Time when HQ was not watching never counts. */
-import { leaseMs, liveness } from "#core/fleet.ts";
-import { advance, leasedStates } from "#core/task.ts";
-import type { Factory, RequeueEvent, Task } from "#ports/store.ts";
+import { leaseMs } from "#core/fleet.ts";
+import { advance } from "#core/task.ts";
+import type { RequeueEvent, Task } from "#ports/store.ts";
 import { cardEdit } from "./card.ts";
+import type { Drained } from "./drain.ts";
 import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 
-/** An order that nobody claimed in this time is taken back. Desktops that are online claim within seconds. */
-const unclaimedMs = 5 * 60_000;
-/** A tick later than this after the last one means that HQ itself was away. */
-const awayAfterMs = 150_000;
-const lastTick = "last_tick";
 /** Calls that one lost task takes at most. */
 const callsEach = 6;
 
-/** Expired leases → a new attempt, or dead. Does nothing in the first tick after an absence of HQ. */
-export async function recoverLost(deps: Headquarters): Promise<void> {
+/**
+ * Expired leases → a new attempt, or dead. `drained` is the reading of the bus before it: a factory of which HQ did not read
+ * everything may have told the end of what seems lost. Who could not read at all does not call this, and so did not watch.
+ */
+export async function recoverLost(deps: Headquarters, { at, unread }: Pick<Drained, "at" | "unread">): Promise<void> {
   const { store, clock, log } = deps;
-  const now = clock.now();
-  const before = Number(await store.get(lastTick));
-  await store.set(lastTick, String(now));
-  if (before === 0 || now - before > awayAfterMs) {
-    log.warn("headquarters was away; leases are given one more round", { awayMs: before === 0 ? null : now - before });
-    return;
-  }
-  const expired = await store.tasks.expired(now, now - unclaimedMs);
-  const fleet = expired.some((task) => task.state === "dispatched") ? await store.factories.list() : [];
-  for (const task of expired) {
+  const awayMs = await store.tasks.watched(at, unread, clock.now());
+  if (awayMs !== 0) log.warn("headquarters did not watch; every lease gets another round", { awayMs });
+  for (const task of await store.tasks.expired(clock.now(), unread)) {
     if (deps.callsLeft() < callsEach) return;
-    if (task.state === "dispatched" && (await waitsItsTurn(deps, task, fleet))) continue;
     const why =
       task.state === "dispatched" ? `${task.factory} did not claim it` : `${task.factory} was not heard of for ${leaseMs / 1000} s`;
     await requeue(deps, task, "lose", why, "lost");
   }
-}
-
-/** An order that lies ready at a factory whose slots are all taken is not lost: it is the next one. */
-async function waitsItsTurn({ store, clock }: Headquarters, { factory: id }: Task, fleet: readonly Factory[]): Promise<boolean> {
-  const factory = fleet.find((candidate) => candidate.id === id);
-  if (!factory?.facts || liveness(factory, clock.now()) === "offline") return false;
-  const running = await store.tasks.list({ factory: factory.id, states: leasedStates, limit: factory.facts.slots });
-  return running.length >= factory.facts.slots;
 }
 
 /** Starts a new epoch (what the old attempt still says is stale), or buries the task after too many. */

@@ -1,35 +1,66 @@
-/** What a factory tells HQ: into the journal first, then on the bus, then the doorbell. */
-import type { Body, Result } from "#core/envelope.ts";
+/** What a factory tells HQ: into the journal first, then on the bus, then the doorbell; kept until HQ heard it. */
+import { type Body, type Envelope, type Kind, kinds, type Result, wireVersion } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
 import { progressKept } from "#core/fleet.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
-import type { Attempt } from "#ports/journal.ts";
-import { nextSeq } from "./accept.ts";
+import type { Attempt, Report } from "#ports/journal.ts";
 import type { Branch } from "./branch.ts";
-import { seal } from "./seal.ts";
+import { type Sealed, seal } from "./seal.ts";
 
 const perFlush = 20;
 /** Ledger entries that one report may carry. */
 const usagesPerReport = 100;
+/** Slots that end at once take the same number; all but one take the next. More than there are slots. */
+const maxSeals = 100;
 
 /** Ends an attempt: result, acknowledgement and ledger entries are one step in the journal and one on the bus. */
 export async function reportResult(deps: Branch, attempt: Attempt, result: Omit<Result, "usages">): Promise<void> {
   const { journal, clock } = deps;
   let usages = await journal.untold(usagesPerReport);
   while (usages.length === usagesPerReport) {
-    const { id, jws } = await seal(deps, "usage", { usages }, { aud: "hq", corr: result.task, seq: await nextSeq(deps) });
-    await journal.send({ id, channel: "out", data: jws, ackEntry: null }, idsOf(usages), clock.now());
+    await sendReport(deps, "usage", { usages }, { corr: result.task, ackEntry: null, told: idsOf(usages) });
     usages = await journal.untold(usagesPerReport);
   }
-  const { id, jws } = await sealResult(deps, { ...result, usages }, await nextSeq(deps));
-  const report = { id, channel: "out" as const, data: jws, ackEntry: attempt.entryId };
-  await journal.report(result.task, result.epoch, report, idsOf(usages), clock.now());
+  await numbered(
+    deps,
+    (seq) => sealResult(deps, { ...result, usages }, seq),
+    (sealed) => journal.report(result.task, result.epoch, { ...sealed, ackEntry: attempt.entryId }, idsOf(usages), clock.now()),
+  );
+}
+
+/** Puts a report into the outbox, with the ledger entries that it tells. */
+export async function sendReport<K extends "usage" | "reject">(
+  deps: Branch,
+  kind: K,
+  body: Body<K>,
+  { corr, ackEntry, told }: { corr: string | null; ackEntry: string | null; told: readonly string[] },
+): Promise<void> {
+  await numbered(
+    deps,
+    (seq) => seal(deps, kind, body, { aud: "hq", corr, seq }),
+    (sealed) => deps.journal.send({ ...sealed, ackEntry }, told, deps.clock.now()),
+  );
+}
+
+/** Numbers have no gap: one counts from when its report is in the journal, and who was slower seals with the next. */
+async function numbered(
+  { journal, clock }: Branch,
+  sealWith: (seq: number) => Promise<Sealed>,
+  write: (sealed: Pick<Report, "id" | "seq" | "data">) => Promise<boolean>,
+): Promise<void> {
+  for (let seals = 0; seals < maxSeals; seals += 1) {
+    const seq = await journal.nextSeq(clock.now());
+    const { id, jws } = await sealWith(seq);
+    if (await write({ id, seq, data: jws })) return;
+  }
+  throw new UacError("conflict", `No number could be had for a report in ${maxSeals} tries; it is tried again.`);
 }
 
 /**
  * A result that the bus would not carry leaves behind what is on this machine anyway: the patch, then the log. One that no
  * reader would accept at all is told as a failure: an attempt that can't be reported would be worked on for ever.
  */
-async function sealResult(deps: Branch, result: Result, seq: number) {
+async function sealResult(deps: Branch, result: Result, seq: number): Promise<Sealed> {
   const { receipt } = result;
   const without = (changed: Partial<Result>): Result => ({ ...result, ...changed });
   const candidates = [
@@ -66,22 +97,62 @@ export async function tellProgress(deps: Branch, progress: Body<"progress">): Pr
   await deps.bus.publish({ factory: deps.self, channel: "ev" }, jws, progressKept);
 }
 
-/** Journal → bus. Stops at the first failure; resolves to how many reports went out. */
-export async function flushReports(deps: Branch): Promise<number> {
+/** Journal → bus. Stops at the first failure, which `failed` is told of; resolves to how many reports went out. */
+export async function flushReports(deps: Branch, failed: (error: unknown) => void = () => undefined): Promise<number> {
   const { journal, bus, self, log } = deps;
   let sent = 0;
   for (const report of await journal.unsent(perFlush)) {
+    const { id, data, ackEntry } = await readable(deps, report);
     try {
-      if (report.ackEntry) await bus.finish(self, report.data, report.ackEntry);
-      else await bus.publish({ factory: self, channel: report.channel }, report.data);
+      if (ackEntry) await bus.finish(self, data, ackEntry);
+      else await bus.publish({ factory: self, channel: "out" }, data);
     } catch (error) {
-      log.warn("a report waits for the bus", { report: report.id, error });
+      log.warn("a report waits for the bus", { report: id, error });
+      failed(error);
       break;
     }
-    await journal.sent(report.id);
+    await journal.sent(id);
     sent += 1;
   }
   return sent;
+}
+
+/** Reports that HQ missed go on the bus once more, as they were; each waits longer every time. Resolves to how many went out. */
+export async function resendReports(deps: Branch, seqs: readonly number[]): Promise<number> {
+  const again = await deps.journal.again(seqs, deps.clock.now());
+  for (const report of again) {
+    const { data } = await readable(deps, report);
+    await deps.bus.publish({ factory: deps.self, channel: "out" }, data);
+  }
+  if (again.length > 0) deps.log.warn("reports that headquarters missed were sent again", { seqs: again.map(({ seq }) => seq) });
+  return again.length;
+}
+
+/** A report that lay here until it expired, or that an earlier version of the program sealed, is sealed anew. */
+async function readable(deps: Branch, report: Report): Promise<Report> {
+  const old = payloadOf(report.data);
+  const nowS = Math.floor(deps.clock.now() / 1000);
+  if (old?.v === wireVersion && old.seq === report.seq && Number(old.exp) > nowS) return report;
+  const to = { aud: "hq", corr: typeof old?.corr === "string" ? old.corr : null, seq: report.seq };
+  const kind = old?.kind;
+  const told = kind === "result" || kind === "usage" || kind === "reject" ? kinds[kind].body.safeParse(old?.body) : null;
+  // Its number must not stay a gap, so something is said in its place.
+  const lost = { entry: report.id, reason: "a report that an earlier version of the program wrote can't be read any more" };
+  const { jws } = told?.success ? await seal(deps, kind as "result", told.data as Result, to) : await seal(deps, "reject", lost, to);
+  const fresh = { ...report, data: jws };
+  await deps.journal.reseal(fresh);
+  return fresh;
+}
+
+/** What an envelope of our own says, unverified; null where it is none. */
+function payloadOf(jws: string): Partial<Record<keyof Envelope<Kind>, unknown>> | null {
+  const [, payload = ""] = jws.split(".");
+  try {
+    const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
+  }
 }
 
 /** Rings HQ's doorbell; if nobody answers, HQ's minute tick finds the report. */

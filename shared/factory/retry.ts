@@ -7,13 +7,18 @@ import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { wait } from "./when.ts";
 
+/** True of a failure of the hour: there may be another attempt. */
+export function mayBeRetried({ outcome, code }: Result): boolean {
+  return outcome === "failed" && retriedCodes.includes(code);
+}
+
 /**
  * Resolves to null where the result led to another attempt, or used up the last one. Else to the result that ends the task: as
  * it came, or with the reason why there is no other attempt.
  */
 export async function tryAgain(deps: Headquarters, factory: string, result: Result): Promise<Result | null> {
   const { store, clock, log } = deps;
-  if (result.outcome !== "failed" || !retriedCodes.includes(result.code)) return result;
+  if (!mayBeRetried(result)) return result;
   const task = await store.tasks.get(result.task);
   if (!task || task.epoch !== result.epoch || task.factory !== factory || task.cancelRequested !== null) return result;
   const next = advance(task, "retry");

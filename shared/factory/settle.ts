@@ -1,132 +1,98 @@
-/** Bus → state of record: HQ reads what factories say, accepts what is theirs to say, and tells the owner. */
-import type { Envelope, Progress, Result } from "#core/envelope.ts";
-import { hasCode, publicMessage, UacError } from "#core/errors.ts";
-import type { Channel } from "#core/fleet.ts";
-import { isTerminal } from "#core/task.ts";
-import type { BusEntry } from "#ports/bus.ts";
-import type { Letter } from "#ports/chat.ts";
-import type { Factory } from "#ports/store.ts";
+/** What factories said becomes state: HQ accepts what is theirs to say, and tells the owner. */
+import type { Envelope, Kind, Progress, Result } from "#core/envelope.ts";
+import { UacError } from "#core/errors.ts";
+import type { LedgerEntry } from "#core/ledger.ts";
+import type { Incident, Told } from "#ports/store.ts";
 import { cardEdit } from "./card.ts";
 import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { requeue } from "./recover.ts";
-import { tryAgain } from "./retry.ts";
+import { mayBeRetried, tryAgain } from "./retry.ts";
 
-/** Entries of each stream read in one go: what was read and could not be settled is read again by the next drain, first. */
-const perRead = 50;
-/** Calls that settling one entry takes at most, and those that are left for what comes after: orders, letters. */
-const callsPerEntry = 7;
-const callsKept = 20;
+/** Cards that one drain brings up to date. */
+const cardsShown = 50;
 
-/** Reads and settles what factories say. Resolves to how many entries were settled. */
-export async function drain(deps: Headquarters): Promise<number> {
-  const fleet = (await deps.store.factories.list()).filter((f) => f.status !== "retired" && f.status !== "pending");
-  if (fleet.length === 0) return 0;
-  // A factory tells what it did before it tells how that ended: read in this order, so is its story.
-  const from = fleet.flatMap(({ id }) => [
-    { factory: id, channel: "ev" as const },
-    { factory: id, channel: "out" as const },
-  ]);
-  const told = new Set<string>();
-  let settled = 0;
-  for (const what of ["own", "new"] as const) {
-    const entries = await deps.bus.read({ from, consumer: "hq", what, count: perRead, blockMs: 0 });
-    for (const stream of from) {
-      const its = entries.filter((entry) => entry.factory === stream.factory && entry.channel === stream.channel);
-      settled += await settleStream(deps, its, { stream, fleet, told });
-    }
-  }
-  await showProgress(deps, told);
-  return settled;
-}
-
-interface Source {
-  stream: { factory: string; channel: Channel };
-  fleet: readonly Factory[];
-  /** Tasks that something was told of. */
+/** Tasks of which the owner is to hear. */
+export interface News {
+  /** They went on. */
   told: Set<string>;
+  /** They ended. */
+  over: Set<string>;
 }
 
-/** Entries are removed only after what they say is stored: a crash between the two settles them again, to no effect. */
-async function settleStream(deps: Headquarters, entries: readonly BusEntry[], { stream, fleet, told }: Source): Promise<number> {
-  const done: string[] = [];
-  const lines: Progress[] = [];
-  for (const entry of entries) {
-    if (deps.callsLeft() < callsKept + callsPerEntry) break;
-    try {
-      const envelope = entry.data === null ? null : await openEntry(deps, entry, entry.data, fleet);
-      if (envelope?.kind === "progress") lines.push(envelope.body);
-      else if (envelope) await applyEnvelope(deps, entry.factory, envelope);
-      done.push(entry.id);
-    } catch (error) {
-      if (hasCode(error, "store_unavailable")) throw error;
-      await noteBadEntry(deps, entry, error);
-      if (hasCode(error, "bad_envelope")) done.push(entry.id);
-    }
-  }
-  if (lines.length > 0) await deps.store.tasks.progress(stream.factory, lines, deps.clock.now());
-  for (const line of lines) told.add(line.task);
-  if (done.length > 0) await deps.bus.remove(stream, done);
-  return done.length;
-}
+/** The part of an envelope that counts here: `seq` is its number among its factory's reports, 0 for a line of progress. */
+export type Said = { [K in Kind]: Pick<Envelope<K>, "kind" | "seq" | "body"> }[Kind];
 
-/** The envelope in an entry, if it is from the factory whose stream it lies in. Rejects with `bad_envelope`. */
-function openEntry({ verifier, clock }: Headquarters, { factory: id }: BusEntry, data: string, fleet: readonly Factory[]) {
-  const trusted = async (kid: string) => {
-    const factory = fleet.find((candidate) => candidate.kid === kid && candidate.id === id);
-    return factory ? { owner: factory.id, key: factory.key } : null;
-  };
-  return verifier.open(data, "hq", trusted, clock.now());
-}
+const events = { succeeded: "succeed", failed: "fail", cancelled: "cancel" } as const;
 
-/** A forged or broken entry is let go. One that HQ can't settle stays, and holds up none of the others. */
-async function noteBadEntry({ store, clock, log }: Headquarters, { factory, channel, id }: BusEntry, error: unknown) {
-  const refused = hasCode(error, "bad_envelope");
-  const text = `an entry of ${factory}:${channel} ${refused ? "was refused" : "can't be settled"}: ${publicMessage(error)}`;
-  log.error(text, { factory, entry: id, error });
-  const kind = refused ? "dead_letter" : "unsettled";
-  await store.incident({ kind, factory, text, digest: `${factory}:${channel}:${id}` }, clock.now());
-}
-
-/** One edit of a task's card, however many lines came in. */
-async function showProgress(deps: Headquarters, told: ReadonlySet<string>) {
-  const edits: Letter[] = [];
-  for (const id of told) {
-    const task = await deps.store.tasks.get(id);
-    if (task && !isTerminal(task.state)) edits.push(cardEdit(deps, task, await deps.store.tasks.events(id)));
-  }
-  await deps.store.letters.add(edits, deps.clock.now());
-}
-
-async function applyEnvelope(deps: Headquarters, factory: string, envelope: Envelope) {
-  const { store, clock } = deps;
-  switch (envelope.kind) {
-    case "result":
-      return settleResult(deps, factory, envelope.body);
-    case "usage":
-      return store.ledger.add(envelope.body.usages, clock.now());
-    case "reject": {
-      const text = `${factory} would not take an order: ${envelope.body.reason}`;
-      return store.incident({ kind: "order_rejected", factory, text, digest: `${factory}:${envelope.body.entry}` }, clock.now());
-    }
-    default:
-      throw new UacError("bad_envelope", `a ${envelope.kind} does not travel by bus`);
-  }
-}
-
-/** Accepts `id + epoch + not terminal`; anything else is stale, and changes nothing but the ledger. */
-export async function settleResult(deps: Headquarters, factory: string, result: Result): Promise<void> {
+/**
+ * Takes down what a factory said: the results and what came with them in one batch, with the numbers of the reports, which are heard
+ * from then on. All or nothing but for what was given back; said again it changes nothing.
+ */
+export async function settleSaid(deps: Headquarters, factory: string, said: readonly Said[], news: News): Promise<void> {
   const { store, clock, log } = deps;
-  if (result.outcome === "released") {
-    await store.ledger.add(result.usages, clock.now());
-    const task = await store.tasks.get(result.task);
-    if (task && task.epoch === result.epoch && task.factory === factory) await requeue(deps, task, "return", result.reason, "released");
-    return;
+  const results: Told["results"][number][] = [];
+  const usages: LedgerEntry[] = [];
+  const incidents: Incident[] = [];
+  const heard: number[] = [];
+  const lines: Progress[] = [];
+  for (const one of said) {
+    if (one.kind !== "progress") heard.push(one.seq);
+    switch (one.kind) {
+      case "progress":
+        lines.push(one.body);
+        break;
+      case "usage":
+        usages.push(...one.body.usages);
+        break;
+      case "reject":
+        incidents.push({
+          kind: "order_rejected",
+          factory,
+          text: `${factory} would not take an order: ${one.body.reason}`,
+          digest: `${factory}:${one.body.entry}`,
+        });
+        break;
+      case "result":
+        if (one.body.outcome === "released") {
+          usages.push(...one.body.usages);
+          await takeBack(deps, factory, one.body);
+        } else {
+          const last = await tryAgain(deps, factory, one.body);
+          if (last) results.push({ event: events[one.body.outcome], result: last });
+        }
+        break;
+      default:
+        throw new UacError("bad_envelope", `a ${one.kind} does not travel by bus`);
+    }
   }
-  const event = ({ succeeded: "succeed", failed: "fail", cancelled: "cancel" } as const)[result.outcome];
-  const last = await tryAgain(deps, factory, result);
-  if (!last) return;
-  const outcome = await store.tasks.settle(event, factory, last, clock.now());
-  log.info("a result came in", { task: result.task, epoch: result.epoch, factory, result: result.outcome, code: result.code, outcome });
-  if (outcome === "accepted") await ended(deps, result.task);
+  if (lines.length > 0) await store.tasks.progress(factory, lines, clock.now());
+  for (const line of lines) news.told.add(line.task);
+  if (heard.length === 0) return;
+  const outcomes = await store.tasks.settle(factory, { results, usages, incidents, heard }, clock.now());
+  for (const [i, { result }] of results.entries()) {
+    const { task, epoch, outcome: was, code } = result;
+    log.info("a result came in", { task, epoch, factory, result: was, code, outcome: outcomes[i] });
+    if (outcomes[i] === "accepted") news.over.add(task);
+  }
+}
+
+/** A factory gave an attempt back unharmed. */
+async function takeBack(deps: Headquarters, factory: string, { task: id, epoch, reason }: Result) {
+  const task = await deps.store.tasks.get(id);
+  if (task && task.epoch === epoch && task.factory === factory) await requeue(deps, task, "return", reason, "released");
+}
+
+/** One edit of a task's card, however many lines came in; and what follows from the end of others. */
+export async function tellOwner(deps: Headquarters, { told, over }: News): Promise<void> {
+  const { store, clock } = deps;
+  const ids = [...told].filter((task) => !over.has(task)).slice(0, cardsShown);
+  const cards = (await store.tasks.atWork(ids)).map(({ task, steps }) => cardEdit(deps, task, steps));
+  await store.letters.add(cards, clock.now());
+  await ended(deps, ...over);
+}
+
+/** True of a result that HQ settles with calls of its own, and so not in one batch with others. */
+export function needsCalls(said: Said): boolean {
+  return said.kind === "result" && (said.body.outcome === "released" || mayBeRetried(said.body));
 }

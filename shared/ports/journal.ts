@@ -16,9 +16,11 @@ export interface Attempt {
   starts: number;
 }
 
+/** What HQ must be told, sealed. It is kept until HQ says that it heard it. */
 export interface Report {
   id: string;
-  channel: "out" | "ev";
+  /** Rises by one from report to report: a number that HQ never sees was lost on the way. */
+  seq: number;
   data: string;
   /** The order's entry to acknowledge in the same step. */
   ackEntry: string | null;
@@ -28,10 +30,20 @@ export interface Journal {
   /** False if this task and epoch are known already. */
   accept(attempt: Omit<Attempt, "state" | "starts">, now: number): Promise<boolean>;
   find(task: string, epoch: number): Promise<Attempt | null>;
+  /**
+   * Counts a delivery of an entry that no attempt has yet, before it is read: resolves to how often it was delivered and never taken
+   * in, or to 0 if it was.
+   */
+  deliver(entryId: string): Promise<number>;
   /** Counts a start and marks it running. Resolves to the number of starts. */
   begin(task: string, epoch: number, now: number): Promise<number>;
-  /** One batch: the result into the outbox, the attempt marked reported, the ledger entries told. */
-  report(task: string, epoch: number, report: Report, toldUsages: readonly string[], now: number): Promise<void>;
+  /** Takes a start back: it did not come to it. */
+  unbegin(task: string, epoch: number): Promise<void>;
+  /**
+   * One batch: the result into the outbox, the attempt marked reported, the ledger entries told. False, and nothing done, if its
+   * number is not the next one: it is to be sealed anew. `conflict` if the attempt is not open.
+   */
+  report(task: string, epoch: number, report: Report, toldUsages: readonly string[], now: number): Promise<boolean>;
   /** Closes an attempt that HQ would not let start: nothing is reported. */
   drop(task: string, epoch: number, now: number): Promise<void>;
   /** Attempts accepted or running, oldest first: what a restart goes on with. */
@@ -43,15 +55,23 @@ export interface Journal {
   spent(task: string, epoch: number): Promise<LedgerEntry[]>;
   /** Entries that no report has carried yet, oldest first. */
   untold(limit: number): Promise<LedgerEntry[]>;
-  /** Puts a report in the outbox (with the ledger entries it tells). */
-  send(report: Report, toldUsages: readonly string[], now: number): Promise<void>;
-  /** Reports not yet on the bus, oldest first. */
+  /** The number of the next report. A new journal begins with `now`, so that one that replaces another uses no number twice. */
+  nextSeq(now: number): Promise<number>;
+  /** Puts a report in the outbox (with the ledger entries it tells). False, and nothing done, if its number is not the next one. */
+  send(report: Report, toldUsages: readonly string[], now: number): Promise<boolean>;
+  /** Reports not yet on the bus, in the order of their numbers. */
   unsent(limit: number): Promise<Report[]>;
   sent(reportId: string): Promise<void>;
+  /** The first number that HQ has not heard and the last that is on the bus; null where there never was a report. */
+  kept(): Promise<{ first: number; last: number } | null>;
+  /** HQ heard all reports up to this number: those that were sent are let go. */
+  heard(upTo: number): Promise<void>;
+  /** Those of the reports that were sent, and not sent again a moment ago: counted as sent again. */
+  again(seqs: readonly number[], now: number): Promise<Report[]>;
+  /** The same report, sealed anew. */
+  reseal(report: Report): Promise<void>;
   /** Facts that outlive a restart (sequence numbers, HQ's pinned key). */
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<void>;
-  /** Counts up by one and resolves to the new value. */
-  next(counter: string): Promise<number>;
   close(): Promise<void>;
 }

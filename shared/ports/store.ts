@@ -3,7 +3,7 @@
  * transactions. Times are HQ's clock in milliseconds. All methods reject with `store_unavailable` on an outage.
  */
 
-import type { FactoryFacts, Progress, Result } from "#core/envelope.ts";
+import type { Body, FactoryFacts, Progress, Result } from "#core/envelope.ts";
 import type { FactoryStatus } from "#core/fleet.ts";
 import type { PublicKey } from "#core/hq-api.ts";
 import type { LedgerEntry, Total } from "#core/ledger.ts";
@@ -140,14 +140,24 @@ export interface Queue {
   ready(now: number, limit: number): Promise<Task[]>;
   /** Tasks that have not begun and whose deadline has passed, the longest overdue first. */
   overdue(now: number, limit: number): Promise<Task[]>;
-  /** Waiting tasks whose wait is over: all that they need has succeeded, or `broken` never will. `need`: of those that wait for it. */
-  unblocked(need: string | null, limit: number): Promise<{ task: Task; broken: Need | null }[]>;
+  /** Waiting tasks whose wait is over: all that they need has succeeded, or `broken` never will. `needs`: of those that wait for one of them. */
+  unblocked(needs: readonly string[] | null, limit: number): Promise<{ task: Task; broken: Need | null }[]>;
   /** Those of `ids` that exist. */
   known(ids: readonly string[]): Promise<Need[]>;
   /** What a task needs, by id. */
   needs(id: string): Promise<Need[]>;
   /** The task that repeats this one; null if none does. */
   replayOf(id: string): Promise<Task | null>;
+}
+
+/** What a factory told that HQ could read: taken down in one batch. */
+export interface Told {
+  results: readonly { event: "succeed" | "fail" | "cancel"; result: Result }[];
+  /** Ledger entries beside those of the results. */
+  usages: readonly LedgerEntry[];
+  incidents: readonly Incident[];
+  /** Numbers of the reports that told it: heard from now on. */
+  heard: readonly number[];
 }
 
 export interface Tasks extends Queue {
@@ -185,8 +195,11 @@ export interface Tasks extends Queue {
    * False if the task moved on, or if its lease was renewed since `from` was read: then it is not lost.
    */
   requeue(event: RequeueEvent, from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
-  /** Accept only `id + epoch + not terminal`, from the factory that holds it. One batch with the receipt, the event and the ledger entries (which are kept even if it is stale). */
-  settle(event: "succeed" | "fail" | "cancel", factory: string, result: Result, now: number): Promise<"accepted" | "stale">;
+  /**
+   * Accepts each result only for `id + epoch + not terminal`, from the factory that holds it; with its receipt and its event.
+   * Ledger entries are kept even if it is stale. Resolves to what became of the results, in their order.
+   */
+  settle(factory: string, told: Told, now: number): Promise<("accepted" | "stale")[]>;
   /**
    * A failed attempt after which there is another, or none any more: `retry` as `advance` computed it from `from`. Accepted as
    * by `settle`, in one batch with the ledger entries; a task that is dead keeps the result. False: stale, or the owner has
@@ -202,12 +215,21 @@ export interface Tasks extends Queue {
   ): Promise<{ task: string; epoch: number; reason: string }[]>;
   /** Marks a running task for cancellation; the factory is told by heartbeat and by the bus. */
   requestCancel(id: string, reason: string, now: number): Promise<boolean>;
-  /** Leased tasks whose lease ended before `now`, and dispatched ones not claimed since `unclaimedBefore`. */
-  expired(now: number, unclaimedBefore: number): Promise<Task[]>;
+  /** Tasks given to a factory whose lease ended before `now`, but for those of `unread` factories. */
+  expired(now: number, unread: readonly string[]): Promise<Task[]>;
+  /**
+   * Says that HQ watched at `at` (every stream read to its end, but for those of `unread` factories). After a time in which it did
+   * not, every lease gets a full round from `now` on. Resolves to that time in ms: 0 where there was none, null at the very first.
+   */
+  watched(at: number, unread: readonly string[], now: number): Promise<number | null>;
   /** Adds to the story; a progress entry is known by task, epoch and seq and is added once. */
   note(id: string, epoch: number, entry: TaskEventEntry, now: number): Promise<void>;
   progress(factory: string, told: readonly Progress[], now: number): Promise<void>;
   events(id: string): Promise<StoredTaskEvent[]>;
+  /** Tasks that are not over, each with the steps of its story. */
+  atWork(ids: readonly string[]): Promise<{ task: Task; steps: StoredTaskEvent[] }[]>;
+  /** Tasks with what they cost. */
+  withCosts(ids: readonly string[]): Promise<{ task: Task; cost: Total }[]>;
   /** Tasks that ended since `since` and have no letter `<prefix><task id>`, oldest first. */
   withoutLetter(prefix: string, since: number, limit: number): Promise<Task[]>;
   /** The task that this message is about, if any: of the letter that it is, keyed `<what>:<task id>`. */
@@ -222,10 +244,11 @@ export interface OutboxRow {
   order: string;
 }
 
-/** Sealed orders on their way to the bus. */
+/** Sealed orders, until they are claimed or withdrawn. */
 export interface Outbox {
   due(now: number, limit: number): Promise<OutboxRow[]>;
-  sent(row: OutboxRow, now: number): Promise<void>;
+  /** It is on the bus; `entry` is the line of its story. */
+  sent(row: OutboxRow, entry: TaskEventEntry, now: number): Promise<void>;
   retryAt(row: OutboxRow, at: number, error: string): Promise<void>;
 }
 
@@ -289,11 +312,26 @@ export interface JoinCode {
   expiresAt: number;
 }
 
+/** What a heartbeat shows of the two ways on the bus. */
+export interface Compared {
+  status: FactoryStatus;
+  /** Every report up to this number is settled, or given up. */
+  heard: number;
+  /** Reports that were sent before the last heartbeat but one, and did not come though HQ read the bus since; the first of them. */
+  missing: number[];
+  /** Reports that never came and that the factory has no more. */
+  lost: { from: number; to: number } | null;
+}
+
 export interface Factories {
   list(): Promise<Factory[]>;
   get(id: string): Promise<Factory | null>;
   byKid(kid: string): Promise<Factory | null>;
-  heartbeat(id: string, facts: FactoryFacts, rttMs: number | null, draining: boolean, now: number): Promise<void>;
+  /**
+   * One batch: notes the facts; keeps orders that the factory has taken in (`accepted`) with it, and lets those that it does not
+   * name be published again; compares the reports that it sent with those that came. `not_found` where there is no such factory.
+   */
+  heartbeat(id: string, beat: Omit<Body<"heartbeat">, "obeyed" | "bus">, now: number): Promise<Compared>;
   /** Enrolled, not yet approved. An id that exists gets the new key and must be approved again: never a second row. */
   enrol(
     factory: { id: string; name: string; role: Role; kid: string; key: PublicKey; busHash?: string | null },
@@ -331,6 +369,8 @@ export interface Incident {
   kind: string;
   factory: string | null;
   text: string;
+  /** What could not be read or settled, as it came. */
+  data?: string;
   /** Digest of what caused it; the same twice is one incident. */
   digest: string;
 }
@@ -344,8 +384,9 @@ export interface Store {
   factories: Factories;
   ledger: Ledger;
   access: Access;
-  incident(incident: Incident, now: number): Promise<void>;
-  /** The newest of a kind, newest first. */
+  /** Noted once; resolves to how often it came up, this time included. Those long past are let go. */
+  incident(incident: Incident, now: number): Promise<number>;
+  /** The newest of a kind, newest first, without their data. */
   incidents(filter: { kind: string; limit: number }): Promise<(Incident & { at: number })[]>;
   /** Durable facts of HQ (last cron tick, order sequence numbers). */
   get(key: string): Promise<string | null>;

@@ -9,7 +9,7 @@ const reads: Record<string, (tasks: Tasks) => Promise<unknown>> = {
   ready: (tasks) => tasks.ready(5000, 100),
   overdue: (tasks) => tasks.overdue(5000, 20),
   "unblocked, all": (tasks) => tasks.unblocked(null, 50),
-  "unblocked, of one": (tasks) => tasks.unblocked("t7", 50),
+  "unblocked, of some": (tasks) => tasks.unblocked(["t7", "t8"], 50),
   known: (tasks) => tasks.known(["t1", "t2"]),
   needs: (tasks) => tasks.needs("t7"),
   replayOf: (tasks) => tasks.replayOf("t7"),

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
@@ -42,7 +42,7 @@ const attempt = (task: string, epoch = 1) => ({
   orderId: `order-${task}-${epoch}`,
   entryId: `entry-${task}-${epoch}`,
 });
-const report = (id: string, ackEntry: string | null = null): Report => ({ id, channel: "out", data: `sealed ${id}`, ackEntry });
+const report = (id: string, seq: number, ackEntry: string | null = null): Report => ({ id, seq, data: `sealed ${id}`, ackEntry });
 const spending = (id: string, task: string | null = "task-a", epoch = 1): LedgerEntry => ({
   id: `usage no ${id}`,
   task,
@@ -78,7 +78,7 @@ test("starts are counted over crashes, and open attempts come oldest first", asy
   expect(await journal.begin("task-a", 1, 2)).toBe(1);
   await reopen();
   expect(await journal.begin("task-a", 1, 3)).toBe(2);
-  await journal.report("task-b", 1, report("r1"), [], 4);
+  await journal.report("task-b", 1, report("r1", 1), [], 4);
   expect((await journal.open()).map((one) => [one.order.task, one.state, one.starts])).toEqual([
     ["task-a", "running", 2],
     ["task-c", "accepted", 0],
@@ -100,14 +100,14 @@ test("a report closes the attempt, waits in the outbox and tells its ledger entr
   await journal.spend(spending("1"));
   await journal.spend(spending("2"));
   await journal.spend(spending("3"));
-  await journal.report("task-a", 1, report("r1", "entry-task-a-1"), ["usage no 1", "usage no 2"], 5);
+  await journal.report("task-a", 1, report("r1", 1, "entry-task-a-1"), ["usage no 1", "usage no 2"], 5);
   await reopen();
   expect((await journal.find("task-a", 1))?.state).toBe("reported");
-  expect(await journal.unsent(10)).toEqual([report("r1", "entry-task-a-1")]);
+  expect(await journal.unsent(10)).toEqual([report("r1", 1, "entry-task-a-1")]);
   expect((await journal.untold(10)).map(({ id }) => id)).toEqual(["usage no 3"]);
 
-  await expect(journal.report("task-a", 1, report("r2"), ["usage no 3"], 6)).rejects.toMatchObject({ code: "conflict" });
-  await expect(journal.report("task-x", 1, report("r3"), ["usage no 3"], 6)).rejects.toMatchObject({ code: "conflict" });
+  await expect(journal.report("task-a", 1, report("r2", 2), ["usage no 3"], 6)).rejects.toMatchObject({ code: "conflict" });
+  await expect(journal.report("task-x", 1, report("r3", 3), ["usage no 3"], 6)).rejects.toMatchObject({ code: "conflict" });
   expect((await journal.unsent(10)).map(({ id }) => id)).toEqual(["r1"]);
   expect((await journal.untold(10)).map(({ id }) => id)).toEqual(["usage no 3"]);
   expect(await journal.find("task-x", 1)).toBeNull();
@@ -115,21 +115,84 @@ test("a report closes the attempt, waits in the outbox and tells its ledger entr
 
 test("the same report may be handed in again, before and after it was sent", async () => {
   await journal.accept(attempt("task-a"), 1);
-  for (let i = 0; i < 2; i += 1) await journal.report("task-a", 1, report("r1"), [], 5);
+  for (let i = 0; i < 2; i += 1) await journal.report("task-a", 1, report("r1", 1), [], 5);
   expect(await journal.unsent(10)).toHaveLength(1);
   await journal.sent("r1");
   await journal.sent("r1");
-  await journal.report("task-a", 1, report("r1"), [], 6);
-  await journal.send(report("r1"), [], 6);
+  await journal.report("task-a", 1, report("r1", 1), [], 6);
+  await journal.send(report("r1", 1), [], 6);
   expect(await journal.unsent(10)).toEqual([]);
 });
 
-test("reports leave in the order they came, up to a limit", async () => {
-  const progress: Report = { ...report("p"), channel: "ev" };
-  for (const one of [report("z"), progress, report("a", "entry")]) await journal.send(one, [], 1);
-  expect(await journal.unsent(2)).toEqual([report("z"), progress]);
+test("reports leave in the order of their numbers, up to a limit, and each number is given once", async () => {
+  expect(await journal.kept()).toBeNull();
+  expect(await journal.nextSeq(7000), "a new journal begins with its clock").toBe(7000);
+  const first = await Promise.all(["a", "b", "c"].map((id) => journal.send(report(id, 7000), [], 1)));
+  expect(first.toSorted()).toEqual([false, false, true]);
+  expect(await journal.send(report("far", 7002), [], 1), "a gap is none of ours").toBe(false);
+  await journal.accept(attempt("task-a"), 1);
+  expect(await journal.report("task-a", 1, report("taken", 7000), [], 2)).toBe(false);
+  expect((await journal.find("task-a", 1))?.state).toBe("accepted");
+  await reopen();
+  expect(await journal.nextSeq(1)).toBe(7001);
+  expect(await journal.report("task-a", 1, report("z", 7001, "entry"), [], 2)).toBe(true);
+  expect(await journal.send(report("y", 7002), [], 3)).toBe(true);
+  expect((await journal.unsent(2)).map(({ seq }) => seq)).toEqual([7000, 7001]);
   await journal.sent("z");
-  expect(await journal.unsent(10)).toEqual([progress, report("a", "entry")]);
+  expect((await journal.unsent(10)).map(({ seq }) => seq)).toEqual([7000, 7002]);
+});
+
+test("a report is kept until it was heard, and sent again less and less often", async () => {
+  for (const seq of [1, 2, 3]) await journal.send(report(`r${seq}`, seq, null), [], 0);
+  expect(await journal.kept()).toEqual({ first: 1, last: 0 });
+  await journal.sent("r1");
+  expect(await journal.kept()).toEqual({ first: 1, last: 1 });
+  await journal.sent("r2");
+  await journal.heard(3);
+  expect(await journal.kept(), "what is not on the bus is not heard").toEqual({ first: 3, last: 2 });
+  await journal.sent("r3");
+  const minute = 60_000;
+  const again = async (at: number, ...seqs: number[]) => (await journal.again(seqs, at)).map(({ id }) => id);
+  expect(await again(minute, 1, 2, 3, 4)).toEqual(["r3"]);
+  expect(await again(2 * minute - 1, 3)).toEqual([]);
+  expect(await again(2 * minute, 3)).toEqual(["r3"]);
+  expect(await again(4 * minute - 1, 3)).toEqual([]);
+  let at = 4 * minute;
+  for (let i = 0; i < 20; i += 1) {
+    expect(await again(at, 3)).toEqual(["r3"]);
+    at += 60 * minute;
+  }
+  await journal.reseal({ ...report("r3", 3), data: "sealed anew" });
+  expect(await journal.again([3], at)).toEqual([{ ...report("r3", 3), data: "sealed anew" }]);
+  await journal.heard(3);
+  expect(await journal.kept()).toEqual({ first: 4, last: 3 });
+  expect(await journal.again([3], at * 2)).toEqual([]);
+});
+
+test("a journal that replaces one with higher numbers goes on above them", async () => {
+  await journal.send(report("r1", 50), [], 0);
+  await journal.sent("r1");
+  await journal.heard(9000);
+  expect(await journal.kept()).toEqual({ first: 50, last: 9000 });
+  expect(await journal.nextSeq(60)).toBe(9001);
+});
+
+test("deliveries are counted until the entry was taken in or refused", async () => {
+  expect([await journal.deliver("e1"), await journal.deliver("e1"), await journal.deliver("e2")]).toEqual([1, 2, 1]);
+  await reopen();
+  expect(await journal.deliver("e1")).toBe(3);
+  await journal.accept({ ...attempt("task-a"), entryId: "e1" }, 1);
+  expect(await journal.deliver("e1"), "it is here").toBe(0);
+  await journal.send(report("refusal", 1, "e2"), [], 1);
+  expect(await journal.deliver("e2")).toBe(1);
+});
+
+test("a start that came to nothing is taken back", async () => {
+  await journal.accept(attempt("task-a"), 1);
+  await journal.begin("task-a", 1, 2);
+  await journal.begin("task-a", 1, 2);
+  await journal.unbegin("task-a", 1);
+  expect(await journal.begin("task-a", 1, 3)).toBe(2);
 });
 
 test("a ledger entry is kept once, listed by its attempt and told once", async () => {
@@ -141,7 +204,7 @@ test("a ledger entry is kept once, listed by its attempt and told once", async (
   expect(await journal.spent("task-a", 1)).toEqual([spending("2"), spending("1")]);
   expect(await journal.spent("task-a", 2)).toEqual([]);
   expect((await journal.untold(2)).map(({ id }) => id)).toEqual(["usage no 2", "usage no 1"]);
-  await journal.send(report("usage report"), ["usage no 2", "usage no of no task"], 1);
+  await journal.send(report("usage report", 1), ["usage no 2", "usage no of no task"], 1);
   expect((await journal.untold(10)).map(({ id }) => id)).toEqual(["usage no 1", "usage no of another"]);
 });
 
@@ -173,20 +236,12 @@ test("transcripts of attempts that ended over a month ago are deleted, those of 
     await journal.accept(attempt(task), 0);
     await journal.transcript(task, 1).append(0, { type: "user", text: "go" });
   }
-  await journal.report("task-old", 1, report("r1"), [], day);
+  await journal.report("task-old", 1, report("r1", 1), [], day);
   await journal.accept(attempt("task-b"), 31 * day);
   expect(await journal.transcript("task-old", 1).load()).toHaveLength(1);
   await journal.accept(attempt("task-c"), 32 * day);
   expect(await journal.transcript("task-old", 1).load()).toEqual([]);
   expect(await journal.transcript("task-open", 1).load()).toHaveLength(1);
-});
-
-test("a counter gives each number once, over restarts too", async () => {
-  const counted = await Promise.all([journal.next("seq"), journal.next("seq"), journal.next("other"), journal.next("seq")]);
-  expect([counted[0], counted[1], counted[3]].toSorted()).toEqual([1, 2, 3]);
-  expect(counted[2]).toBe(1);
-  await reopen();
-  expect(await journal.next("seq")).toBe(4);
 });
 
 test("facts outlive a restart", async () => {
@@ -209,11 +264,29 @@ test("it waits for another process that is writing, and works on after", async (
   other.close();
 });
 
-test("a journal of another version is refused; a closed one says so", async () => {
+test("a journal of version 1 is brought up to date, by two programs at once too, and what HQ was not told is told with new numbers", async () => {
+  const old = join(folder, "old.db");
+  const first = createClient({ url: `file:${old}` });
+  await first.executeMultiple(readFileSync(join(import.meta.dirname, "journal-1.sql"), "utf8"));
+  first.close();
+  const [migrated, other] = await Promise.all([1, 2].map(() => libsqlJournal(createClient({ url: `file:${old}` }))));
+  if (!migrated || !other) throw new Error("unreachable");
+  expect(await migrated.unsent(10)).toEqual([
+    { id: "env_late", seq: 59, data: "sealed late", ackEntry: "6-0" },
+    { id: "env_last", seq: 60, data: "sealed last", ackEntry: null },
+  ]);
+  expect(await other.nextSeq(1e12)).toBe(61);
+  expect(await other.open()).toMatchObject([{ order: { task: "task-a" }, entryId: "7-0", state: "running", starts: 2 }]);
+  expect(await other.transcript("task-a", 1).load()).toEqual([{ type: "user", text: "go" }]);
+  expect(await other.deliver("8-0")).toBe(1);
+  await Promise.all([migrated.close(), other.close()]);
+});
+
+test("a journal of a later version is refused; a closed one says so", async () => {
   const other = createClient({ url: url() });
+  await other.execute("update journal_schema set version = 3");
+  await expect(open()).rejects.toMatchObject({ code: "bad_config", message: expect.stringContaining("version 3") });
   await other.execute("update journal_schema set version = 2");
-  await expect(open()).rejects.toMatchObject({ code: "bad_config", message: expect.stringContaining("version 2") });
-  await other.execute("update journal_schema set version = 1");
   other.close();
   const second = await open();
   await second.close();

@@ -13,6 +13,7 @@ import { recordCases } from "./store/records.ts";
 import { stepCases } from "./store/steps.ts";
 import { storyCases } from "./store/story.ts";
 import { waitingCases } from "./store/waiting.ts";
+import { watchCases } from "./store/watch.ts";
 
 export interface OpenStore {
   client: Client;
@@ -70,6 +71,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     describe("the story of a task", () => storyCases(bench));
     describe("queue", () => queueCases(bench));
     describe("waiting", () => waitingCases(bench));
+    describe("what headquarters watches", () => watchCases(bench));
     describe("interleavings", () => interleavingCases(bench));
     describe("letters", () => letterCases(bench));
     describe("updates and conversations", () => chatCases(bench));

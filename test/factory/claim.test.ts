@@ -8,9 +8,8 @@ import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
 import { requeue } from "#factory/recover.ts";
-import { settleResult } from "#factory/settle.ts";
 import { quietBeat, quietReply } from "../support/heartbeats.ts";
-import { type Desk, type HqBench, openHq, resultOf, wish } from "./headquarters.ts";
+import { type Desk, type HqBench, openHq, resultOf, settleResult, wish } from "./headquarters.ts";
 
 let b: HqBench;
 let desk: Desk;

@@ -6,9 +6,9 @@ import { isTerminal } from "#core/task.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
+import { drain } from "#factory/drain.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
 import { recoverLost } from "#factory/recover.ts";
-import { drain } from "#factory/settle.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Hq } from "#ports/hq.ts";
 import { runFactory } from "../../branch-agent/loop.ts";
@@ -112,7 +112,7 @@ async function openCorporation(seed: number) {
   start();
   /** As cron and the doorbells do; what fails is tried again next time. */
   async function minute() {
-    for (const work of [() => drain(hqSide).then(() => recoverLost(hqSide)), () => dispatchAll(hqSide)])
+    for (const work of [() => drain(hqSide).then((drained) => recoverLost(hqSide, drained)), () => dispatchAll(hqSide)])
       await work().catch(() => undefined);
     for (let second = 0; second < 60; second += 5) {
       await b.clock.advance(5000);

@@ -2,9 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { rich } from "#core/rich-text.ts";
 import { delegate } from "#factory/delegate.ts";
 import { again, deliverLetters } from "#factory/deliver.ts";
-import { settleResult } from "#factory/settle.ts";
 import type { Chat, Delivered, LetterBody } from "#ports/chat.ts";
-import { type HqBench, hqEnv, openHq, owner, resultOf, wish } from "./headquarters.ts";
+import { type HqBench, hqEnv, openHq, owner, resultOf, settleResult, wish } from "./headquarters.ts";
 
 let b: HqBench;
 beforeEach(async () => {

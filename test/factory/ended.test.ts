@@ -5,6 +5,7 @@ import { dispatchAll } from "#factory/dispatch.ts";
 import { moveWaiting } from "#factory/ended.ts";
 import { expireOverdue } from "#factory/expire.ts";
 import { requeue } from "#factory/recover.ts";
+import { settle } from "../contracts/store/samples.ts";
 import { resultOf, startMs } from "./headquarters.ts";
 import { minute, openQueue, type QueueBench } from "./queue-bench.ts";
 
@@ -65,7 +66,7 @@ describe("a task that needs others", () => {
     await b.ask("task3", { after: ["task1"] });
     await b.ask("task4", { after: ["task2"] });
     await b.claim("task1");
-    await b.store.tasks.settle("succeed", "desk-1", resultOf({ task: "task1" }), b.clock.now());
+    await settle(b, "succeed", "desk-1", resultOf({ task: "task1" }), b.clock.now());
     await b.store.tasks.move("task2", 1, "cancel", { kind: "cancelled", text: "no", code: "cancelled" }, b.clock.now());
     expect(await b.states("task3", "task4")).toEqual(["waiting", "waiting"]);
     await Promise.all([moveWaiting(b.hq, null), moveWaiting(b.hq, null)]);

@@ -21,10 +21,13 @@ import { priceOf } from "#core/prices.ts";
 import type { Delegation } from "#factory/delegate.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { parseHqProfile, secretsOf } from "#factory/profile.ts";
+import { recoverLost } from "#factory/recover.ts";
 import { seal } from "#factory/seal.ts";
+import { settleSaid, tellOwner } from "#factory/settle.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Chat, Delivered, Delivery } from "#ports/chat.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
+import { quietBeat } from "../support/heartbeats.ts";
 
 export const owner = 4711;
 export const startMs = 1_900_000_000_000;
@@ -194,13 +197,14 @@ async function joined(hq: Headquarters, id: string, changed: Partial<FactoryFact
     startedAt: startMs,
     ...changed,
   };
-  const beat = () => store.factories.heartbeat(id, facts, null, false, clock.now());
+  const beat = () => store.factories.heartbeat(id, quietBeat(facts), clock.now());
   await store.factories.enrol({ id, name: id, role: "branch", kid: signer.kid, key: signer.publicKey }, clock.now());
   await hq.bus.open(id);
   await store.factories.setStatus(id, "active", clock.now());
   await beat();
   const from = { self: id, signer, clock, ids: hq.ids };
-  const sealed = async <K extends Kind>(kind: K, body: Body<K>, aud = "hq") => (await seal(from, kind, body, { aud, corr: null })).jws;
+  const sealed = async <K extends Kind>(kind: K, body: Body<K>, aud = "hq", seq = 0) =>
+    (await seal(from, kind, body, { aud, corr: null, seq })).jws;
 
   return {
     id,
@@ -263,6 +267,16 @@ export function wish(changed: Partial<Delegation> = {}): Delegation {
     ...changed,
   };
 }
+
+/** Settles a result and tells of it, as if it had been read from the bus. */
+export async function settleResult(hq: Headquarters, factory: string, result: Result): Promise<void> {
+  const news = { told: new Set<string>(), over: new Set<string>() };
+  await settleSaid(hq, factory, [{ kind: "result", seq: 0, body: result }], news);
+  await tellOwner(hq, news);
+}
+
+/** The judgement of a tick that read the whole bus. */
+export const recover = async (hq: Headquarters) => recoverLost(hq, { at: hq.clock.now(), unread: [] });
 
 export function resultOf(changed: Partial<Result> = {}): Result {
   return {

@@ -98,14 +98,23 @@ describe("orders", () => {
     expect(most).toBe(1);
   });
 
-  it("are read while the one slot is taken only as far as they are controls", async () => {
+  it("are taken in while the one slot is taken, so that headquarters knows, and begun when it is free; controls are heard at once", async () => {
     await open({ model: "endless" });
     start();
     await send();
     await until(async () => (await b.journal.open())[0]?.state === "running");
     await send({ task: "t2-1-1" });
-    await b.advance(1);
-    expect(await b.journal.open()).toHaveLength(1);
+    await until(async () => (await b.journal.open()).length === 2);
+    const named: unknown[] = [];
+    b.branch.hq.heartbeat = async (jws) => {
+      named.push((await b.heard(jws)).body);
+      return quietReply();
+    };
+    await b.advance(30_000);
+    await until(() => named.length > 0);
+    const its = (task: string) => ({ task, epoch: 1 });
+    expect(named[0]).toMatchObject({ running: [its("t1-1-1")], accepted: [its("t1-1-1"), its("t2-1-1")], reports: null, bus: "ok" });
+    expect(await b.journal.find("t2-1-1", 1)).toMatchObject({ state: "accepted", starts: 0 });
     const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
     const { jws } = await seal(
       from,

@@ -2,8 +2,7 @@
 import type { Result } from "#core/envelope.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { type Delegation, delegate } from "#factory/delegate.ts";
-import { settleResult } from "#factory/settle.ts";
-import { openHq, resultOf, wish } from "./headquarters.ts";
+import { openHq, resultOf, settleResult, wish } from "./headquarters.ts";
 
 export const minute = 60_000;
 

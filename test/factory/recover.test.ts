@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { leaseMs } from "#core/fleet.ts";
 import type { TaskState } from "#core/task.ts";
@@ -7,15 +8,15 @@ import { delegate } from "#factory/delegate.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
 import { recoverLost } from "#factory/recover.ts";
-import { settleResult } from "#factory/settle.ts";
 import { quietBeat } from "../support/heartbeats.ts";
-import { type Desk, type HqBench, openHq, resultOf, wish } from "./headquarters.ts";
+import { type Desk, type HqBench, openHq, recover, resultOf, settleResult, wish } from "./headquarters.ts";
 
 let b: HqBench;
 let desk: Desk;
 beforeEach(async () => {
   b = await openHq();
   desk = await b.join();
+  await recover(b.hq);
 });
 afterEach(() => b.close());
 
@@ -25,7 +26,7 @@ async function ticks(n: number, beat?: () => Promise<unknown>) {
   for (let i = 0; i < n; i += 1) {
     await b.clock.advance(minute);
     await beat?.();
-    await recoverLost(b.hq);
+    await recover(b.hq);
   }
 }
 async function toState(state: TaskState | "none") {
@@ -61,7 +62,7 @@ describe("recoverLost", () => {
       reason: expect.stringContaining("not heard of"),
     });
     const before = await b.snapshot();
-    await recoverLost(b.hq);
+    await recover(b.hq);
     expect(await b.snapshot()).toEqual(before);
   });
 
@@ -80,36 +81,116 @@ describe("recoverLost", () => {
     expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, lost: 1, reason: expect.stringContaining("did not claim it") });
   });
 
-  it("leaves the next order with a factory whose slots are taken, and takes it back once they are not", async () => {
+  it("leaves an order with a factory that has taken it in, and takes it back once it has not", async () => {
     await toState("running");
     await delegate(b.hq, wish({ id: "t2-1-1" }));
     const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
-    const beat = async () =>
-      void (await acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 1, draining: false, running })));
-    await ticks(20, beat);
-    expect(await b.store.tasks.get("t2-1-1")).toMatchObject({ state: "dispatched", epoch: 1, lost: 0 });
+    const beat = (accepted: { task: string; epoch: number }[]) => async () =>
+      acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { running, accepted }));
+    await ticks(20, beat([{ task: "t2-1-1", epoch: 1 }]));
+    expect(await b.task("t2-1-1")).toMatchObject({ state: "dispatched", epoch: 1, lost: 0 });
+    expect(await desk.orders(), "nothing was sent twice").toHaveLength(1);
 
-    await settleResult(b.hq, "desk-1", resultOf());
-    await ticks(1, desk.beat);
-    expect(await b.store.tasks.get("t2-1-1")).toMatchObject({ epoch: 2, lost: 1 });
+    await ticks(3, beat([]));
+    expect(await b.task("t2-1-1")).toMatchObject({ state: "queued", epoch: 2, lost: 1 });
+    expect((await b.task()).state).toBe("running");
   });
 
-  it("counts no time in which headquarters was away itself", async () => {
+  it("sends an order again, as it was, to a factory that has not got it, until it is claimed", async () => {
+    await toState("dispatched");
+    await b.hq.bus.remove({ factory: "desk-1", channel: "in" }, ["1"]);
+    expect(await desk.orders(), "wiped").toEqual([]);
+    const beat = async () => {
+      await acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts));
+      await dispatchAll(b.hq);
+    };
+    await b.clock.advance(minute / 2);
+    await beat();
+    expect(await desk.orders(), "it may be on its way").toEqual([]);
+    await ticks(3, beat);
+    const orders = await desk.orders();
+    expect(orders.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(orders.map(({ id }) => id)).size, "the same order").toBe(1);
+    await grantClaim(b.hq, await desk.factory(), { task: "t1-1-1", epoch: 1, order: orders[0]?.id ?? "" });
+    await ticks(1, beat);
+    expect(await desk.orders()).toEqual([]);
+    expect(await b.task()).toMatchObject({ lost: 0, epoch: 1 });
+  });
+
+  it("counts no time in which headquarters was away itself, or could not read the bus", async () => {
     await toState("running");
     await ticks(1);
     await b.clock.advance(3 * 3_600_000);
-    await recoverLost(b.hq);
-    expect((await b.task()).state, "one more round").toBe("running");
+    await recover(b.hq);
+    expect(await b.task()).toMatchObject({ state: "running", leaseUntil: b.clock.now() + leaseMs });
+    await ticks(2);
+    expect((await b.task()).state, "a whole round").toBe("running");
     await ticks(1);
     expect((await b.task()).state).toBe("queued");
   });
 
-  it("does nothing at its very first tick", async () => {
+  it("gives everybody a round at its very first tick", async () => {
     await toState("running");
+    await b.client.execute("delete from facts where key = 'last_tick'");
     await b.clock.advance(leaseMs + 1);
-    await recoverLost(b.hq);
+    await recover(b.hq);
     expect((await b.task()).state).toBe("running");
   });
+
+  it("judges nobody whom it did not hear out", async () => {
+    await toState("running");
+    await ticks(1);
+    await b.clock.advance(minute);
+    await recoverLost(b.hq, { at: b.clock.now(), unread: [] });
+    await b.clock.advance(minute);
+    await recoverLost(b.hq, { at: b.clock.now(), unread: ["desk-1"] });
+    expect((await b.task()).state).toBe("running");
+    await recoverLost(b.hq, { at: b.clock.now(), unread: [] });
+    expect((await b.task()).state).toBe("queued");
+  });
+
+  it("loses nothing of a factory that is always there, and everything of one that went, whenever headquarters was away", async () => {
+    const seconds = fc.integer({ min: 1, max: 500 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.record({ watches: seconds, away: seconds }), { maxLength: 5 }), fc.boolean(), async (times, alive) => {
+        await b.client.execute("delete from tasks");
+        await b.client.execute("delete from attempts");
+        await b.client.execute("delete from outbox");
+        await desk.beat();
+        await recover(b.hq);
+        const id = `t${b.clock.now()}-1-1`;
+        await delegate(b.hq, wish({ id }));
+        const order = (await desk.orders()).at(-1);
+        await grantClaim(b.hq, await desk.factory(), { task: id, epoch: 1, order: order?.id ?? "" });
+        const running = [{ task: id, epoch: 1, step: 1, cost: 0, paused: false }];
+        const beat = quietBeat(desk.facts, { running });
+        /** Heartbeats come every 30 seconds, ticks every 60, for as long as there is an HQ to take them. */
+        let second = 0;
+        const pass = async (n: number, here: boolean) => {
+          for (const end = second + n; second < end; ) {
+            const next = Math.min(end, (Math.floor(second / 30) + 1) * 30);
+            await b.clock.advance((next - second) * 1000);
+            second = next;
+            if (here && alive && second % 30 === 0) await acceptHeartbeat(b.hq, await desk.factory(), beat);
+            if (here && second % 60 === 0) await recover(b.hq);
+          }
+        };
+        for (const { watches, away } of times) {
+          await pass(watches, true);
+          await pass(away, false);
+        }
+        if (alive) {
+          await pass(200, true);
+          expect(await b.task(id)).toMatchObject({ epoch: 1, lost: 0, state: "running" });
+        } else {
+          // At most: one tick that notices the absence, a whole lease from then on, one tick that notices its end.
+          await pass(60 + leaseMs / 1000 + 60 + 1, true);
+          expect((await b.task(id)).lost).toBe(1);
+        }
+      }),
+      { numRuns: 25 },
+    );
+  }, 60_000);
 
   it("gives a task up after three losses, and tells the owner once", async () => {
     await delegate(b.hq, wish());

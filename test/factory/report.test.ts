@@ -9,7 +9,7 @@ import { flushReports, reportResult, ringDoorbell } from "#factory/report.ts";
 import { seal } from "#factory/seal.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import { type BranchBench, openBranch } from "./branch.ts";
-import { resultOf } from "./headquarters.ts";
+import { resultOf, startMs } from "./headquarters.ts";
 
 let b: BranchBench;
 beforeEach(async () => {
@@ -146,7 +146,7 @@ describe("a result", () => {
     expect(await flushReports(b.branch)).toBe(1);
     expect(await pending()).toBe(0);
     const [said] = await b.said();
-    expect(said).toMatchObject({ kind: "result", seq: 1, corr: "t1-1-1", body: { receipt, usages: [usage(1), usage(2), usage(3)] } });
+    expect(said).toMatchObject({ kind: "result", seq: startMs, corr: "t1-1-1", body: { receipt, usages: [usage(1), usage(2), usage(3)] } });
     expect(await flushReports(b.branch), "once").toBe(0);
   });
 
@@ -211,8 +211,8 @@ describe("a result", () => {
     expect(await flushReports(b.branch)).toBe(0);
     expect(await flushReports(b.branch)).toBe(2);
     expect((await b.said()).map(({ corr, seq }) => [corr, seq])).toEqual([
-      ["t1-1-1", 1],
-      ["t2-1-1", 2],
+      ["t1-1-1", startMs],
+      ["t2-1-1", startMs + 1],
     ]);
   });
 
@@ -221,7 +221,7 @@ describe("a result", () => {
     for (let i = 0; i < 8; i += 1) attempts.push(await acceptOrder(b.branch, (await b.order({ task: `t${i}-1-1` })).entry));
     await Promise.all(attempts.map((attempt, i) => attempt && reportResult(b.branch, attempt, resultOf({ task: `t${i}-1-1` }))));
     await flushReports(b.branch);
-    expect((await b.said()).map(({ seq }) => seq).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect((await b.said()).map(({ seq }) => seq).toSorted()).toEqual(Array.from({ length: 8 }, (_, i) => startMs + i));
   });
 });
 

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { backoffMs } from "#core/retry.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
+import { drain } from "#factory/drain.ts";
 import { requeue } from "#factory/recover.ts";
-import { drain, settleResult } from "#factory/settle.ts";
-import { resultOf, startMs } from "./headquarters.ts";
+import { resultOf, settleResult, startMs } from "./headquarters.ts";
 import { minute, openQueue, type QueueBench } from "./queue-bench.ts";
 
 let b: QueueBench;

@@ -4,9 +4,11 @@ import { noUsage } from "#core/ledger.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
+import { drain } from "#factory/drain.ts";
 import { requeue } from "#factory/recover.ts";
-import { drain, settleResult } from "#factory/settle.ts";
-import { type Desk, type HqBench, openHq, resultOf, wish } from "./headquarters.ts";
+
+import { settle } from "../contracts/store/samples.ts";
+import { type Desk, type HqBench, openHq, resultOf, settleResult, wish } from "./headquarters.ts";
 
 let b: HqBench;
 let desk: Desk;
@@ -25,6 +27,7 @@ async function start(id = "t1-1-1") {
 }
 const letters = async () => (await b.rows("select key from letters order by id")).map((row) => row.key);
 const incidents = () => b.rows("select kind, factory, text from incidents order by id");
+const deadLetters = () => b.rows("select factory, text, data from incidents where kind = 'dead_letter'");
 const left = (channel: "out" | "ev" = "out") => b.hq.bus.length({ factory: "desk-1", channel });
 const usage = { id: "usage_0001", task: "t1-1-1", epoch: 1, step: 1, factory: "desk-1", persona: "Lisa", provider: "scripted" };
 const entry = {
@@ -45,7 +48,7 @@ describe("a result", () => {
     ["cancelled", "cancelled"],
   ] as const)("%s ends the task, and the owner is told once", async (outcome, state) => {
     await desk.say("result", resultOf({ outcome, reason: "so it was", usages: [entry] }));
-    expect(await drain(b.hq)).toBe(1);
+    expect((await drain(b.hq)).settled).toBe(1);
     expect(await b.task()).toMatchObject({ state, reason: "so it was", persona: "Lisa", leaseUntil: null });
     expect(await letters()).toEqual(["card:t1-1-1", "card-edit:t1-1-1", "done:t1-1-1"]);
     expect((await b.store.ledger.total({ task: "t1-1-1" })).cost).toBe(250_000);
@@ -70,13 +73,13 @@ describe("a result", () => {
     b.bus.fail("remove", "before");
     await expect(drain(b.hq)).rejects.toMatchObject({ code: "bus_unavailable" });
     const before = await b.snapshot();
-    expect(await drain(b.hq)).toBe(1);
+    expect((await drain(b.hq)).settled).toBe(1);
     expect(await b.snapshot()).toEqual(before);
     expect(await left()).toBe(0);
   });
 
   it("is told by the sweep where HQ died before it was told", async () => {
-    await b.store.tasks.settle("succeed", "desk-1", resultOf(), b.clock.now());
+    await settle(b, "succeed", "desk-1", resultOf(), b.clock.now());
     expect(await letters()).toEqual(["card:t1-1-1"]);
     await announceForgotten(b.hq);
     await announceForgotten(b.hq);
@@ -85,8 +88,8 @@ describe("a result", () => {
   });
 
   it("is told by the next sweep where this one has no calls left", async () => {
-    await b.store.tasks.settle("succeed", "desk-1", resultOf(), b.clock.now());
-    b.limits.calls = b.counts.sql + b.counts.bus + 4;
+    await settle(b, "succeed", "desk-1", resultOf(), b.clock.now());
+    b.limits.calls = b.counts.sql + b.counts.bus + 2;
     await announceForgotten(b.hq);
     expect(await letters()).toEqual(["card:t1-1-1"]);
   });
@@ -127,7 +130,7 @@ describe("progress", () => {
   it("is one edit of the card, however many lines", async () => {
     for (let seq = 1; seq <= 7; seq += 1) await desk.tell("t1-1-1", 1, seq, `line ${seq}`);
     const used = await b.count(() => drain(b.hq));
-    expect(used.sql).toBe(5);
+    expect(used.sql, "fleet, lines, cards, letters").toBe(4);
     expect(used.bus).toBe(3);
     const edits = await b.rows("select body_json from letters where key = 'card-edit:t1-1-1'");
     expect(JSON.parse(String(edits[0]?.body_json)).content.text).toContain("step 7: line 7");
@@ -160,7 +163,7 @@ describe("entries that are none", () => {
   ])("%s: an incident, and gone", async (_, make) => {
     await b.hq.bus.publish({ factory: "desk-1", channel: "out" }, await make());
     await desk.say("result", resultOf());
-    expect(await drain(b.hq)).toBe(2);
+    expect((await drain(b.hq)).settled).toBe(2);
     expect(await incidents()).toEqual([
       { kind: "dead_letter", factory: "desk-1", text: expect.stringContaining("an entry of desk-1:out was refused") },
     ]);
@@ -168,16 +171,52 @@ describe("entries that are none", () => {
     expect(await left()).toBe(0);
   });
 
-  it("one that HQ can't settle stays, and holds up none of the others", async () => {
-    await start("t2-1-1");
-    await b.client.execute("update tasks set limits_json = '{}' where id = 't1-1-1'");
-    await desk.say("result", resultOf({ outcome: "released" }));
-    await desk.say("result", resultOf({ task: "t2-1-1" }));
-    await drain(b.hq);
-    await drain(b.hq);
-    expect((await b.task("t2-1-1")).state).toBe("succeeded");
-    expect(await incidents()).toMatchObject([{ kind: "unsettled" }]);
+  it("one that HQ can't settle holds up none of the others, is tried five times, and is then a dead letter that counts as heard", async () => {
+    const seq = 77;
+    const bad = { ...entry, id: "usage_bad0" };
+    // No database takes this.
+    await b.client.execute("create trigger bad before insert on usages when new.id = 'usage_bad0' begin select raise(abort, 'no'); end");
+    for (let i = 0; i < 3; i += 1) await desk.say("usage", { usages: [{ ...entry, id: `usage_${i}000` }] });
+    const data = await desk.sealed("usage", { usages: [bad, entry] }, "hq", seq);
+    await b.hq.bus.publish({ factory: "desk-1", channel: "out" }, data);
+    for (let i = 3; i < 6; i += 1) await desk.say("usage", { usages: [{ ...entry, id: `usage_${i}000` }] });
+    expect(await drain(b.hq)).toMatchObject({ settled: 6, unread: ["desk-1"] });
+    expect((await b.store.ledger.total({})).calls).toBe(6);
     expect(await left()).toBe(1);
+    for (let tries = 2; tries <= 5; tries += 1) {
+      expect(await deadLetters()).toEqual([]);
+      await drain(b.hq);
+      expect(await b.rows("select tries from incidents where kind = 'unsettled'")).toEqual([{ tries }]);
+    }
+    expect(await left()).toBe(0);
+    expect(await deadLetters()).toEqual([{ factory: "desk-1", text: expect.stringContaining("can't be settled"), data }]);
+    expect(await b.rows("select seq from heard_reports")).toEqual([{ seq }]);
+    expect(await drain(b.hq)).toMatchObject({ settled: 0, unread: [] });
+  });
+
+  it("one that makes the database seem away is found out", async () => {
+    const settle: typeof b.store.tasks.settle = (factory, told, now) =>
+      told.usages.some(({ id }) => id === "usage_bad0")
+        ? Promise.reject(new UacError("store_unavailable", "a request that it can't read"))
+        : b.store.tasks.settle(factory, told, now);
+    const hq = { ...b.hq, store: { ...b.store, tasks: { ...b.store.tasks, settle } } };
+    await desk.say("usage", { usages: [{ ...entry, id: "usage_bad0" }] });
+    await desk.say("result", resultOf());
+    for (let i = 0; i < 5; i += 1) await drain(hq);
+    expect((await b.task()).state).toBe("succeeded");
+    expect(await deadLetters()).toHaveLength(1);
+  });
+
+  it("a story that can't be told delays no result", async () => {
+    await b.client.execute("create trigger bad before insert on task_events when new.text = 'bad' begin select raise(abort, 'no'); end");
+    await desk.tell("t1-1-1", 1, 1, "good");
+    await desk.tell("t1-1-1", 1, 2, "bad");
+    await desk.say("result", resultOf());
+    await drain(b.hq);
+    expect((await b.task()).state).toBe("succeeded");
+    expect((await b.store.tasks.events("t1-1-1")).map(({ text }) => text)).toContain("good");
+    for (let i = 0; i < 4; i += 1) await drain(b.hq);
+    expect(await left("ev")).toBe(0);
   });
 
   it("a rejected order is an incident, once", async () => {
@@ -203,24 +242,68 @@ describe("drain", () => {
     expect(await left()).toBe(1);
   });
 
-  it("stops while calls are left for what comes after, and goes on with what it was given", async () => {
-    for (let i = 2; i < 8; i += 1) await start(`t${i}-1-1`).catch(() => undefined);
-    const running = (await b.store.tasks.list({ states: ["running"], limit: 20 })).map((task) => task.id);
-    for (const task of running) await desk.say("result", resultOf({ task }));
-    b.limits.calls = b.counts.sql + b.counts.bus + 34;
-    const used = await b.count(() => drain(b.hq));
-    expect(used.sql + used.bus).toBeLessThan(20);
-    expect(await left()).toBeGreaterThan(0);
-    b.limits.calls = Number.POSITIVE_INFINITY;
-    await drain(b.hq);
+  it("takes as many calls for fifty results as for one", async () => {
+    const cost = async (n: number) => {
+      await b.client.execute("update tasks set state = 'cancelled'");
+      for (let i = 0; i < n; i += 1) {
+        const id = `n${n}-${i}`;
+        const { factory: wanted, ...asked } = wish({ id });
+        await b.store.tasks.create({ ...asked, wanted }, { kind: "delegated", text: "" }, b.clock.now());
+        await b.client.execute({ sql: "update tasks set state = 'running', factory = 'desk-1' where id = ?", args: [id] });
+        await desk.say("result", resultOf({ task: id, usages: [{ ...entry, id: `usage_${id}`, task: id }] }));
+      }
+      const used = await b.count(() => drain(b.hq));
+      expect(await b.rows("select count(*) as n from letters where key like ?", `done:n${n}-%`)).toEqual([{ n }]);
+      return used;
+    };
+    expect(await cost(1)).toEqual({ sql: 4, bus: 3, letters: 0, model: 0 });
+    expect(await cost(49)).toEqual({ sql: 5, bus: 3, letters: 0, model: 0 });
+  });
+
+  it("goes on until nothing new comes, and with what it was given before", async () => {
+    for (let i = 0; i < 120; i += 1) await desk.say("usage", { usages: [{ ...entry, id: `usage_a${i}` }] });
+    await b.hq.bus.read({ from: [{ factory: "desk-1", channel: "out" }], consumer: "hq", what: "new", count: 70, blockMs: 0 });
+    expect(await drain(b.hq)).toEqual({ at: b.clock.now(), settled: 120, unread: [] });
+    expect((await b.store.ledger.total({})).calls).toBe(120);
     expect(await left()).toBe(0);
-    for (const task of running) expect((await b.task(task)).state).toBe("succeeded");
+  });
+
+  it("stops while calls are left for what comes after, and says of whom something is left", async () => {
+    const others = await Promise.all(["desk-2", "desk-3"].map((id) => b.join(id)));
+    for (const [i, one] of [desk, ...others].entries()) await one.say("usage", { usages: [{ ...entry, id: `usage_${i}000` }] });
+    b.limits.calls = b.counts.sql + b.counts.bus + 30;
+    const first = await drain(b.hq);
+    expect(b.limits.calls - b.counts.sql - b.counts.bus).toBeGreaterThanOrEqual(20);
+    expect(first.settled).toBeLessThan(3);
+    expect(first.unread).toHaveLength(3 - first.settled);
+    for (let i = 0; i < 3; i += 1) {
+      b.limits.calls = b.counts.sql + b.counts.bus + 30;
+      await b.clock.advance(1000);
+      await drain(b.hq);
+    }
+    expect((await b.store.ledger.total({})).calls).toBe(3);
+  });
+
+  it("lets no factory's flood keep it from another's results", async () => {
+    const quiet = await b.join("desk-2");
+    const settled: number[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      for (let i = 0; i < 300; i += 1) await b.hq.bus.publish({ factory: "desk-1", channel: "out" }, `noise ${round} ${i}`);
+      for (let i = 0; i < 60; i += 1) await desk.tell("t1-1-1", 1, round * 1000 + i);
+      await quiet.say("usage", { usages: [{ ...entry, id: `usage_q${round}` }] });
+      b.limits.calls = b.counts.sql + b.counts.bus + 47;
+      await b.clock.advance(1000);
+      await drain(b.hq);
+      settled.push((await b.store.ledger.total({})).calls);
+    }
+    expect(settled).toEqual([1, 2, 3, 4]);
   });
 
   it("rejects while the database is away, and nothing is lost", async () => {
     await desk.say("result", resultOf());
     const away = new UacError("store_unavailable", "away");
-    const store = { ...b.store, tasks: { ...b.store.tasks, settle: () => Promise.reject(away) } };
+    const gone = () => Promise.reject(away);
+    const store = { ...b.store, get: gone, tasks: { ...b.store.tasks, settle: gone } };
     await expect(drain({ ...b.hq, store })).rejects.toBe(away);
     expect(await incidents()).toEqual([]);
     await drain(b.hq);

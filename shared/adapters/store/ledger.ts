@@ -1,6 +1,6 @@
 /** The ledger: append-only, an entry's id makes a repeated delivery a no-op. */
 import { and, eq, gte, type SQL, sql } from "drizzle-orm";
-import type { LedgerEntry } from "#core/ledger.ts";
+import { type LedgerEntry, noTotal, type Total } from "#core/ledger.ts";
 import type { Ledger } from "#ports/store.ts";
 import { usages } from "./schema.ts";
 import { type Database, ifChanged, insertAll, type Statement, showChange } from "./sql.ts";
@@ -14,17 +14,7 @@ export function ledgerOf({ q, run, write }: Database): Ledger {
     async total({ since, task, factory }) {
       const [row] = await run(
         q
-          .select({
-            cost: sum(usages.cost),
-            calls: sql<number>`count(*)`,
-            unpriced: sql<number>`coalesce(sum(${usages.cost} is null), 0)`,
-            uncachedIn: sum(usages.uncachedIn),
-            cacheRead: sum(usages.cacheRead),
-            write5m: sum(usages.write5m),
-            write1h: sum(usages.write1h),
-            output: sum(usages.output),
-            reasoning: sum(usages.reasoning),
-          })
+          .select(sums)
           .from(usages)
           .where(
             and(
@@ -34,8 +24,7 @@ export function ledgerOf({ q, run, write }: Database): Ledger {
             ),
           ),
       );
-      const { cost = 0, calls = 0, unpriced = 0, ...usage } = row ?? nothing;
-      return { cost, calls, unpriced, usage };
+      return toTotal(row);
     },
   };
 }
@@ -47,7 +36,27 @@ export function record(entries: readonly LedgerEntry[], now: number): Statement[
   return [insertAll(usages, rows), showChange(ifChanged)];
 }
 
-const nothing = { cost: 0, calls: 0, unpriced: 0, uncachedIn: 0, cacheRead: 0, write5m: 0, write1h: 0, output: 0, reasoning: 0 };
+/** What a total is made of. */
+export const sums = {
+  cost: sum(usages.cost),
+  calls: sql<number>`count(*)`,
+  unpriced: sql<number>`coalesce(sum(${usages.cost} is null), 0)`,
+  uncachedIn: sum(usages.uncachedIn),
+  cacheRead: sum(usages.cacheRead),
+  write5m: sum(usages.write5m),
+  write1h: sum(usages.write1h),
+  output: sum(usages.output),
+  reasoning: sum(usages.reasoning),
+};
+
+type Sums = { [K in keyof typeof sums]: number };
+
+/** A row of `sums`, or nothing at all, as a total. */
+export function toTotal(row: Sums | undefined): Total {
+  if (!row) return noTotal;
+  const { cost, calls, unpriced, uncachedIn, cacheRead, write5m, write1h, output, reasoning } = row;
+  return { cost, calls, unpriced, usage: { uncachedIn, cacheRead, write5m, write1h, output, reasoning } };
+}
 
 function sum(column: SQL | (typeof usages)[keyof (typeof usages)["_"]["columns"]]) {
   return sql<number>`coalesce(sum(${column}), 0)`;

@@ -1,15 +1,16 @@
 /** The state of record in libSQL: over HTTP in a Worker (`@libsql/client/web`), or a file in Node (`@libsql/client`). */
 import type { Client } from "@libsql/client/web";
-import { desc, eq, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Store } from "#ports/store.ts";
 import { accessOf } from "./access.ts";
 import { conversationsOf } from "./conversations.ts";
 import { factoriesOf } from "./factories.ts";
+import { incidentsOf } from "./incidents.ts";
 import { ledgerOf } from "./ledger.ts";
 import { lettersOf } from "./letters.ts";
 import { outboxOf } from "./outbox.ts";
-import { facts, incidents } from "./schema.ts";
-import { always, database, ifChanged, insertIf, showChange } from "./sql.ts";
+import { facts } from "./schema.ts";
+import { database } from "./sql.ts";
 import { tasksOf } from "./tasks.ts";
 import { updatesOf } from "./updates.ts";
 
@@ -31,16 +32,7 @@ export function libsqlStore(client: Client): Store {
     factories: factoriesOf(tables),
     ledger: ledgerOf(tables),
     access: accessOf(tables),
-
-    async incident(incident, now) {
-      await write(insertIf(always, incidents, { ...incident, at: now }, sql`on conflict do nothing`), showChange(ifChanged));
-    },
-
-    incidents({ kind, limit }) {
-      const { at, factory, text, digest } = incidents;
-      const columns = { at, kind: incidents.kind, factory, text, digest };
-      return run(q.select(columns).from(incidents).where(eq(incidents.kind, kind)).orderBy(desc(incidents.id)).limit(limit));
-    },
+    ...incidentsOf(tables),
 
     get,
 

@@ -1,8 +1,10 @@
-/** Sealed orders on their way to the bus. */
+/** Sealed orders, until they are claimed or withdrawn. */
 import { and, asc, eq, isNull, lte, sql } from "drizzle-orm";
+import { orderAgainMs } from "#core/fleet.ts";
 import type { Outbox } from "#ports/store.ts";
 import { outbox } from "./schema.ts";
-import { type Database, ifChanged, showChange } from "./sql.ts";
+import { type Database, ifChanged, type Statement, showChange } from "./sql.ts";
+import { tell } from "./task-story.ts";
 
 export function outboxOf({ q, run, write }: Database): Outbox {
   return {
@@ -18,13 +20,13 @@ export function outboxOf({ q, run, write }: Database): Outbox {
       );
     },
 
-    async sent(row, now) {
+    async sent(row, entry, now) {
       await write(
         q
           .update(outbox)
           .set({ sentAt: now, error: "" })
           .where(and(eq(outbox.id, row.id), isNull(outbox.sentAt))),
-        showChange(ifChanged),
+        ...tell(row.task, row.epoch, entry, now),
       );
     },
 
@@ -38,4 +40,11 @@ export function outboxOf({ q, run, write }: Database): Outbox {
       );
     },
   };
+}
+
+/** Lets orders that are not with their factory be published once more: neither named by it, nor on their way since a moment ago. */
+export function astray(factory: string, named: readonly { task: string; epoch: number }[], now: number): Statement {
+  return sql`update outbox set sent_at = null, not_before = ${now} where factory = ${factory} and sent_at <= ${now - orderAgainMs}
+    and not exists (select 1 from json_each(${JSON.stringify(named)}) as its
+      where its.value ->> 'task' = outbox.task and its.value ->> 'epoch' = outbox.epoch)`;
 }

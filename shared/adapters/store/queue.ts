@@ -79,10 +79,13 @@ export function taskQueue({ q, run }: Database): Queue {
       return rows.map(toTask);
     },
 
-    async unblocked(need, limit) {
+    async unblocked(needs, limit) {
       const spoilt = sql<string | null>`(select n.id || ' ' || n.state from dependencies as d join tasks as n on n.id = d.needs
         where d.task = "tasks"."id" and n.state in ${broken} order by n.id limit 1)`;
-      const waits = need === null ? sql`true` : sql`"tasks"."id" in (select task from dependencies where needs = ${need})`;
+      const waits =
+        needs === null
+          ? sql`true`
+          : sql`"tasks"."id" in (select task from dependencies where needs in (select value from json_each(${JSON.stringify(needs)})))`;
       const rows = await run(
         q
           .select({ ...taskColumns, spoilt })

@@ -351,6 +351,8 @@ export const incidents = sqliteTable(
     /** What could not be read or settled, as it came; null where there is nothing to show. */
     data: text(),
     digest: text().notNull(),
+    /** How often it came up again. */
+    tries: integer().notNull().default(1),
   },
   (t) => [uniqueIndex("incidents_digest").on(t.kind, t.digest)],
 );

@@ -1,11 +1,15 @@
 /** An attempt at a task: given to a factory, claimed by it, kept alive by it, ended by its result. */
+import type { ResultSet } from "@libsql/client/web";
 import { and, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
+import { leaseMs, unclaimedMs } from "#core/fleet.ts";
 import { leasedStates, placedStates } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
+import { noting } from "./incidents.ts";
 import { record } from "./ledger.ts";
 import { noteTurn } from "./queue.ts";
+import { hear } from "./reports.ts";
 import { attempts, outbox, tasks } from "./schema.ts";
-import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
+import { comma, type Database, hit, ifChanged, insertIf, type Statement, showChange } from "./sql.ts";
 import { attemptEnd } from "./task-ends.ts";
 import { after, at } from "./task-steps.ts";
 import { tell } from "./task-story.ts";
@@ -20,7 +24,7 @@ export function taskAttempts(database: Database): Attempts {
   const { closeAttempt, withdrawOrder } = attemptEnd(database);
   return {
     async dispatch(id, epoch, { factory, places, reason, order, orderId }, now) {
-      const fresh = { persona: null, leaseUntil: null, step: 0, liveCost: 0 };
+      const fresh = { persona: null, leaseUntil: now + unclaimedMs, step: 0, liveCost: 0 };
       const hasPlace = sql`(select count(*) from tasks as held where held.factory = ${factory} and held.${placed}) < ${places}`;
       const [dispatched] = await write(
         q
@@ -58,31 +62,26 @@ export function taskAttempts(database: Database): Attempts {
       return hit(held) ? "resumed" : "refused";
     },
 
-    async settle(event, factory, result, now) {
-      const { task, epoch, outcome, code, reason, persona, summary, receipt, log } = result;
-      const usages = record(result.usages, now);
-      const results = await write(
-        ...usages,
-        q
-          .update(tasks)
-          .set({
-            ...after(event, now),
-            code,
-            reason,
-            persona,
-            summary,
-            log,
-            receiptJson: receipt && JSON.stringify(receipt),
-            ...(receipt && { step: receipt.steps }),
-            leaseUntil: null,
-            updatedAt: now,
-          })
-          .where(and(at(task, epoch, event), eq(tasks.factory, factory))),
-        ...tell(task, epoch, { kind: outcome, text: reason, factory, persona }, now),
-        ...closeAttempt(task, epoch, { outcome, reason, persona }, now),
-      );
-      const settled = results[usages.length];
-      return settled && hit(settled) ? "accepted" : "stale";
+    async settle(factory, { results, usages, incidents, heard }, now) {
+      const statements = [
+        ...record([...usages, ...results.flatMap(({ result }) => result.usages)], now),
+        ...incidents.flatMap((incident) => noting(incident, now)),
+        ...hear(factory, heard),
+      ];
+      const ends = results.map(({ event, result: { task, epoch, outcome, code, reason, persona, summary, receipt, log } }) => {
+        const told = { code, reason, persona, summary, log, receiptJson: receipt && JSON.stringify(receipt) };
+        const accepted = statements.push(
+          q
+            .update(tasks)
+            .set({ ...after(event, now), ...told, ...(receipt && { step: receipt.steps }), leaseUntil: null, updatedAt: now })
+            .where(and(at(task, epoch, event), eq(tasks.factory, factory))),
+        );
+        statements.push(...tell(task, epoch, { kind: outcome, text: reason, factory, persona }, now));
+        statements.push(...closeAttempt(task, epoch, { outcome, reason, persona }, now));
+        return accepted - 1;
+      });
+      const done = await write(...statements);
+      return ends.map((at) => (hit(done[at] as ResultSet) ? "accepted" : "stale"));
     },
 
     async retry(from, to, result, { notBefore, text }, now) {
@@ -148,4 +147,11 @@ function stopReason(row: Seen, factory: string): string | null {
   if (row.leased !== 1) return `it is ${row.state}`;
   if (row.factory !== factory) return `it is with ${row.factory}`;
   return row.cancelled;
+}
+
+/** An order that its factory has taken in waits for a slot there, as long as the factory lives. */
+export function keepOrders(factory: string, accepted: readonly { task: string; epoch: number }[], now: number): Statement {
+  return sql`update tasks set lease_until = max(coalesce(lease_until, 0), ${now + leaseMs}) where factory = ${factory} and state = 'dispatched'
+    and exists (select 1 from json_each(${JSON.stringify(accepted)}) as its
+      where its.value ->> 'task' = tasks.id and its.value ->> 'epoch' = tasks.epoch)`;
 }

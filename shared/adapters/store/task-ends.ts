@@ -4,9 +4,9 @@ import { attempts, outbox } from "./schema.ts";
 import { type Database, ifChanged, type Statement } from "./sql.ts";
 
 export function attemptEnd({ q }: Database) {
-  /** An order that did not leave yet need not, or must not, leave any more. */
+  /** An order that was claimed, or must not be any more, goes to the bus neither for the first time nor again. */
   function withdrawOrder(task: string, epoch: number): Statement {
-    return q.delete(outbox).where(and(eq(outbox.task, task), eq(outbox.epoch, epoch), isNull(outbox.sentAt), ifChanged));
+    return q.delete(outbox).where(and(eq(outbox.task, task), eq(outbox.epoch, epoch), ifChanged));
   }
 
   function closeAttempt(

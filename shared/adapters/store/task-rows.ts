@@ -1,15 +1,16 @@
 /** Task rows on their way out. */
-import { and, asc, desc, eq, getTableColumns, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gte, inArray, notInArray, sql } from "drizzle-orm";
 import { limitsSchema } from "#core/limits.ts";
 import { receiptSchema } from "#core/receipt.ts";
-import { leasedStates } from "#core/task.ts";
+import { terminalStates } from "#core/task.ts";
 import type { Task, Tasks } from "#ports/store.ts";
 import { parseJson } from "./json.ts";
-import { attempts, letters, tasks } from "./schema.ts";
+import { sums, toTotal } from "./ledger.ts";
+import { letters, taskEvents, tasks, usages } from "./schema.ts";
 import type { Database } from "./sql.ts";
 
-/** One sweep of `expired`; the next tick goes on. */
-const sweep = 50;
+/** Steps read for the cards of one drain: the latest are what they show. */
+const stepsRead = 2000;
 
 /** A task's row with what its attempt knows. */
 export const taskColumns = {
@@ -17,7 +18,7 @@ export const taskColumns = {
   claimedAt: sql<number | null>`(select claimed_at from attempts as a where a.task = "tasks"."id" and a.epoch = "tasks"."epoch")`,
 };
 
-type Reading = Pick<Tasks, "get" | "list" | "expired" | "withoutLetter" | "byCard">;
+type Reading = Pick<Tasks, "get" | "list" | "atWork" | "withCosts" | "withoutLetter" | "byCard">;
 
 export function taskReading({ q, run }: Database): Reading {
   return {
@@ -44,19 +45,44 @@ export function taskReading({ q, run }: Database): Reading {
       return rows.map(toTask);
     },
 
-    async expired(now, unclaimedBefore) {
-      const lapsed = and(inArray(tasks.state, [...leasedStates]), lt(tasks.leaseUntil, now)) as SQL;
-      const unclaimed = and(eq(tasks.state, "dispatched"), lt(attempts.dispatchedAt, unclaimedBefore)) as SQL;
-      const rows = await run(
-        q
-          .select(taskColumns)
-          .from(tasks)
-          .leftJoin(attempts, and(eq(attempts.task, tasks.id), eq(attempts.epoch, tasks.epoch)))
-          .where(or(lapsed, unclaimed))
-          .orderBy(asc(tasks.updatedAt))
-          .limit(sweep),
+    async atWork(ids) {
+      if (ids.length === 0) return [];
+      const { at, originAt, epoch, kind, text, factory, persona, task } = taskEvents;
+      const its = and(inArray(task, [...ids]), eq(kind, "step"));
+      const [rows, steps] = await run(
+        q.batch([
+          q
+            .select(taskColumns)
+            .from(tasks)
+            .where(and(inArray(tasks.id, [...ids]), notInArray(tasks.state, [...terminalStates]))),
+          q
+            .select({ task, at, originAt, epoch, kind, text, factory, persona })
+            .from(taskEvents)
+            .where(its)
+            .orderBy(desc(taskEvents.id))
+            .limit(stepsRead),
+        ]),
       );
-      return rows.map(toTask);
+      return rows.map((row) => ({ task: toTask(row), steps: steps.filter((step) => step.task === row.id).reverse() }));
+    },
+
+    async withCosts(ids) {
+      if (ids.length === 0) return [];
+      const its = inArray(usages.task, [...ids]);
+      const [rows, totals] = await run(
+        q.batch([
+          q
+            .select(taskColumns)
+            .from(tasks)
+            .where(inArray(tasks.id, [...ids])),
+          q
+            .select({ task: usages.task, ...sums })
+            .from(usages)
+            .where(its)
+            .groupBy(usages.task),
+        ]),
+      );
+      return rows.map((row) => ({ task: toTask(row), cost: toTotal(totals.find((total) => total.task === row.id)) }));
     },
 
     async withoutLetter(prefix, since, limit) {

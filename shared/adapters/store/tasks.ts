@@ -2,6 +2,7 @@ import type { Tasks } from "#ports/store.ts";
 import { taskQueue } from "./queue.ts";
 import type { Database } from "./sql.ts";
 import { taskAttempts } from "./task-attempts.ts";
+import { taskLeases } from "./task-leases.ts";
 import { taskReading } from "./task-rows.ts";
 import { taskSteps } from "./task-steps.ts";
 import { taskStory } from "./task-story.ts";
@@ -9,6 +10,7 @@ import { taskStory } from "./task-story.ts";
 export function tasksOf(database: Database): Tasks {
   return {
     ...taskReading(database),
+    ...taskLeases(database),
     ...taskQueue(database),
     ...taskSteps(database),
     ...taskAttempts(database),

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import { unclaimedMs } from "#core/fleet.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, entry, order, receipt, result, taskIn, theTask } from "./samples.ts";
+import { atOnce, count, entry, order, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
 const claim = { factory: "desk", order: "order_1", leaseUntil: 1000 };
 const alive = (epoch = 1) => ({ task: "task_1", epoch, step: 4, cost: 55 });
@@ -45,7 +46,7 @@ export function attemptCases(bench: Bench): void {
     expect(await bench.store.tasks.claim("task_1", 1, { ...claim, leaseUntil: 700 }, 450)).toBe("resumed");
     expect((await theTask(bench)).leaseUntil).toBe(1500);
     expect((await bench.store.tasks.events("task_1")).map((event) => event.kind)).toEqual(["delegated", "dispatched", "claimed"]);
-    expect(await bench.store.outbox.due(999, 10), "what arrived is not sent again").toEqual([]);
+    expect(await bench.sql("select id from outbox"), "what arrived is not sent again").toEqual([]);
   });
 
   it.each([
@@ -72,7 +73,7 @@ export function attemptCases(bench: Bench): void {
   it("accepts one result, with its receipt and its ledger entries", async () => {
     await taskIn(bench, "running");
     const told = result({ usages: [entry(), entry({ id: "usage_0002", cost: null })] });
-    const answers = await atOnce(40, () => bench.store.tasks.settle("succeed", "desk", told, 500));
+    const answers = await atOnce(40, () => settle(bench, "succeed", "desk", told, 500));
     expect([count(answers, "accepted"), count(answers, "stale")]).toEqual([1, 39]);
     expect(await theTask(bench)).toMatchObject({
       state: "succeeded",
@@ -92,7 +93,7 @@ export function attemptCases(bench: Bench): void {
     expect((await bench.store.tasks.events("task_1")).filter((event) => event.kind === "succeeded")).toHaveLength(1);
 
     const before = await bench.snapshot();
-    expect(await bench.store.tasks.settle("fail", "desk", { ...told, outcome: "failed" }, 600), "an end is an end").toBe("stale");
+    expect(await settle(bench, "fail", "desk", { ...told, outcome: "failed" }, 600), "an end is an end").toBe("stale");
     expect(await bench.snapshot()).toEqual(before);
   });
 
@@ -103,7 +104,7 @@ export function attemptCases(bench: Bench): void {
   ] as const)("keeps only the ledger of a stale result: %s", async (_, factory, changed) => {
     await taskIn(bench, "running");
     const before = await bench.snapshot();
-    expect(await bench.store.tasks.settle("succeed", factory, result({ ...changed, usages: [entry()] }), 500)).toBe("stale");
+    expect(await settle(bench, "succeed", factory, result({ ...changed, usages: [entry()] }), 500)).toBe("stale");
     const { usages, facts: __, ...rest } = await bench.snapshot();
     expect(usages).toHaveLength(1);
     expect(rest).toEqual({ ...before, usages: undefined, facts: undefined });
@@ -112,7 +113,7 @@ export function attemptCases(bench: Bench): void {
   it("accepts a success although a cancellation was asked for", async () => {
     await taskIn(bench, "running");
     await bench.store.tasks.requestCancel("task_1", "not needed", 400);
-    expect(await bench.store.tasks.settle("succeed", "desk", result(), 500)).toBe("accepted");
+    expect(await settle(bench, "succeed", "desk", result(), 500)).toBe("accepted");
     expect((await theTask(bench)).state).toBe("succeeded");
   });
 
@@ -136,24 +137,28 @@ export function attemptCases(bench: Bench): void {
     expect(stop(await bench.store.tasks.renew("desk", [alive()], 9000, 540))).toEqual([["task_1", 1, "not needed"]]);
     expect((await theTask(bench)).leaseUntil, "a task to be stopped is not kept alive").toBe(2100);
 
-    await bench.store.tasks.settle("cancel", "desk", result({ outcome: "cancelled" }), 550);
+    await settle(bench, "cancel", "desk", result({ outcome: "cancelled" }), 550);
     expect(stop(await bench.store.tasks.renew("desk", [alive()], 9000, 560))).toEqual([["task_1", 1, "it is cancelled"]]);
     expect((await theTask(bench)).leaseUntil).toBeNull();
   });
 
-  it("finds leases that ran out and orders that nobody claimed", async () => {
-    const found = async (now: number, unclaimedBefore: number) =>
-      (await bench.store.tasks.expired(now, unclaimedBefore)).map((t) => t.state);
+  it("finds leases that ran out and orders that nobody claimed, but for those of factories that were not heard out", async () => {
+    const found = async (now: number, unread: string[] = []) => (await bench.store.tasks.expired(now, unread)).map((t) => t.state);
     await taskIn(bench, "dispatched");
-    expect(await found(9999, 200)).toEqual([]);
-    expect(await found(9999, 201)).toEqual(["dispatched"]);
+    expect(await found(200 + unclaimedMs)).toEqual([]);
+    expect(await found(201 + unclaimedMs)).toEqual(["dispatched"]);
+    expect(await found(201 + unclaimedMs, ["desk"])).toEqual([]);
+    expect(await found(201 + unclaimedMs, ["other"])).toEqual(["dispatched"]);
+    await bench.sql("update tasks set lease_until = null");
+    expect(await found(200 + unclaimedMs), "given out by an earlier version").toEqual([]);
+    expect(await found(201 + unclaimedMs)).toEqual(["dispatched"]);
     await bench.store.tasks.claim("task_1", 1, claim, 300);
-    expect(await found(1000, 9999)).toEqual([]);
-    expect(await found(1001, 0)).toEqual(["running"]);
+    expect(await found(1000)).toEqual([]);
+    expect(await found(1001)).toEqual(["running"]);
     await bench.store.tasks.move("task_1", 1, "pause", { kind: "paused", text: "sleeps", code: "paused" }, 400);
-    expect(await found(1001, 0)).toEqual(["paused"]);
+    expect(await found(1001)).toEqual(["paused"]);
     await bench.store.tasks.move("task_1", 1, "cancel", { kind: "cancelled", text: "no", code: "cancelled" }, 500);
-    expect(await found(9999, 9999)).toEqual([]);
+    expect(await found(9999)).toEqual([]);
   });
 
   it("sends an order until it was sent", async () => {
@@ -164,7 +169,7 @@ export function attemptCases(bench: Bench): void {
     await bench.store.outbox.retryAt(row, 700, "no answer");
     expect(await bench.store.outbox.due(699, 10)).toEqual([]);
     expect(await bench.store.outbox.due(700, 10)).toEqual([row]);
-    await bench.store.outbox.sent(row, 710);
+    await bench.store.outbox.sent(row, { kind: "published", text: "on the bus" }, 710);
     await bench.store.outbox.retryAt(row, 720, "too late to say");
     expect(await bench.store.outbox.due(9999, 10)).toEqual([]);
     expect(await bench.sql("select sent_at, attempts, error from outbox")).toEqual([{ sent_at: 710, attempts: 1, error: "" }]);

@@ -1,24 +1,9 @@
 import { expect, it } from "vitest";
-import { defaultCapabilities } from "#core/capability.ts";
-import type { FactoryFacts } from "#core/envelope.ts";
 import { leaseMs } from "#core/fleet.ts";
+import { quietBeat } from "../../support/heartbeats.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, newTask, order, result, taskIn } from "./samples.ts";
+import { atOnce, count, desk, facts, key, newTask, order, result, settle, taskIn } from "./samples.ts";
 
-const key = (letter: string) => ({ kty: "OKP" as const, crv: "Ed25519" as const, x: letter.repeat(43) });
-const desk = { id: "desk", name: "Desk", role: "branch" as const, kid: "kid-a", key: key("a") };
-const facts: FactoryFacts = {
-  name: "Desk",
-  role: "branch",
-  personas: { primary: "Homer", coder: "Lisa", general: "Bart" },
-  capabilities: defaultCapabilities("branch"),
-  provider: "p",
-  model: "m",
-  workspaces: ["demo"],
-  slots: 2,
-  version: "1",
-  startedAt: 1,
-};
 const code = { hash: "hash-1", factory: "desk", name: "Desk", role: "branch" as const, expiresAt: 1000 };
 
 export function fleetCases(bench: Bench): void {
@@ -27,7 +12,7 @@ export function fleetCases(bench: Bench): void {
     if (!factory) throw new Error("desk is not there");
     return factory;
   };
-  const beat = (now: number, draining = false) => bench.store.factories.heartbeat("desk", facts, 30, draining, now);
+  const beat = (now: number, draining = false) => bench.store.factories.heartbeat("desk", quietBeat(facts, { rttMs: 30, draining }), now);
 
   it("enrols a factory that waits for approval", async () => {
     const { factories } = bench.store;
@@ -128,7 +113,7 @@ export function fleetCases(bench: Bench): void {
     await bench.store.tasks.create({ ...newTask, id: "task_3" }, { kind: "delegated", text: "" }, 100);
     expect((await get()).busy).toBe(2);
     expect((await bench.store.factories.byKid("kid-a"))?.busy).toBe(2);
-    await bench.store.tasks.settle("succeed", "desk", result(), 500);
+    await settle(bench, "succeed", "desk", result(), 500);
     expect((await bench.store.factories.list())[0]?.busy).toBe(1);
   });
 

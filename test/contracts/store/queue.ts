@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { TaskState } from "#core/task.ts";
 import type { NewTask } from "#ports/store.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, delegated, newTask, result, taskIn } from "./samples.ts";
+import { atOnce, count, delegated, newTask, result, settle, taskIn } from "./samples.ts";
 
 const said = (code = "why") => ({ kind: "told", text: "because", code });
 const free = { factory: "desk", places: 99, reason: "it is free", order: "sealed", orderId: "order_1" };
@@ -188,7 +188,7 @@ export function queueCases(bench: Bench): void {
       const before = await bench.snapshot();
       expect(await bench.store.tasks.dispatch("next", 1, one, 400)).toBe(false);
       expect(await bench.snapshot()).toEqual(before);
-      await bench.store.tasks.settle("succeed", "desk", result(), 450);
+      await settle(bench, "succeed", "desk", result(), 450);
       expect(await bench.store.tasks.dispatch("next", 1, one, 460)).toBe(true);
     });
   });

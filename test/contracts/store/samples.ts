@@ -1,9 +1,25 @@
 /** Things to store, with only what a case is about to be given. */
-import type { Result } from "#core/envelope.ts";
+import { defaultCapabilities } from "#core/capability.ts";
+import type { FactoryFacts, Result } from "#core/envelope.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
-import type { NewTask, Task } from "#ports/store.ts";
+import type { NewTask, Task, Told } from "#ports/store.ts";
 import type { Bench } from "../store.contract.ts";
+
+export const key = (letter: string) => ({ kty: "OKP" as const, crv: "Ed25519" as const, x: letter.repeat(43) });
+export const desk = { id: "desk", name: "Desk", role: "branch" as const, kid: "kid-a", key: key("a") };
+export const facts: FactoryFacts = {
+  name: "Desk",
+  role: "branch",
+  personas: { primary: "Homer", coder: "Lisa", general: "Bart" },
+  capabilities: defaultCapabilities("branch"),
+  provider: "p",
+  model: "m",
+  workspaces: ["demo"],
+  slots: 2,
+  version: "1",
+  startedAt: 1,
+};
 
 export const newTask: NewTask = {
   id: "task_1",
@@ -78,6 +94,16 @@ export function result(changed: Partial<Result> = {}): Result {
     ...changed,
   };
 }
+
+type Ended = Told["results"][number]["event"];
+
+/** Settles one result, as one report would bring it. */
+export async function settle({ store }: Pick<Bench, "store">, event: Ended, factory: string, told: Result, now: number) {
+  const [outcome] = await store.tasks.settle(factory, { ...nothingTold, results: [{ event, result: told }] }, now);
+  return outcome;
+}
+
+export const nothingTold: Told = { results: [], usages: [], incidents: [], heard: [] };
 
 /** An order for `epoch` of task_1, to the factory `desk`. */
 export const order = (epoch = 1) => ({

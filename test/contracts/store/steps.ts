@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { advance, type TaskEvent, taskEvents, taskStates } from "#core/task.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, delegated, newTask, order, result, taskIn, theTask } from "./samples.ts";
+import { atOnce, count, delegated, newTask, order, result, settle, taskIn, theTask } from "./samples.ts";
 
 const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "return", "retry"];
 const said = { kind: "told", text: "because", code: "why" };
@@ -76,7 +76,7 @@ export function stepCases(bench: Bench): void {
     expect(await bench.store.tasks.move("task_1", 1, "hold", { ...said, code: "budget" }, 400)).toBe(true);
     expect(await theTask(bench)).toMatchObject({ state: "held", epoch: 2, factory: null, leaseUntil: null, code: "budget" });
     for (const event of ["succeed", "fail", "cancel"] as const) {
-      expect(await bench.store.tasks.settle(event, "desk", result(), 450)).toBe("stale");
+      expect(await settle(bench, event, "desk", result(), 450)).toBe("stale");
     }
     expect(await bench.store.tasks.move("task_1", 2, "release", said, 500)).toBe(true);
     expect(await bench.store.tasks.dispatch("task_1", 2, order(2), 600)).toBe(true);

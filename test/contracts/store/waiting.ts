@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { advance, type TaskState } from "#core/task.ts";
 import type { NewTask } from "#ports/store.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, delegated, newTask, receipt, result, taskIn, theTask } from "./samples.ts";
+import { atOnce, count, delegated, newTask, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
 const said = (code = "why") => ({ kind: "told", text: "because", code });
 
@@ -88,7 +88,7 @@ export function waitingCases(bench: Bench): void {
       await add("on-ab", {}, 201, ["a", "b"]);
       await add("on-c", {}, 202, ["c"]);
       const found = async (need: string | null, limit = 9) =>
-        (await bench.store.tasks.unblocked(need, limit)).map(({ task, broken }) => [task.id, broken]);
+        (await bench.store.tasks.unblocked(need === null ? null : [need, "nobody"], limit)).map(({ task, broken }) => [task.id, broken]);
       expect(await found(null)).toEqual([]);
       await end("a", "succeeded");
       expect(await found("a")).toEqual([["on-a", null]]);
@@ -142,7 +142,7 @@ export function waitingCases(bench: Bench): void {
       expect((await bench.store.tasks.events("task_1")).filter(({ kind }) => kind === "retried")).toHaveLength(1);
       expect(await bench.store.tasks.ready(8999, 9)).toEqual([]);
       expect(await bench.store.tasks.ready(9000, 9)).toHaveLength(1);
-      expect(await bench.store.tasks.settle("fail", "desk", failed, 600), "it has been said").toBe("stale");
+      expect(await settle(bench, "fail", "desk", failed, 600), "it has been said").toBe("stale");
     });
 
     it("that was the last ends the task, and its result stays", async () => {
