@@ -34,7 +34,7 @@ export function pulse(deps: Branch, { facts, slots, bus, resend }: Told): Pulse 
   let draining = false;
 
   async function beat() {
-    const [running, accepted, reports] = await Promise.all([slots.running(), takenIn(), journal.kept()]);
+    const [running, accepted, reports] = await Promise.all([slots.running(), journal.held(acceptedPerBeat), journal.kept()]);
     const body = { facts, rttMs, draining, running, accepted, reports, obeyed: [], bus: bus() };
     const { jws } = await seal(deps, "heartbeat", body, { aud: "hq", corr: null });
     const sentAt = clock.now();
@@ -50,11 +50,6 @@ export function pulse(deps: Branch, { facts, slots, bus, resend }: Told): Pulse 
     }
     if (reply.resend.length > 0) resend(reply.resend);
     return reply;
-  }
-
-  /** Orders that are in the journal and not over: HQ takes none of them for lost. */
-  async function takenIn() {
-    return (await journal.open()).slice(0, acceptedPerBeat).map(({ order: { task, epoch } }) => ({ task, epoch }));
   }
 
   return {

@@ -87,6 +87,15 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
     async open() {
       return (await rows("select * from attempts where state in ('accepted', 'running') order by rowid")).map(toAttempt);
     },
+    async held(limit) {
+      const held = await rows(
+        `select task, epoch, rowid as place from attempts where state in ('accepted', 'running')
+         union select a.task, a.epoch, a.rowid from outbox as o join attempts as a on a.entry_id = o.ack_entry where o.sent = 0
+         order by place limit ?`,
+        limit,
+      );
+      return held.map(({ task, epoch }) => ({ task: String(task), epoch: Number(epoch) }));
+    },
     transcript: (task, epoch) => ({
       async load() {
         const found = await rows("select entry_json from transcript_entries where task = ? and epoch = ? order by seq", task, epoch);

@@ -13,6 +13,7 @@ const outbox = `create table outbox (
     seq integer primary key, id text not null unique, data text not null, ack_entry text, at integer not null,
     sent integer not null default 0, again integer not null default 0, again_at integer not null default 0)`;
 const outboxUnsent = "create index outbox_unsent on outbox (sent) where sent = 0";
+const attemptsEntry = "create index attempts_entry on attempts (entry_id)";
 const deliveries = "create table deliveries (entry_id text primary key, times integer not null) without rowid";
 
 const tables = [
@@ -27,6 +28,7 @@ const tables = [
     id text primary key, task text, epoch integer not null, entry_json text not null, told integer not null default 0)`,
   "create index usages_task on usages (task, epoch)",
   "create index usages_untold on usages (told) where told = 0",
+  attemptsEntry,
   outbox,
   outboxUnsent,
   deliveries,
@@ -42,6 +44,7 @@ const steps: Readonly<Record<number, readonly InStatement[]>> = {
     "drop index outbox_unsent",
     outbox,
     outboxUnsent,
+    attemptsEntry,
     deliveries,
     // What was sent had left its contents behind already. The rest is numbered anew without a gap, and sealed anew when it is sent.
     `insert into outbox (seq, id, data, ack_entry, at)

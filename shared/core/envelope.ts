@@ -33,7 +33,7 @@ export const skewS = 60;
 const id = z.string().regex(/^[A-Za-z0-9_-]{4,64}$/);
 const factoryId = z.string().regex(factoryIdPattern);
 const task = z.strictObject({ task: id, epoch: z.int().positive() });
-/** Most orders that a heartbeat names as taken in. */
+/** Most attempts that a heartbeat names as held. */
 export const acceptedPerBeat = 128;
 const text = (max: number) => z.string().max(max);
 
@@ -117,7 +117,7 @@ export const heartbeatSchema = z.strictObject({
   running: z
     .array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative(), paused: z.boolean() }))
     .max(64),
-  /** Orders that lie in its journal and are not claimed yet. */
+  /** What it holds: orders that are not over, and results that are not on the bus yet. */
   accepted: z.array(task).max(acceptedPerBeat),
   /** Its reports by `seq`: the first that it still keeps for HQ, and the last that it put on the bus. Null where there was none. */
   reports: z.strictObject({ first: z.int().nonnegative(), last: z.int().nonnegative() }).nullable(),

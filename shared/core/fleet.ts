@@ -7,6 +7,8 @@ export const leaseMs = 120_000;
 export const unclaimedMs = 5 * 60_000;
 /** And is put on the bus again this long after it went there. */
 export const orderAgainMs = 60_000;
+/** A task whose end may be in a report that was lost on the bus is not lost itself for so long: the report is sent again. */
+export const missedMs = 5 * 60_000;
 /**
  * HQ's tick comes every minute. More than this after the one before means that HQ did not watch meanwhile. A lease outlives a
  * heartbeat that was just due and this time: so much silence of HQ's can't end one.

@@ -48,6 +48,8 @@ export interface Journal {
   drop(task: string, epoch: number, now: number): Promise<void>;
   /** Attempts accepted or running, oldest first: what a restart goes on with. */
   open(): Promise<Attempt[]>;
+  /** Attempts that HQ has not been told the end of: open ones, and those whose result is not on the bus yet. Oldest first. */
+  held(limit: number): Promise<{ task: string; epoch: number }[]>;
   transcript(task: string, epoch: number): Transcript;
   /** Written before anyone is told. */
   spend(entry: LedgerEntry): Promise<void>;

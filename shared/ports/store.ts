@@ -215,7 +215,10 @@ export interface Tasks extends Queue {
   ): Promise<{ task: string; epoch: number; reason: string }[]>;
   /** Marks a running task for cancellation; the factory is told by heartbeat and by the bus. */
   requestCancel(id: string, reason: string, now: number): Promise<boolean>;
-  /** Tasks given to a factory whose lease ended before `now`, but for those of `unread` factories. */
+  /**
+   * Tasks given to a factory whose lease ended before `now`, but for those of `unread` factories; and, for a while, of factories that
+   * live and have sent reports that did not come.
+   */
   expired(now: number, unread: readonly string[]): Promise<Task[]>;
   /**
    * Says that HQ watched at `at` (every stream read to its end, but for those of `unread` factories). After a time in which it did
@@ -328,7 +331,7 @@ export interface Factories {
   get(id: string): Promise<Factory | null>;
   byKid(kid: string): Promise<Factory | null>;
   /**
-   * One batch: notes the facts; keeps orders that the factory has taken in (`accepted`) with it, and lets those that it does not
+   * One batch: notes the facts; keeps what the factory holds (`accepted`) with it, and lets those that it does not
    * name be published again; compares the reports that it sent with those that came. `not_found` where there is no such factory.
    */
   heartbeat(id: string, beat: Omit<Body<"heartbeat">, "obeyed" | "bus">, now: number): Promise<Compared>;

@@ -187,6 +187,17 @@ test("deliveries are counted until the entry was taken in or refused", async () 
   expect(await journal.deliver("e2")).toBe(1);
 });
 
+test("an attempt is held until its result is on the bus", async () => {
+  for (const task of ["task-b", "task-a", "task-c"]) await journal.accept(attempt(task), 1);
+  await journal.report("task-b", 1, report("r1", 1, "entry-task-b-1"), [], 2);
+  await journal.drop("task-c", 1, 2);
+  const held = async (limit = 10) => (await journal.held(limit)).map(({ task }) => task);
+  expect(await held()).toEqual(["task-b", "task-a"]);
+  expect(await held(1)).toEqual(["task-b"]);
+  await journal.sent("r1");
+  expect(await journal.held(10)).toEqual([{ task: "task-a", epoch: 1 }]);
+});
+
 test("a start that came to nothing is taken back", async () => {
   await journal.accept(attempt("task-a"), 1);
   await journal.begin("task-a", 1, 2);

@@ -211,6 +211,13 @@ export async function openBranch(options: BranchOptions = {}) {
       const trusted = async () => ({ owner: "desk-1", key: signer.publicKey });
       return Promise.all(entries.map((entry) => joseVerifier().open(entry.data ?? "", "hq", trusted, clock.now())));
     },
+    /** What stands in its journal. */
+    async journalRows(sql: string) {
+      const client = createClient({ url: file });
+      const { rows } = await client.execute(sql);
+      client.close();
+      return rows;
+    },
     /** What the branch says to HQ by HTTPS. */
     heard: (jws: string) => joseVerifier().open(jws, "hq", async () => ({ owner: "desk-1", key: signer.publicKey }), clock.now()),
     async close() {

@@ -9,7 +9,7 @@ import { delegate } from "#factory/delegate.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
 import { requeue } from "#factory/recover.ts";
 import { quietBeat, quietReply } from "../support/heartbeats.ts";
-import { type Desk, type HqBench, openHq, resultOf, settleResult, wish } from "./headquarters.ts";
+import { type Desk, type HqBench, openHq, recover, resultOf, settleResult, wish } from "./headquarters.ts";
 
 let b: HqBench;
 let desk: Desk;
@@ -152,6 +152,34 @@ describe("heartbeat", () => {
   it("refuses a retired one", async () => {
     await b.store.factories.setStatus("desk-1", "retired", b.clock.now());
     await expect(beat()).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  it("asks for what did not come, and notes each gap once", async () => {
+    await b.clock.advance(1000);
+    const reports = { first: 501, last: 503 };
+    const heard = async (...seqs: number[]) => b.store.tasks.settle("desk-1", { results: [], usages: [], incidents: [], heard: seqs }, 0);
+    const later = async (told = reports) => {
+      await b.clock.advance(60_000);
+      await recover(b.hq);
+      return beat([], { reports: told });
+    };
+    expect(await later()).toMatchObject({ heard: 500, resend: [] });
+    await heard(501);
+    expect(await later()).toMatchObject({ heard: 501, resend: [502, 503] });
+    expect(await later()).toMatchObject({ heard: 501, resend: [502, 503] });
+    await heard(502);
+    expect(await later()).toMatchObject({ heard: 502, resend: [503] });
+    const gaps = () => b.rows("select text, tries from incidents where kind = 'gap' order by id");
+    expect(await gaps()).toEqual([{ text: expect.stringContaining("2 reports of desk-1 did not come (from no. 502 on)"), tries: 3 }]);
+    expect(await later({ first: 9001, last: 9001 })).toMatchObject({ heard: 9000, resend: [] });
+    expect((await gaps()).map(({ text }) => text)).toContainEqual(expect.stringContaining("no. 503 to 9000"));
+  });
+
+  it("costs no call more with reports and orders to compare", async () => {
+    const idle = await b.count(() => beat());
+    expect(idle.sql, "whose it is, and one batch").toBe(2);
+    const accepted = [{ task: "t1-1-1", epoch: 1 }];
+    expect(await b.count(() => beat([], { reports: { first: 1, last: 9 }, accepted }))).toEqual(idle);
   });
 
   it("takes as many calls for many tasks as for one", async () => {

@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
-import { memoryBus } from "#adapters/bus/memory.ts";
+import { memoryBus, memoryStreams } from "#adapters/bus/memory.ts";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
@@ -105,7 +105,7 @@ export interface Counts {
 
 export type HqBench = Awaited<ReturnType<typeof openHq>>;
 
-export async function openHq(options: { script?: Script; env?: Record<string, string> } = {}) {
+export async function openHq(options: { script?: Script; env?: Record<string, string>; bus?: Bus } = {}) {
   count += 1;
   const file = join(folder, `hq-${count}.db`);
   copyFileSync(empty, file);
@@ -123,7 +123,8 @@ export async function openHq(options: { script?: Script; env?: Record<string, st
   redactor.learn(secretsOf(env));
   const lines: string[] = [];
   const chat = recordingChat();
-  const bus = shakyBus();
+  const streams = memoryStreams();
+  const bus = shakyBus(options.bus ?? memoryBus(streams));
   const llm = scriptedLlm(options.script ?? []);
   const hq: Headquarters = {
     self: "hq",
@@ -154,6 +155,8 @@ export async function openHq(options: { script?: Script; env?: Record<string, st
     lines,
     counts,
     client,
+    /** The bus loses everything, groups too. */
+    wipe: () => streams.streams.clear(),
     /** What `work` cost in round trips. */
     async count(work: () => Promise<unknown>): Promise<Counts> {
       const before = { ...counts };

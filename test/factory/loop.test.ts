@@ -181,6 +181,63 @@ describe("orders", () => {
     expect(modelCalls()).toBe(0);
   });
 
+  it("that end the program before they are taken in are refused unread, in the end, and hold up none after them", async () => {
+    await open();
+    const killed = new Error("killed");
+    const { open: read } = b.branch.verifier;
+    await send({ task: "killer" });
+    await send({ task: "t2-1-1" });
+    let lives = 0;
+    for (; lives < 9; lives += 1) {
+      halt = new AbortController();
+      b.branch.verifier = {
+        ...b.branch.verifier,
+        async open(...args) {
+          const envelope = await read(...args);
+          // As if the process had died: nothing more of this life happens.
+          if (envelope.kind === "order" && envelope.body.task === "killer") {
+            halt.abort();
+            throw killed;
+          }
+          return envelope;
+        },
+      };
+      const { accept } = b.journal;
+      const mine = halt;
+      Object.assign(b.branch, {
+        journal: {
+          ...b.journal,
+          accept: (...args: Parameters<typeof accept>) => (mine.signal.aborted ? new Promise(() => undefined) : accept(...args)),
+        },
+      });
+      start();
+      await until(async () => halt.signal.aborted || (await b.journal.find("t2-1-1", 1)) !== null);
+      if (!halt.signal.aborted) break;
+      await running?.catch(() => undefined);
+      await b.restart();
+    }
+    expect(await results(1)).toMatchObject([{ corr: "t2-1-1" }]);
+  });
+
+  it("that end the program while they are claimed are ended", async () => {
+    await open();
+    const { claim } = b.branch.hq;
+    await send();
+    for (let life = 1; life <= 3; life += 1) {
+      halt = new AbortController();
+      b.branch.hq.claim = () => new Promise(() => halt.abort());
+      start();
+      await until(() => halt.signal.aborted);
+      await running;
+      await b.restart();
+      expect((await b.journal.find("t1-1-1", 1))?.starts).toBe(life);
+    }
+    halt = new AbortController();
+    b.branch.hq.claim = claim;
+    start();
+    expect(await results(1)).toMatchObject([{ body: { outcome: "failed", code: "poison" } }]);
+  });
+
   it("with a token for something else are not worked, and end", async () => {
     await open();
     b.branch.hq.claim = async () => ({ token: await b.hqSigner.mint(b.token({ rep: "other" })), leaseUntil: 0, resumed: false });
@@ -282,6 +339,54 @@ describe("headquarters' word", () => {
     beats = [{ stop: [{ task: "t1-1-1", epoch: 1, reason: "attempt 1 was given up" }] }];
     await b.advance(30_000);
     expect(await results(1)).toMatchObject([{ body: { outcome: "cancelled", reason: "attempt 1 was given up" } }]);
+  });
+
+  it("that it heard a report lets it go; one that it missed is sent again", async () => {
+    await open();
+    let rung = 0;
+    b.branch.hq.ring = async () => {
+      rung += 1;
+    };
+    start();
+    await send();
+    const [first] = await results(1);
+    const kept = await b.journal.kept();
+    expect(kept).toEqual({ first: kept?.last, last: expect.any(Number) });
+    const seq = kept?.last ?? 0;
+    beats = [{ heard: seq - 1, resend: [seq] }];
+    const before = rung;
+    await b.advance(30_000);
+    expect((await results(2))[1]).toEqual(first);
+    await until(() => rung > before);
+    beats = [{ heard: seq }];
+    await b.advance(30_000);
+    await until(async () => (await b.journal.kept())?.first === seq + 1);
+  });
+
+  it.each([
+    ["bus_unavailable", "down"],
+    ["bus_denied", "denied"],
+  ] as const)("is asked for with how the bus is: %s is %s, until it is read again", async (code, state) => {
+    await open();
+    const said: unknown[] = [];
+    b.branch.hq.heartbeat = async (jws) => {
+      const { body } = await b.heard(jws);
+      said.push("bus" in body ? body.bus : null);
+      return quietReply();
+    };
+    const { read } = b.bus;
+    let away = true;
+    b.branch.bus = { ...b.bus, read: (options) => (away ? Promise.reject(new UacError(code, "no")) : read(options)) };
+    start();
+    await until(async () => {
+      await b.advance(30_000);
+      return said.at(-1) === state;
+    });
+    away = false;
+    await until(async () => {
+      await b.advance(30_000);
+      return said.at(-1) === "ok";
+    });
   });
 
   it("is waited for until the owner has approved", async () => {

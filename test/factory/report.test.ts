@@ -5,7 +5,7 @@ import { UacError } from "#core/errors.ts";
 import { type LedgerEntry, noUsage } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { acceptOrder, claimAttempt } from "#factory/accept.ts";
-import { flushReports, reportResult, ringDoorbell } from "#factory/report.ts";
+import { flushReports, reportResult, resendReports, ringDoorbell } from "#factory/report.ts";
 import { seal } from "#factory/seal.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import { type BranchBench, openBranch } from "./branch.ts";
@@ -222,6 +222,73 @@ describe("a result", () => {
     await Promise.all(attempts.map((attempt, i) => attempt && reportResult(b.branch, attempt, resultOf({ task: `t${i}-1-1` }))));
     await flushReports(b.branch);
     expect((await b.said()).map(({ seq }) => seq).toSorted()).toEqual(Array.from({ length: 8 }, (_, i) => startMs + i));
+  });
+});
+
+describe("a report that headquarters missed", () => {
+  async function told() {
+    const attempt = await accepted();
+    await b.journal.spend(usage(1));
+    await reportResult(b.branch, attempt, resultOf());
+    await flushReports(b.branch);
+    return b.said();
+  }
+
+  it("is sent again as it was, also after a restart, until it was heard", async () => {
+    const [first] = await told();
+    await b.restart();
+    expect(await resendReports(b.branch, [startMs, startMs + 1])).toBe(1);
+    expect(await b.said()).toEqual([first]);
+    expect(await resendReports(b.branch, [startMs]), "a moment ago").toBe(0);
+    await b.advance(60_000);
+    await b.journal.heard(startMs);
+    expect(await resendReports(b.branch, [startMs])).toBe(0);
+  });
+
+  it("is sealed anew where it expired meanwhile, with its number", async () => {
+    const [first] = await told();
+    await b.advance(31 * 86_400_000);
+    await resendReports(b.branch, [startMs]);
+    const [again] = await b.said();
+    expect(again).toMatchObject({ kind: "result", seq: startMs, corr: first?.corr, body: first?.body });
+    await b.advance(86_400_000);
+    await resendReports(b.branch, [startMs]);
+    expect(await b.said(), "and is kept so").toEqual([again]);
+  });
+
+  it("rejects as the bus does, and is due again a moment later", async () => {
+    await told();
+    b.bus.fail("publish", "before");
+    await expect(resendReports(b.branch, [startMs])).rejects.toMatchObject({ code: "bus_unavailable" });
+    await b.advance(60_000);
+    expect(await resendReports(b.branch, [startMs])).toBe(1);
+  });
+});
+
+describe("a report of an earlier version of the program", () => {
+  const sealedAs = async (changed: object) => {
+    const [head = "", , tail = ""] = (await b.order()).jws.split(".");
+    return `${head}.${Buffer.from(JSON.stringify({ v: 1, ...changed })).toString("base64url")}.${tail}`;
+  };
+  const put = (data: string) => b.journal.send({ id: "env_old", seq: 59, data, ackEntry: null }, [], 1);
+
+  it("is sealed anew", async () => {
+    const body = resultOf({ summary: "naïve 🙂" });
+    await put(await sealedAs({ kind: "result", seq: 3, exp: 9e12, corr: "t1-1-1", body }));
+    expect(await flushReports(b.branch)).toBe(1);
+    expect(await b.said()).toMatchObject([{ kind: "result", seq: 59, corr: "t1-1-1", body }]);
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ["of another form", () => sealedAs({ kind: "result", seq: 3, exp: 9e12, corr: "t1-1-1", body: { task: "t1-1-1" } })],
+    ["of a kind that is none", () => sealedAs({ kind: "order", seq: 3, exp: 9e12, corr: "t1-1-1", body: {} })],
+    ["that is no envelope", async () => "x.y.z"],
+  ])("%s leaves no gap: it is said that it can't be read", async (_, make) => {
+    await put(await make());
+    await flushReports(b.branch);
+    expect(await b.said()).toMatchObject([
+      { kind: "reject", seq: 59, body: { entry: "env_old", reason: expect.stringContaining("earlier version") } },
+    ]);
   });
 });
 

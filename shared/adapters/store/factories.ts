@@ -12,7 +12,7 @@ import { astray } from "./outbox.ts";
 import { compare } from "./reports.ts";
 import { factories, tasks } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, orConflict, showChange } from "./sql.ts";
-import { keepOrders } from "./task-attempts.ts";
+import { keepHeld } from "./task-attempts.ts";
 
 const f = factories;
 /** Who ordered a drain: what the factory began by itself it may end by itself; the owner's order stays. */
@@ -63,7 +63,7 @@ export function factoriesOf(database: Database): Factories {
           })
           .where(and(eq(f.id, id), ne(f.status, "retired"))),
         showChange(ifChanged),
-        keepOrders(id, accepted, now),
+        keepHeld(id, accepted, now),
         astray(id, [...accepted, ...running], now),
         q.select({ status: f.status, heard: f.heardTo }).from(f).where(eq(f.id, id)),
       );

@@ -41,7 +41,7 @@ function closeUp(factory: string): Statement[] {
  */
 export function compare(factory: string, reports: Body<"heartbeat">["reports"]): { before: SQL; closing: Statement[]; missing: SQL } {
   const first = reports?.first ?? 0;
-  const watched = sql`exists (select 1 from facts where key = 'last_tick' and cast(value as integer) > f.last_heartbeat_at)
+  const watched = sql`exists (select 1 from facts where key = 'last_tick' and cast(value as integer) >= f.last_heartbeat_at)
     and not exists (select 1 from facts, json_each(facts.value) as behind where facts.key = 'unread' and behind.value = f.id)`;
   return {
     before: sql`select heard_to from factories where id = ${factory}`,

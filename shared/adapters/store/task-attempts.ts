@@ -149,9 +149,10 @@ function stopReason(row: Seen, factory: string): string | null {
   return row.cancelled;
 }
 
-/** An order that its factory has taken in waits for a slot there, as long as the factory lives. */
-export function keepOrders(factory: string, accepted: readonly { task: string; epoch: number }[], now: number): Statement {
-  return sql`update tasks set lease_until = max(coalesce(lease_until, 0), ${now + leaseMs}) where factory = ${factory} and state = 'dispatched'
-    and exists (select 1 from json_each(${JSON.stringify(accepted)}) as its
+/** What a factory holds stays with it as long as it lives: an order that waits for a slot, a result that waits for the bus. */
+export function keepHeld(factory: string, holds: readonly { task: string; epoch: number }[], now: number): Statement {
+  return sql`update tasks set lease_until = max(coalesce(lease_until, 0), ${now + leaseMs}) where factory = ${factory}
+    and (state = 'dispatched' or ${leased}) and cancel_requested is null
+    and exists (select 1 from json_each(${JSON.stringify(holds)}) as its
       where its.value ->> 'task' = tasks.id and its.value ->> 'epoch' = tasks.epoch)`;
 }

@@ -1,6 +1,6 @@
 /** Leases: whose has run out, and how much of the time counts. Only HQ's clock decides, and only while HQ watches. */
-import { and, asc, eq, inArray, isNull, lt, notInArray, or, type SQL, sql } from "drizzle-orm";
-import { leaseMs, unclaimedMs, unwatchedAfterMs } from "#core/fleet.ts";
+import { and, asc, eq, inArray, isNull, lt, not, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { leaseMs, missedMs, unclaimedMs, unwatchedAfterMs } from "#core/fleet.ts";
 import { leasedStates, type TaskState } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
 import { facts, tasks } from "./schema.ts";
@@ -25,11 +25,14 @@ export function taskLeases({ q, run, write }: Database): Pick<Tasks, "expired" |
     async expired(now, unread) {
       // An order that an earlier version gave out has no lease of its own.
       const lapsed = or(lt(tasks.leaseUntil, now), and(isNull(tasks.leaseUntil), lt(tasks.updatedAt, now - unclaimedMs)));
+      // A report that a living factory sent and that did not come may be the end of it: there is time to send it again.
+      const mayBeTold = sql`exists (select 1 from factories as f where f.id = tasks.factory and f.told_to > f.heard_to
+        and f.last_heartbeat_at > ${now - leaseMs} and tasks.lease_until > ${now - missedMs})`;
       const rows = await run(
         q
           .select(taskColumns)
           .from(tasks)
-          .where(and(inArray(tasks.state, ["dispatched", ...leasedStates]), lapsed, notInArray(tasks.factory, [...unread])))
+          .where(and(inArray(tasks.state, ["dispatched", ...leasedStates]), lapsed, not(mayBeTold), notInArray(tasks.factory, [...unread])))
           .orderBy(asc(tasks.updatedAt))
           .limit(sweep),
       );

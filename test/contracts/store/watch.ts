@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { leaseMs, orderAgainMs, unclaimedMs, unwatchedAfterMs } from "#core/fleet.ts";
+import { leaseMs, missedMs, orderAgainMs, unclaimedMs, unwatchedAfterMs } from "#core/fleet.ts";
 import { quietBeat } from "../../support/heartbeats.ts";
 import type { Bench } from "../store.contract.ts";
 import { desk, entry, facts, nothingTold, result, taskIn, theTask } from "./samples.ts";
@@ -9,6 +9,10 @@ const claim = { factory: "desk", order: "order_1", leaseUntil: 1000 };
 
 /** What HQ keeps an eye on: whether it watched itself, orders that may be lost, reports that may be. */
 export function watchCases(bench: Bench): void {
+  const hear = (...heard: number[]) => bench.store.tasks.settle("desk", { ...nothingTold, heard }, 100);
+  const beat = (now: number, reports: { first: number; last: number } | null) =>
+    bench.store.factories.heartbeat("desk", quietBeat(facts, { reports }), now);
+
   it("counts no time in which headquarters did not watch, whichever way its clock went", async () => {
     const watched = (at: number, now = at) => bench.store.tasks.watched(at, [], now);
     const lease = async () => (await theTask(bench)).leaseUntil;
@@ -49,11 +53,24 @@ export function watchCases(bench: Bench): void {
     await send(2000 + orderAgainMs);
     await bench.store.tasks.claim("task_1", 1, claim, 3000 + orderAgainMs);
     expect(await bench.sql("select id from outbox")).toEqual([]);
+    await beat(9_000_000, { accepted: its });
+    expect((await theTask(bench)).leaseUntil, "it waits with its result").toBe(9_000_000 + leaseMs);
   });
 
-  const hear = (...heard: number[]) => bench.store.tasks.settle("desk", { ...nothingTold, heard }, 100);
-  const beat = (now: number, reports: { first: number; last: number } | null) =>
-    bench.store.factories.heartbeat("desk", quietBeat(facts, { reports }), now);
+  it("takes no task for lost whose end may be in a report that a living factory sent and that did not come", async () => {
+    await bench.store.factories.enrol(desk, 50);
+    await taskIn(bench, "running", 10_000);
+    const lost = async (now: number) => (await bench.store.tasks.expired(now, [])).length;
+    await beat(20_000, { first: 1, last: 1 });
+    expect(await lost(20_001)).toBe(0);
+    expect(await lost(20_000 + leaseMs), "the factory is gone").toBe(1);
+    await beat(20_000 + leaseMs, { first: 1, last: 1 });
+    expect(await lost(20_001 + leaseMs)).toBe(0);
+    await beat(10_000 + missedMs, { first: 1, last: 1 });
+    expect(await lost(10_000 + missedMs), "it had its time").toBe(1);
+    await hear(1);
+    expect(await lost(20_001), "it came, and was not").toBe(1);
+  });
 
   it("hears reports in any order, any number of times", async () => {
     await bench.store.factories.enrol(desk, 50);
@@ -81,8 +98,8 @@ export function watchCases(bench: Bench): void {
     expect(await beat(1000, { first: 5000, last: 5004 })).toEqual({ status: "pending", heard: 4999, missing: [], lost: null });
     await hear(5000, 5002);
     expect(await beat(2000, { first: 5000, last: 5006 }), "nobody looked").toMatchObject({ heard: 5000, missing: [] });
-    await watched(2000, [], 2000);
-    expect(await beat(3000, { first: 5001, last: 5006 }), "it was read no later").toMatchObject({ missing: [] });
+    await watched(1999, [], 1999);
+    expect(await beat(3000, { first: 5001, last: 5006 }), "it was read before they were told").toMatchObject({ missing: [] });
     await watched(3001, ["desk"], 3001);
     expect(await beat(4000, { first: 5001, last: 5006 }), "not to its end").toMatchObject({ missing: [] });
     await watched(4001, [], 4001);
