@@ -1,15 +1,16 @@
 /** Text with marked spans: what a chat message is made of, so that nothing ever needs escaping. */
-export interface Span {
-  type: "bold" | "italic" | "code" | "pre";
-  /** UTF-16 code units, as chats count them. */
-  offset: number;
-  length: number;
-}
+import * as z from "zod";
 
-export interface RichText {
-  text: string;
-  spans: Span[];
-}
+const spanSchema = z.strictObject({
+  type: z.enum(["bold", "italic", "code", "pre"]),
+  /** UTF-16 code units, as chats count them. */
+  offset: z.int().nonnegative(),
+  length: z.int().nonnegative(),
+});
+export type Span = z.infer<typeof spanSchema>;
+
+export const richTextSchema = z.strictObject({ text: z.string(), spans: z.array(spanSchema) });
+export type RichText = z.infer<typeof richTextSchema>;
 
 export type Piece = string | { as: Span["type"]; text: string };
 

@@ -8,6 +8,7 @@ import { chatCases } from "./store/chat.ts";
 import { fleetCases } from "./store/fleet.ts";
 import { interleavingCases } from "./store/interleavings.ts";
 import { letterCases } from "./store/letters.ts";
+import { questionCases } from "./store/questions.ts";
 import { queueCases } from "./store/queue.ts";
 import { recordCases } from "./store/records.ts";
 import { stepCases } from "./store/steps.ts";
@@ -74,6 +75,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     describe("what headquarters watches", () => watchCases(bench));
     describe("interleavings", () => interleavingCases(bench));
     describe("letters", () => letterCases(bench));
+    describe("questions", () => questionCases(bench));
     describe("updates and conversations", () => chatCases(bench));
     describe("fleet", () => fleetCases(bench));
     describe("ledger, access, facts", () => recordCases(bench));

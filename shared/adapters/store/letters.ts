@@ -4,10 +4,10 @@
  */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { Letter, LetterBody } from "#ports/chat.ts";
-import type { Leased, Letters } from "#ports/store.ts";
+import type { Leased, Letters } from "#ports/letters.ts";
 import { parseTagged } from "./json.ts";
 import { letters } from "./schema.ts";
-import { type Database, ifChanged, insertAll, showChange } from "./sql.ts";
+import { type Database, ifChanged, insertAll, insertIf, showChange } from "./sql.ts";
 
 /** Telegram takes about one edit of a message in this time. */
 const editEveryMs = 5000;
@@ -33,14 +33,7 @@ export function lettersOf({ q, run, write }: Database): Letters {
   return {
     async add(added, now) {
       if (added.length === 0) return;
-      const rows = added.map(({ key, chat, body }: Letter) => ({
-        key,
-        chat,
-        bodyJson: JSON.stringify(body),
-        refersTo: referenceOf(body),
-        createdAt: now,
-        notBefore: now,
-      }));
+      const rows = added.map((letter) => rowOf(letter, now));
       await write(insertAll(l, rows, newerEdit(now)), showChange(ifChanged));
     },
 
@@ -121,6 +114,15 @@ export function lettersOf({ q, run, write }: Database): Letters {
       return row?.at ?? null;
     },
   };
+}
+
+/** A statement that adds one letter on a condition: for a batch that does what the letter tells. */
+export function addLetterIf(condition: SQL, letter: Letter, now: number): SQL {
+  return insertIf(condition, l, rowOf(letter, now), newerEdit(now));
+}
+
+function rowOf({ key, chat, body }: Letter, now: number) {
+  return { key, chat, bodyJson: JSON.stringify(body), refersTo: referenceOf(body), createdAt: now, notBefore: now };
 }
 
 /** An edit with another body replaces the one before it, at most one send in `editEveryMs`; any other duplicate is ignored. */

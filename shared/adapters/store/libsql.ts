@@ -9,6 +9,7 @@ import { incidentsOf } from "./incidents.ts";
 import { ledgerOf } from "./ledger.ts";
 import { lettersOf } from "./letters.ts";
 import { outboxOf } from "./outbox.ts";
+import { questionsOf } from "./questions.ts";
 import { facts } from "./schema.ts";
 import { database } from "./sql.ts";
 import { tasksOf } from "./tasks.ts";
@@ -29,6 +30,7 @@ export function libsqlStore(client: Client): Store {
     tasks: tasksOf(tables),
     outbox: outboxOf(tables),
     letters: lettersOf(tables),
+    questions: questionsOf(tables),
     factories: factoriesOf(tables),
     ledger: ledgerOf(tables),
     access: accessOf(tables),

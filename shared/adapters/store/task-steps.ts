@@ -1,11 +1,11 @@
 /** Steps of a task that HQ takes by itself. Each is a compare-and-set on epoch and state; a lost one leaves no trace. */
-import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
 import { leasedStates, sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
 import { unmet } from "./queue.ts";
 import { tasks } from "./schema.ts";
-import { always, type Database, hit, ifChanged, insertIf, type Statement } from "./sql.ts";
+import { always, type Database, hit, ifChanged, insertIf, type Statement, showChange } from "./sql.ts";
 import { attemptEnd } from "./task-ends.ts";
 import { tell } from "./task-story.ts";
 
@@ -17,7 +17,7 @@ const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
 /** How the attempt ended that a requeued task leaves behind. */
 const attemptOutcomes = { lose: "lost", return: "returned" } as const;
 
-type Steps = Pick<Tasks, "create" | "move" | "requeue" | "requestCancel">;
+type Steps = Pick<Tasks, "create" | "move" | "change" | "requeue" | "requestCancel">;
 
 export function taskSteps(database: Database): Steps {
   const { q, write } = database;
@@ -48,6 +48,19 @@ export function taskSteps(database: Database): Steps {
         ...(keepsLease.includes(event) ? [] : closeAttempt(id, epoch, { outcome: outcomeOf(event), reason: entry.text }, now)),
       );
       return hit(moved);
+    },
+
+    async change(id, epoch, wishes, now) {
+      const others = Object.entries(wishes).map(([name, value]) => sql`${tasks[name as keyof typeof wishes]} is not ${value}`);
+      if (others.length === 0) return false;
+      const [changed] = await write(
+        q
+          .update(tasks)
+          .set({ ...wishes, updatedAt: now })
+          .where(and(eq(tasks.id, id), eq(tasks.epoch, epoch), inArray(tasks.state, ["queued", "waiting", "held"]), or(...others))),
+        showChange(ifChanged),
+      );
+      return hit(changed);
     },
 
     async requeue(event, from, to, { code, ...entry }, now) {
