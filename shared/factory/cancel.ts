@@ -5,6 +5,7 @@ import { UacError } from "#core/errors.ts";
 import { ordersKept } from "#core/fleet.ts";
 import { isTerminal, type TaskState } from "#core/task.ts";
 import type { Task } from "#ports/store.ts";
+import { closeMoot } from "./ask-owner.ts";
 import { cardEdit } from "./card.ts";
 import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
@@ -28,6 +29,7 @@ export async function cancelTask(deps: Headquarters, id: string, reason: string)
       const entry = { kind: "cancelled", text: reason, code: "cancelled" };
       if (!(await store.tasks.move(id, task.epoch, "cancel", entry, clock.now()))) continue;
       await ended(deps, id);
+      if (task.state === "held") await closeMoot(deps, { ...task, state: "cancelled", reason });
       return "cancelled";
     }
     if (!(await store.tasks.requestCancel(id, reason, clock.now()))) continue;

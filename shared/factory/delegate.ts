@@ -1,11 +1,13 @@
 /** Turns what Simone wants done into a task: created once, shown as a card, given out at once if it is its turn. */
 import { UacError } from "#core/errors.ts";
+import type { Question } from "#core/question.ts";
 import type { Route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
 import type { NewTask, Task } from "#ports/store.ts";
 import { cardLetter } from "./card.ts";
 import { dispatchTask, planOf, publishOrders } from "./dispatch.ts";
 import type { Headquarters } from "./headquarters.ts";
+import { askAboutHold } from "./hold.ts";
 
 /** `id`: the same id is the same task, so a turn that is run again delegates nothing twice. */
 export interface Delegation extends Omit<NewTask, "wanted"> {
@@ -15,15 +17,23 @@ export interface Delegation extends Omit<NewTask, "wanted"> {
   after: readonly string[];
 }
 
+export interface Delegated {
+  task: Task;
+  /** Where it goes, or why it does not go now; null where that is not asked yet, or was decided before. */
+  route: Route | null;
+  /** What the owner is asked about it, where no factory can take it. */
+  question: Question | null;
+}
+
 /**
- * Resolves to the task and where it goes, or why it does not go now; null where that is not asked yet. Throws `not_found` or
+ * The same wish again is the same task, and nobody is asked twice. Throws `not_found` or
  * `conflict` for a task in `after` that is not there, or that ended otherwise.
  */
 export async function delegate(
   deps: Headquarters,
   wish: Delegation,
   text = `${deps.profile.personas.primary} delegated: ${wish.title}`,
-): Promise<{ task: Task; route: Route | null }> {
+): Promise<Delegated> {
   const { store, clock } = deps;
   const { factory, after, ...rest } = wish;
   if (after.length > 0 && !(await store.tasks.get(wish.id))) await checkNeeds(deps, after);
@@ -38,7 +48,12 @@ export async function delegate(
   const shown = task.state === "queued" && route && "hold" in route ? { ...task, reason: route.reason } : task;
   await store.letters.add([cardLetter(deps, shown)], clock.now());
   await publishOrders(deps);
-  return { task, route };
+  return { task, route, question: task.state === "held" ? await questionAbout(deps, task) : null };
+}
+
+async function questionAbout(deps: Headquarters, task: Task): Promise<Question | null> {
+  const [open] = await deps.store.questions.open({ task: task.id, limit: 1 });
+  return open ?? (await askAboutHold(deps, task));
 }
 
 /** Where it goes now, as the queue has it. What is looked at in one go may be full of others. */

@@ -5,6 +5,7 @@ import { endingBy } from "#core/limits.ts";
 import { type Candidate, type Route, route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
 import type { Factory, Task } from "#ports/store.ts";
+import { closeMoot } from "./ask-owner.ts";
 import { cardEdit } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { seal } from "./seal.ts";
@@ -16,12 +17,12 @@ const considered = 100;
 /** At most this many tasks are given out, and this many orders published, in one go: the rest waits for the next. */
 const batch = 10;
 /** Calls that giving out one task, or publishing its order, takes; and those that are left for the letters. */
-const callsEach = 5;
+const callsEach = 7;
 const callsKept = 6;
 const mayGoOn = (deps: Deps) => deps.callsLeft() >= callsKept + callsEach;
 
 /** The fleet as the router sees it. */
-function candidates(fleet: readonly Factory[], now: number): Candidate[] {
+export function candidates(fleet: readonly Factory[], now: number): Candidate[] {
   return fleet.flatMap((factory) =>
     factory.facts
       ? [
@@ -100,8 +101,8 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
   );
 }
 
-/** Routes everything that waits for a factory, then publishes. */
-export async function dispatchAll(deps: Deps): Promise<void> {
+/** Routes everything that waits for a factory, then publishes. Resolves to how many tasks went on. */
+export async function dispatchAll(deps: Deps): Promise<number> {
   let given = 0;
   for (const { task, way } of await planOf(deps)) {
     if (stays(task, way)) continue;
@@ -116,6 +117,7 @@ export async function dispatchAll(deps: Deps): Promise<void> {
       });
   }
   await publishOrders(deps);
+  return given;
 }
 
 /** A task that begins to wait for something, or ends to, says so on its card: no progress will, for as long as it waits. */
@@ -123,6 +125,7 @@ async function showHold(deps: Deps, task: Task, way: Route) {
   if (!("hold" in way) && task.state !== "held") return;
   const now = await deps.store.tasks.get(task.id);
   if (now && !isTerminal(now.state)) await deps.store.letters.add([cardEdit(deps, now, [])], deps.clock.now());
+  if (now && task.state === "held") await closeMoot(deps, now);
 }
 
 /**

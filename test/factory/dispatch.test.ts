@@ -85,7 +85,7 @@ describe("dispatchAll", () => {
     const desk = await b.join();
     await dispatchAll(b.hq);
     expect(await b.task()).toMatchObject({ state: "dispatched", factory: "desk-1" });
-    expect(await kinds()).toEqual(["delegated", "held", "released", "dispatched", "published"]);
+    expect(await kinds()).toEqual(["delegated", "held", "asked", "released", "dispatched", "published"]);
     expect(await desk.orders()).toHaveLength(1);
   });
 
