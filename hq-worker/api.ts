@@ -43,7 +43,7 @@ export function factoryApi() {
         // Its user or its streams may be gone with the server's memory. Afterwards: a bus that is away must not cost it its leases.
         ...(body.bus !== "ok" && { "let a factory on the bus again": () => readmit(hq, factory) }),
         // A factory that is there may be what a waiting task waits for.
-        "hand out tasks": () => dispatchAll(hq),
+        "hand out tasks": () => handOut(c.env),
       }),
     );
     return c.json(reply);
@@ -65,10 +65,18 @@ export async function settleAndTell(context: Pick<HqContext, "hq" | "desks">): P
 
 type Jobs = Readonly<Record<string, () => Promise<unknown>>>;
 
+/** A heartbeat comes twice a minute: what it changed is told at once, and nothing more is asked where that is nothing. */
+async function handOut(context: Pick<HqContext, "hq" | "desks">): Promise<void> {
+  if ((await dispatchAll(context.hq)) > 0) await each(context.hq, letterJobs(context));
+}
+
 /** What every event ends with. */
-export function tellJobs({ hq, desks }: Pick<HqContext, "hq" | "desks">): Jobs {
+export function tellJobs(context: Pick<HqContext, "hq" | "desks">): Jobs {
+  return { "hand out tasks": () => dispatchAll(context.hq), ...letterJobs(context) };
+}
+
+function letterJobs({ hq, desks }: Pick<HqContext, "hq" | "desks">): Jobs {
   return {
-    "hand out tasks": () => dispatchAll(hq),
     "send letters": () => deliverLetters(hq),
     "set the alarm": async () => {
       const [owner] = hq.settings.owners;

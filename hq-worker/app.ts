@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { publicMessage, UacError } from "#core/errors.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
-import { factoryApi } from "./api.ts";
+import { each, factoryApi, tellJobs } from "./api.ts";
 import { telegramChannel } from "./channels/telegram.ts";
 import type { HqApp, HqContext } from "./context.ts";
 
@@ -14,6 +14,12 @@ export function hqApp(): HqApp {
   app.get("/capabilities.md", (c) => c.text(capabilitiesMd(c.env.hq.profile), 200, { "content-type": "text/markdown; charset=utf-8" }));
   app.route("/telegram", telegramChannel());
   app.route("/api", factoryApi());
+  app.post("/asks/:id", async (c) => {
+    const response = await c.env.dashboard.fetch(c.req.raw);
+    // Answered: what follows from it is handed out and said.
+    if (response.status === 303) c.env.later(each(c.env.hq, tellJobs(c.env)));
+    return response;
+  });
   app.all("*", (c) => c.env.dashboard.fetch(c.req.raw));
 
   app.onError((error, c) => {

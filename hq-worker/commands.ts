@@ -2,6 +2,7 @@
 import { factoryIdPattern } from "#core/fleet.ts";
 import { type Piece, pre } from "#core/rich-text.ts";
 import type { Role } from "#core/role.ts";
+import { answerQuestion } from "#factory/answer-owner.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
 import { joinCodeMs, makeJoinCode, retireFactory } from "#factory/enrol.ts";
@@ -13,6 +14,7 @@ import type { Digest } from "./context.ts";
 import { costReport } from "./tools/cost.ts";
 import { deadReport } from "./tools/dead.ts";
 import { fleetReport } from "./tools/fleet.ts";
+import { questionsReport } from "./tools/questions.ts";
 import { storyOf } from "./tools/story.ts";
 import { taskReport } from "./tools/task.ts";
 import { sendViewLink } from "./tools/view.ts";
@@ -47,6 +49,8 @@ export const commands: Readonly<Record<string, Command>> = {
   cancel: { about: "stop a task: /cancel <id>", run: cancel },
   replay: { about: "do a task again that ended badly: /replay <id>", run: replayTask },
   dead: { about: "tasks that were given up, and why", run: ({ hq }) => deadReport(hq) },
+  questions: { about: "what I ask you", run: ({ hq, update }) => questionsReport(hq, update.chat) },
+  answer: { about: "answer a question: /answer <id> <option>", run: answer },
   cost: { about: "what was spent", run: ({ hq }) => costReport(hq) },
   view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
   enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrolAs("branch") },
@@ -84,6 +88,12 @@ async function cancel({ hq, rest }: Call): Promise<string> {
 async function replayTask({ hq, update, inbound, rest }: Call): Promise<string> {
   if (rest === "") return "Which task? /replay <id>; /dead and /tasks list them.";
   return replayAnswer(rest, await replay(hq, { id: rest, update, message: inbound.message, name: inbound.name }));
+}
+
+async function answer({ hq, update, rest }: Call): Promise<string> {
+  const [id = "", option = "", ...more] = rest.toLowerCase().split(/\s+/);
+  if (option === "" || more.length > 0) return `How? /answer <id> <option>\n${await questionsReport(hq, update.chat)}`;
+  return (await answerQuestion(hq, { id, option, by: update.inbound.name, via: "telegram" })).text;
 }
 
 async function retire({ hq, rest }: Call): Promise<string> {

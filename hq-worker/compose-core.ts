@@ -9,6 +9,7 @@ import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { priceOf } from "#core/prices.ts";
+import { answerQuestion } from "#factory/answer-owner.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
 import type { Bus } from "#ports/bus.ts";
@@ -86,8 +87,9 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
     priceOf,
     callsLeft,
   };
+  const arranged = arrange(hq);
   return {
-    hq: arrange(hq),
+    hq: arranged,
     digest: { hash: hashSecret, fingerprint },
     dashboard: dashboardApp({
       db: dashboardDb(database),
@@ -96,6 +98,7 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
       hqUrl: null,
       log,
       primary: profile.personas.primary,
+      answer: (id, option) => answerQuestion(arranged, { id, option, by: "the owner", via: "dashboard" }),
     }),
   };
 }

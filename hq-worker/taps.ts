@@ -1,4 +1,5 @@
 /** A tap on a button: done first, then answered with what really happened. */
+import { answerQuestion } from "#factory/answer-owner.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
 import { answerJoin } from "#factory/enrol.ts";
@@ -34,6 +35,10 @@ async function act(hq: Headquarters, update: Update, tap: Tap): Promise<string> 
     return "Sent.";
   }
   if (verb === "replay") return replayAnswer(first, await replay(hq, { id: first, update, message: tap.message, name: tap.name }));
+  if (verb === "ask") {
+    const { text } = await answerQuestion(hq, { id: first, option: second, by: tap.name, via: "telegram" });
+    return text;
+  }
   if (verb === "join") {
     const text = await answerJoin(hq, { factory: second, tag: third, yes: first === "y", chat: tap.chat, name: tap.name });
     await say(hq, { key: `joined:${update.id}`, chat: tap.chat, message: tap.message, text });

@@ -1,10 +1,12 @@
 /** The minute tick: what no request woke up for. */
 import { expelRetired } from "#factory/admit.ts";
 import { announceForgotten } from "#factory/announce.ts";
+import { settleQuestions } from "#factory/answer-owner.ts";
 import { raiseBusAlarm } from "#factory/bus-alarm.ts";
 import { drain } from "#factory/drain.ts";
 import { moveWaiting } from "#factory/ended.ts";
 import { expireOverdue } from "#factory/expire.ts";
+import { askAboutHolds } from "#factory/hold.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { each, tellJobs } from "./api.ts";
 import type { HqContext } from "./context.ts";
@@ -23,6 +25,8 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
     "expire what is overdue": () => expireOverdue(hq),
     "move on what waited": () => moveWaiting(hq, null),
     "announce what was forgotten": () => announceForgotten(hq),
+    "settle questions": () => settleQuestions(hq),
+    "ask about holds": () => askAboutHolds(hq),
     ...tellJobs(context),
     "wake stuck chats": () => ringUnfinished(context, hq.clock.now() - stuckAfterMs),
   });

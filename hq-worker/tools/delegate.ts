@@ -47,7 +47,7 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
       if (notBefore !== null && deadline !== null && deadline <= notBefore) {
         return { content: "The deadline is not after not_before: it would expire before it may begin.", isError: true };
       }
-      const { task, route } = await delegate(hq, {
+      const { task, route, question } = await delegate(hq, {
         id: call.key,
         chat: inbound.chat,
         message: inbound.message,
@@ -67,7 +67,10 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
       });
       const wishes = wishesOf(task);
       const why = [route?.reason ?? task.reason, ...(wishes === "" ? [] : [wishes])].join("; ");
-      return { content: `Task ${task.id} is ${task.state}${task.factory ? ` at ${task.factory}` : ""}: ${why}.` };
+      const said = `Task ${task.id} is ${task.state}${task.factory ? ` at ${task.factory}` : ""}: ${why}.`;
+      if (!question) return { content: said };
+      const options = question.options.map(({ key, label }) => `${key} (${label})`).join(", ");
+      return { content: `${said} The owner was asked with buttons what shall become of it, question ${question.id}: ${options}.` };
     },
   };
 }

@@ -4,10 +4,12 @@ import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
 import type { Tool } from "#ports/tool.ts";
 import type { Digest } from "../context.ts";
+import { answerTool } from "./answer.ts";
 import { cancelTool } from "./cancel.ts";
 import { costTool } from "./cost.ts";
 import { delegateTool } from "./delegate.ts";
 import { fleetTool } from "./fleet.ts";
+import { questionsTool } from "./questions.ts";
 import { taskTool } from "./task.ts";
 import { viewTool } from "./view.ts";
 
@@ -15,10 +17,12 @@ export type TextInbound = Extract<Inbound, { kind: "text" }>;
 
 export function frontDeskTools(hq: Headquarters, digest: Digest, update: Update, inbound: TextInbound): Tool[] {
   return [
+    answerTool(hq, inbound),
     cancelTool(hq),
     costTool(hq),
     delegateTool(hq, update, inbound),
     fleetTool(hq),
+    questionsTool(hq, inbound),
     taskTool(hq),
     viewTool(hq, digest, update),
   ] as Tool[];

@@ -333,7 +333,7 @@ describe("the minute tick", () => {
     await b.join();
     await b.join("desk-2");
     const used = await b.count(() => tick(b.context));
-    expect(used).toEqual({ sql: 12, bus: 2, letters: 0, model: 0 });
+    expect(used).toEqual({ sql: 14, bus: 2, letters: 0, model: 0 });
   });
 
   it("with too much to do stays within the calls of one event, and ends in the next ones", async () => {
