@@ -1,9 +1,11 @@
-/** The Corporation View: what the fleet does, has done and costs. It reads; orders go through the chat. */
+/** The Corporation View: what the fleet does, has done and costs. It reads, and takes answers to questions; orders go through the chat. */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Child } from "hono/jsx";
 import { publicMessage, UacError } from "#core/errors.ts";
 import { defaultPersonas } from "#core/persona.ts";
+import { questionIdPattern } from "#core/question.ts";
+import type { AnswerOutcome } from "#factory/answer-owner.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Log } from "#ports/log.ts";
 import { answered, type DashboardDb } from "./db.ts";
@@ -25,6 +27,8 @@ export interface DashboardDeps {
   clock: Clock;
   /** Where headquarters is, if these pages are a read-only copy beside it; null where headquarters serves them itself. */
   hqUrl: string | null;
+  /** Answers a question for the owner; absent where these pages can't act. */
+  answer?: (id: string, option: string) => Promise<AnswerOutcome>;
   log?: Log;
   /** Headquarters' primary persona, as the owner calls it. */
   primary?: string;
@@ -34,7 +38,7 @@ export interface DashboardDeps {
 
 /**
  * The pages as a Hono app for `/`: `app.route("/", dashboardApp(deps))`. Its paths are `/`, `/tasks`, `/tasks/:id`,
- * `/tasks/:id/diff`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
+ * `/tasks/:id/diff`, `/asks/:id`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
  */
 export function dashboardApp(deps: DashboardDeps): Hono {
   const { db, clock, hqUrl } = deps;
@@ -44,11 +48,11 @@ export function dashboardApp(deps: DashboardDeps): Hono {
   const app = new Hono();
 
   const closed = (c: Context, text = signIn) => notice(c, 401, "Not signed in", <p>{text}</p>);
-  const missing = (c: Context) =>
+  const missing = (c: Context, title: string) =>
     notice(
       c,
       404,
-      "No such task",
+      title,
       <p>
         Nothing is stored under this address. <a href="/tasks">All tasks</a>
       </p>,
@@ -60,9 +64,9 @@ export function dashboardApp(deps: DashboardDeps): Hono {
     // The counter first: what is written while the page is made then counts as news.
     const seq = await answered(changeSeq(db));
     if (stillTrue(c.req.header("If-None-Match"), seq, now)) return c.body(null, 304, headers);
-    const ask = { db, now, params: c.req.param(), query: c.req.query(), primary };
+    const ask = { db, now, params: c.req.param(), query: c.req.query(), primary, hqUrl };
     const made = await answered(panel.show(ask));
-    if (!made) return missing(c);
+    if (!made) return missing(c, panel.path.startsWith("/asks") ? "No such question" : "No such task");
 
     const { pathname, search } = new URL(c.req.url);
     const view = { title: made.title, address: pathname + search, now, tag: tagOf(seq, now, made.changesAt) };
@@ -83,9 +87,29 @@ export function dashboardApp(deps: DashboardDeps): Hono {
     if (!(await door.open(c))) return closed(c);
     const id = c.req.param("id");
     const patch = /^[A-Za-z0-9_-]{1,64}$/.test(id) ? await answered(loadPatch(db, id)) : null;
-    if (patch === null) return missing(c);
+    if (patch === null) return missing(c, "No such task");
     const disposition = `attachment; filename="${id}.diff"`;
     return c.body(patch, 200, { ...headers, "Content-Type": "text/plain; charset=utf-8", "Content-Disposition": disposition });
+  });
+
+  app.post("/asks/:id", bodyLimit({ maxSize: maxFormBytes, onError: tooLarge }), async (c) => {
+    if (!(await door.open(c))) return closed(c);
+    if (!fromOwnPage(c.req.raw)) return strange(c);
+    const { option } = await c.req.parseBody();
+    const id = c.req.param("id");
+    if (!deps.answer) return notice(c, 403, "Refused", <p>These pages are a read-only copy: answer at headquarters, or in the chat.</p>);
+    if (!questionIdPattern.test(id) || typeof option !== "string") return missing(c, "No such question");
+    const { outcome, text } = await deps.answer(id, option);
+    if (outcome === "answered") return c.redirect(`/asks/${id}`, 303);
+    const there = outcome === "unknown" ? <a href="/">The corporation</a> : <a href={`/asks/${id}`}>The question as it is now</a>;
+    return notice(
+      c,
+      outcome === "late" ? 409 : 404,
+      outcome === "late" ? "This came too late" : "No such answer",
+      <p>
+        {text} {there}
+      </p>,
+    );
   });
 
   // Opening the link changes nothing, so that link previews and prefetching can't use it up: the button does.
@@ -149,6 +173,6 @@ function strange(c: Context) {
   return notice(c, 403, "Refused", <p>{text}</p>);
 }
 
-function notice(c: Context, status: 200 | 401 | 403 | 404 | UacError["status"], title: string, body: Child) {
+function notice(c: Context, status: 200 | 401 | 403 | 404 | 409 | UacError["status"], title: string, body: Child) {
   return c.html(`<!doctype html>${<Notice title={title}>{body}</Notice>}`, status, headers);
 }

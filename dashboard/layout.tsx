@@ -71,8 +71,12 @@ export function Page({ view, hqUrl, children }: { view: View; hqUrl: string | nu
         <Main view={view}>{children}</Main>
         <footer>
           <p>
-            {hqUrl === null ? "Orders, cancels and approvals go through the chat." : <ReadOnly hqUrl={hqUrl} />} Clock times and “today” are
-            UTC.
+            {hqUrl === null ? (
+              "Orders and cancels go through the chat; what you are asked can be answered here too."
+            ) : (
+              <ReadOnly hqUrl={hqUrl} />
+            )}{" "}
+            Clock times and “today” are UTC.
           </p>
         </footer>
       </body>

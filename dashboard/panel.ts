@@ -10,6 +10,8 @@ export interface Ask {
   query: Readonly<Record<string, string>>;
   /** The name of headquarters' primary persona: who the reader writes to. */
   primary: string;
+  /** Where headquarters is, if these pages are a copy that can't act. */
+  hqUrl: string | null;
 }
 
 export interface Screen {

@@ -29,16 +29,19 @@ export function problems(corporation: Corporation, now: number): Problem[] {
       }),
     ),
     ...undelivered(corporation),
-    ...corporation.held.map(
-      (task): Problem => ({
-        id: `held-${task.id}`,
-        severe: false,
-        title: "Held",
-        detail: task.reason === "" ? "No reason was written down." : plain(task.reason),
-        at: task.updatedAt,
-        task,
-      }),
-    ),
+    // What the owner is asked about stands above.
+    ...corporation.held
+      .filter((task) => !corporation.asks.some((ask) => ask.task === task.id))
+      .map(
+        (task): Problem => ({
+          id: `held-${task.id}`,
+          severe: false,
+          title: "Held",
+          detail: task.reason === "" ? "No reason was written down." : plain(task.reason),
+          at: task.updatedAt,
+          task,
+        }),
+      ),
   ];
   return found.toSorted((a, b) => Number(b.severe) - Number(a.severe));
 }

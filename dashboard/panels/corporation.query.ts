@@ -4,9 +4,11 @@ import { factories, facts, incidents, letters, outbox, tasks, usages } from "#ad
 import { type FactoryFacts, factoryFactsSchema } from "#core/envelope.ts";
 import { type Liveness, leaseMs, liveness, staleAfterMs } from "#core/fleet.ts";
 import { noTotal } from "#core/ledger.ts";
+import type { Question } from "#core/question.ts";
 import { leasedStates, type TaskState } from "#core/task.ts";
 import type { DashboardDb } from "../db.ts";
 import { parsed } from "../stored.ts";
+import { asQuestions, openAsks } from "./asks.query.ts";
 import { addMoney, type Money, money, spentColumns } from "./spent.query.ts";
 
 export const cardsShown = 50;
@@ -47,6 +49,8 @@ export interface FactoryRow {
 export interface Corporation {
   /** Every factory that is not retired, those with trouble first. */
   fleet: FactoryRow[];
+  /** What waits for the owner's answer, oldest first. */
+  asks: Question[];
   open: Partial<Record<TaskState, number>>;
   held: { id: string; title: string; reason: string; updatedAt: number }[];
   recent: { id: string; title: string; state: TaskState; factory: string | null; persona: string | null; updatedAt: number }[];
@@ -66,7 +70,7 @@ export interface Corporation {
 export async function loadCorporation(db: DashboardDb, now: number): Promise<Corporation> {
   const midnight = now - (now % dayMs);
   const active = { id: tasks.id, title: tasks.title, state: tasks.state, factory: tasks.factory, persona: tasks.persona };
-  const [fleet, busy, counts, held, recent, spent, strange, dropped, unsent, ticked] = await db.batch([
+  const [fleet, busy, counts, held, recent, spent, strange, dropped, unsent, ticked, asked] = await db.batch([
     db.select().from(factories).orderBy(asc(factories.name)).limit(rowsRead.fleet),
     db
       .select({ ...active, leaseUntil: tasks.leaseUntil, step: tasks.step })
@@ -106,6 +110,7 @@ export async function loadCorporation(db: DashboardDb, now: number): Promise<Cor
       .from(outbox)
       .where(and(isNull(outbox.sentAt), gte(outbox.attempts, outboxAttempts))),
     db.select({ value: facts.value }).from(facts).where(eq(facts.key, "last_tick")),
+    openAsks(db),
   ]);
 
   const bills = new Map(spent.map((row) => [row.factory, money(row)]));
@@ -127,6 +132,7 @@ export async function loadCorporation(db: DashboardDb, now: number): Promise<Cor
       tasks: busy.filter((task) => task.factory === row.id),
       today: bills.get(row.id) ?? noTotal,
     })),
+    asks: asQuestions(asked),
     open: Object.fromEntries(counts.map((row) => [row.state, row.n])),
     held,
     recent,

@@ -2,6 +2,7 @@
 import { livenesses } from "#core/fleet.ts";
 import { showCost } from "#core/ledger.ts";
 import { defaultPersonas } from "#core/persona.ts";
+import { AskList } from "../asks.tsx";
 import { FactoryCard } from "../factory-card.tsx";
 import { Ago, Byline, TaskLink } from "../figures.tsx";
 import { Shape, State, taskMarks } from "../marks.tsx";
@@ -17,7 +18,7 @@ export const corporationPanel: Panel = {
     const corporation = await loadCorporation(ask.db, ask.now);
     const found = problems(corporation, ask.now);
     return {
-      title: found.length > 0 ? `(${found.length}) Corporation` : "Corporation",
+      title: found.length + corporation.asks.length > 0 ? `(${found.length + corporation.asks.length}) Corporation` : "Corporation",
       body: <CorporationView corporation={corporation} found={found} ask={ask} />,
       changesAt: corporation.changesAt,
     };
@@ -30,6 +31,12 @@ function CorporationView({ corporation, found, ask }: { corporation: Corporation
   return (
     <>
       <Sentence corporation={corporation} />
+      {corporation.asks.length > 0 && (
+        <section aria-labelledby="asks">
+          <h2 id="asks">{many(corporation.asks.length, "ask")}</h2>
+          <AskList asks={corporation.asks} now={ask.now} hqUrl={ask.hqUrl} />
+        </section>
+      )}
       {found.length > 0 && <Problems found={found} now={ask.now} />}
       <section aria-labelledby="factories">
         <h2 id="factories">Factories</h2>

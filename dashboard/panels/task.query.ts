@@ -3,9 +3,11 @@ import { asc, desc, eq } from "drizzle-orm";
 import { attempts, factories, taskEvents, tasks, usages } from "#adapters/store/schema.ts";
 import { type LedgerEntry, noTotal, type Total } from "#core/ledger.ts";
 import { type Limits, limitsSchema } from "#core/limits.ts";
+import type { Question } from "#core/question.ts";
 import { type Receipt, receiptSchema } from "#core/receipt.ts";
 import type { DashboardDb } from "../db.ts";
 import { parsed } from "../stored.ts";
+import { asksAbout, asQuestions } from "./asks.query.ts";
 import { money, spentColumns, tokenColumns, tokens } from "./spent.query.ts";
 
 /** The newest of each; the totals are of all. */
@@ -32,11 +34,13 @@ export interface TaskStory {
   events: StoryLine[];
   calls: Call[];
   total: Total;
+  /** What the owner was asked about it, newest first. */
+  asks: Question[];
 }
 
 /** Null if there is no such task. */
 export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory | null> {
-  const [found, tries, events, ledger, bill] = await db.batch([
+  const [found, tries, events, ledger, bill, asked] = await db.batch([
     db
       .select({ task: tasks, factoryName: factories.name })
       .from(tasks)
@@ -54,6 +58,7 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
       .select({ ...spentColumns, ...tokenColumns })
       .from(usages)
       .where(eq(usages.task, id)),
+    asksAbout(db, id),
   ]);
   const row = found[0];
   if (!row) return null;
@@ -67,6 +72,7 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
     attempts: tries,
     events: events.toReversed(),
     calls: ledger.map(call).toReversed(),
+    asks: asQuestions(asked),
     total: bill[0] ? { ...money(bill[0]), usage: tokens(bill[0]) } : noTotal,
   };
 }

@@ -3,30 +3,31 @@ import { showCost, showNanos } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
 import { isTerminal, leasedStates, type TaskState } from "#core/task.ts";
 import { wishesOf } from "#factory/card.ts";
+import { AskList } from "../asks.tsx";
 import { Bill } from "../bill.tsx";
 import { Diff } from "../diff.tsx";
 import { Ago, Byline, Printed, Since } from "../figures.tsx";
 import { type Mark, State, taskMarks, verdictMarks } from "../marks.tsx";
 import type { Panel } from "../panel.ts";
 import { ReceiptView } from "../receipt.tsx";
-import { digits, measured, plain } from "../text.ts";
+import { digits, many, measured, plain } from "../text.ts";
 import { Timeline } from "../timeline.tsx";
 import { type Attempt, loadTask, type TaskStory } from "./task.query.ts";
 
 export const taskPanel: Panel = {
   path: "/tasks/:id",
   nav: null,
-  async show({ db, now, params }) {
+  async show({ db, now, params, hqUrl }) {
     const story = await loadTask(db, params.id ?? "");
     if (!story) return null;
     return {
       title: `${taskMarks[story.task.state].word}: ${plain(story.task.title)}`,
-      body: <TaskView story={story} now={now} />,
+      body: <TaskView story={story} now={now} hqUrl={hqUrl} />,
     };
   },
 };
 
-function TaskView({ story, now }: { story: TaskStory; now: number }) {
+function TaskView({ story, now, hqUrl }: { story: TaskStory; now: number; hqUrl: string | null }) {
   const { task, receipt } = story;
   const leased = (leasedStates as readonly TaskState[]).includes(task.state);
   return (
@@ -38,6 +39,12 @@ function TaskView({ story, now }: { story: TaskStory; now: number }) {
       </p>
       {task.cancelRequested !== null && !isTerminal(task.state) && (
         <p class="notice">Cancel asked for: {plain(task.cancelRequested)}. The factory is told with its next heartbeat.</p>
+      )}
+      {story.asks.length > 0 && (
+        <section aria-labelledby="asks">
+          <h2 id="asks">{many(story.asks.length, "ask")}</h2>
+          <AskList asks={story.asks} now={now} hqUrl={hqUrl} />
+        </section>
       )}
       <Facts story={story} now={now} leased={leased} />
       <section aria-labelledby="asked">
