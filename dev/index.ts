@@ -55,6 +55,9 @@ async function main(): Promise<number> {
   say(box.hq ? "The corporation runs." : "Everything but headquarters runs; start it with: npx wrangler dev");
   say(`  chat       ${chat}`);
   say(`  dashboard  ${view}   (say /view in the chat: Simone sends a link that logs you in)`);
+  say(
+    `  questions  npm run owner -- --box${options.dir ? ` --dir ${options.dir}` : ""} questions   (what you are asked; in the chat and on the dashboard too)`,
+  );
   say(`  try        The tests of the demo shop fail. Fix them.`);
   say("");
   if (box.telegram) say("  Telegram is a local stand-in. Set TELEGRAM_BOT_TOKEN and TELEGRAM_OWNER_IDS for the real one.");

@@ -194,6 +194,7 @@ export async function startBox(options: BoxOptions): Promise<Box> {
       hqUrl,
       databaseUrl: database.url,
       chatUrl: telegram?.chatUrl ?? null,
+      busUrl: env.BUS_URL ? null : (carried.hqEnv.BUS_URL ?? null),
       busKind: env.BUS_URL ? busScheme(env.BUS_URL).transport : "libsql",
       hq: hqKind,
       standInModel: model !== null,

@@ -11,6 +11,8 @@ const schema = z.strictObject({
   /** Null where Telegram is the real one. */
   chatUrl: z.string().nullable(),
   busKind: z.string(),
+  /** Null where the environment named it. */
+  busUrl: z.string().nullable(),
   /** What headquarters runs on. */
   hq: z.enum(hqKinds),
   standInModel: z.boolean(),

@@ -7,7 +7,7 @@ import { findRunning, noteRunning } from "../../dev/box/running.ts";
 it("finds the box that runs, and none by a note that is half written or of a process that is gone", async () => {
   const dir = await mkdtemp(join(tmpdir(), "uac-running-"));
   try {
-    const addresses = { hqUrl: "http://h", databaseUrl: "http://d", chatUrl: null };
+    const addresses = { hqUrl: "http://h", databaseUrl: "http://d", chatUrl: null, busUrl: null };
     const box = { pid: process.pid, ...addresses, busKind: "libsql", hq: "node" as const, standInModel: true };
     expect(await findRunning(dir)).toBeNull();
     const forget = await noteRunning(dir, box);
