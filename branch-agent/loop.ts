@@ -47,8 +47,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   });
   let bus: BusState = "ok";
   const busFailed = (error: unknown) => {
-    if (hasCode(error, "bus_denied")) bus = "denied";
-    if (hasCode(error, "bus_unavailable")) bus = "down";
+    bus = hasCode(error, "bus_denied") ? "denied" : "down";
   };
   const heart = pulse(deps, { facts: factsOf(deps), slots, bus: () => bus, resend: (seqs) => void flush(seqs) });
 
@@ -89,8 +88,6 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     let own = true;
     /** Delivered before this program began; null until they are known. */
     let before: Set<string> | null = null;
-    /** Taken in or let go in this life; what is not finished is given again with every reading of what was delivered. */
-    let taken = new Set<string>();
     let backoff = 1000;
     while (!intake.aborted) {
       wake = new AbortController();
@@ -99,24 +96,21 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
         const room = maxWaiting - (await startWaiting());
         const channels: Channel[] = room > 0 ? ["in", "ctl"] : ["ctl"];
         const from = channels.map((channel) => ({ factory: deps.self, channel }));
-        const how = own
-          ? ({ what: "own", count: perOwnRead, blockMs: 0 } as const)
-          : ({ what: "new", count: Math.max(1, room), blockMs } as const);
-        const entries = await deps.bus.read({ from, consumer: deps.self, signal, ...how });
-        bus = "ok";
-        if (own && !signal.aborted) {
-          taken = new Set(entries.map(keyOf).filter((key) => taken.has(key)));
-          before ??= new Set(entries.map(keyOf));
-        }
+        const count = own ? perOwnRead : Math.max(1, room);
+        const entries = await deps.bus.read({
+          from,
+          consumer: deps.self,
+          what: own ? "own" : "new",
+          count,
+          blockMs: own ? 0 : blockMs,
+          signal,
+        });
         // A wait that was called off may have been given something that nobody saw.
         own = signal.aborted;
-        for (const entry of entries) {
-          const key = keyOf(entry);
-          if (taken.has(key)) continue;
-          // Counted one by one: of several entries it is the first that this program does not survive.
-          await handle(entry, before?.delete(key) ?? false);
-          taken.add(key);
-        }
+        bus = "ok";
+        before ??= new Set(entries.map(({ id }) => id));
+        // Counted one by one: of several entries it is the first that this program does not survive.
+        for (const entry of entries) await handle(entry, before.delete(entry.id));
         backoff = 1000;
       } catch (error) {
         // What was delivered and lost with the connection is still ours: it is read again first.
@@ -175,9 +169,6 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     enough.abort();
   }
 }
-
-/** Ids are unique in their stream alone. */
-const keyOf = ({ channel, id }: BusEntry) => `${channel}:${id}`;
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
