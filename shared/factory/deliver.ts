@@ -4,7 +4,7 @@
  */
 import { publicMessage } from "#core/errors.ts";
 import type { Delivered, Delivery, LetterBody } from "#ports/chat.ts";
-import type { Leased } from "#ports/store.ts";
+import type { Leased } from "#ports/letters.ts";
 import { taskOfCompletion } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 

@@ -12,7 +12,8 @@ import type { Receipt } from "#core/receipt.ts";
 import type { Role } from "#core/role.ts";
 import type { TaskEvent, TaskProgress, TaskState } from "#core/task.ts";
 import type { VpSeat } from "#core/vp.ts";
-import type { Delivery, Inbound, Letter } from "./chat.ts";
+import type { Inbound } from "./chat.ts";
+import type { Letters } from "./letters.ts";
 import type { Transcript } from "./transcript.ts";
 
 export interface Update {
@@ -253,38 +254,6 @@ export interface Outbox {
   /** It is on the bus; `entry` is the line of its story. */
   sent(row: OutboxRow, entry: TaskEventEntry, now: number): Promise<void>;
   retryAt(row: OutboxRow, at: number, error: string): Promise<void>;
-}
-
-/** A letter in a sender's hands. */
-export interface Leased extends Delivery {
-  key: string;
-  /** This try and those before it of which nobody knows whether they arrived: from 1. */
-  attempts: number;
-  /** This try is counted already. Another one is to be begun before it is sent: what a dead sender never tried is no doubt. */
-  begun: boolean;
-  /** When its words were written. */
-  since: number;
-}
-
-export interface Letters {
-  /** A letter that another one refers to is added before it or with it: a reference to nothing counts as dropped. */
-  add(letters: readonly Letter[], now: number): Promise<void>;
-  /**
-   * Leases what is due, with references resolved: new messages before edits, else oldest first, and of a chat's edits one. A
-   * letter whose reference is not sent yet waits; where it was dropped, a reply goes alone and an edit is dropped too.
-   */
-  take(now: number, leaseMs: number, limit: number): Promise<Leased[]>;
-  /** Counts the try of a letter that was taken and is not begun. */
-  begin(key: string): Promise<void>;
-  /** After an edit, the chat's other edits wait a second. */
-  sent(key: string, message: number | null, now: number): Promise<void>;
-  /** `certain`: the chat did not take it, so this try does not count. */
-  retryAt(key: string, at: number, error: string, certain: boolean): Promise<void>;
-  /** Leaves a chat alone: none of the letters that wait for it is due before `until`. */
-  rest(chat: number, until: number): Promise<void>;
-  drop(key: string, error: string, now: number): Promise<void>;
-  /** When the next letter is due; null if none waits. */
-  nextDue(): Promise<number | null>;
 }
 
 export interface Factory {

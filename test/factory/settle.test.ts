@@ -256,7 +256,12 @@ describe("drain", () => {
       expect(await b.rows("select count(*) as n from letters where key like ?", `done:n${n}-%`)).toEqual([{ n }]);
       return used;
     };
-    expect(await cost(1), "the fleet; what was said; what ended, its letters, what waited for it").toEqual({ sql: 5, bus: 3, letters: 0, model: 0 });
+    expect(await cost(1), "the fleet; what was said; what ended, its letters, what waited for it").toEqual({
+      sql: 5,
+      bus: 3,
+      letters: 0,
+      model: 0,
+    });
     expect(await cost(49), "in two batches").toEqual({ sql: 6, bus: 3, letters: 0, model: 0 });
   });
 

@@ -4,7 +4,7 @@
  */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { Letter, LetterBody } from "#ports/chat.ts";
-import type { Leased, Letters } from "#ports/store.ts";
+import type { Leased, Letters } from "#ports/letters.ts";
 import { parseTagged } from "./json.ts";
 import { letters } from "./schema.ts";
 import { type Database, ifChanged, insertAll, showChange } from "./sql.ts";
