@@ -119,6 +119,7 @@ export async function flushReports(deps: Branch, failed: (error: unknown) => voi
 
 /** Reports that HQ missed go on the bus once more, as they were; each waits longer every time. Resolves to how many went out. */
 export async function resendReports(deps: Branch, seqs: readonly number[]): Promise<number> {
+  if (seqs.length === 0) return 0;
   const again = await deps.journal.again(seqs, deps.clock.now());
   for (const report of again) {
     const { data } = await readable(deps, report);
