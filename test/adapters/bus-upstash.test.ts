@@ -7,8 +7,8 @@ import type { Bus } from "#ports/bus.ts";
 import { type Fault, faults } from "../../dev/upstash/faults.ts";
 import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
 import { dataOf, newFactory, orders, read, results } from "../contracts/bus.contract.ts";
-import { type RedisServer, redisCommand, startRedis } from "../support/redis.ts";
-import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
+import { startTcpProxy } from "../../dev/tcp-proxy.ts";
 
 const token = randomBytes(24).toString("base64url");
 let server: RedisServer;

@@ -14,7 +14,7 @@ import { type Channel, streamOf } from "#core/fleet.ts";
 import { startHrana } from "../../dev/hrana.ts";
 import { startUpstashGateway } from "../../dev/upstash/start.ts";
 import { busContract, orders, read } from "../contracts/bus.contract.ts";
-import { type RedisServer, redisCommand, startRedis } from "../support/redis.ts";
+import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
 
 busContract("memory", async () => {
   const streams = memoryStreams();

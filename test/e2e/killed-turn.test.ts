@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Behaviour } from "../../dev/model/behaviour.ts";
 import { type House, mission, openHouse } from "./house.ts";
-import { descendantsOf } from "./processes.ts";
+import { descendantsOf } from "../../dev/processes.ts";
 import { until } from "./until.ts";
 
 let house: House;

@@ -11,7 +11,7 @@ import { parseHqProfile } from "#factory/profile.ts";
 import type { Bus } from "#ports/bus.ts";
 import { dataOf, orders, read } from "../contracts/bus.contract.ts";
 import { type HqBench, hqEnv, openHq, owner, shakyBus } from "../factory/headquarters.ts";
-import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../support/redis.ts";
+import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../../dev/redis.ts";
 
 const digest = { hash: hashSecret, fingerprint };
 let server: RedisServer;

@@ -10,7 +10,7 @@ import { startHrana } from "../../dev/hrana.ts";
 import { startTelegram } from "../../dev/telegram/start.ts";
 import { startUpstashGateway } from "../../dev/upstash/start.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
-import { startRedis } from "../support/redis.ts";
+import { startRedis } from "../../dev/redis.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
