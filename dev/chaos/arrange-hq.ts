@@ -2,7 +2,7 @@
 import type { Headquarters } from "#factory/headquarters.ts";
 import { controllerVariable, type Gate, gated, lifeVariable, openGate } from "./gate.ts";
 import { forgetfulOutbox, sabotageOf, unfenced } from "./sabotage.ts";
-import { paceOf, pacedClock } from "./time.ts";
+import { pacedClock, paceOf } from "./time.ts";
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -18,9 +18,9 @@ export function arrangeHq(env: Variables, gate: Gate): (hq: Headquarters) => Hea
     return {
       ...hq,
       clock: pacedClock(pace),
-      store: gated(store, "store", gate, "store_unavailable"),
-      bus: gated(hq.bus, "bus", gate, "bus_unavailable"),
-      chat: gated(hq.chat, "chat", gate, "internal"),
+      store: gated(store, "hq.store", gate, "store_unavailable"),
+      bus: gated(hq.bus, "hq.bus", gate, "bus_unavailable"),
+      chat: gated(hq.chat, "hq.chat", gate, "internal"),
     };
   };
 }

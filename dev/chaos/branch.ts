@@ -11,7 +11,7 @@ import { httpHq } from "../../branch-agent/hq-client.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
 import { controllerVariable, type Gate, gated, keepFresh, lifeVariable, openGate } from "./gate.ts";
 import { forgetfulReports, sabotageOf } from "./sabotage.ts";
-import { paceOf, pacedClock } from "./time.ts";
+import { pacedClock, paceOf } from "./time.ts";
 
 const freshEveryMs = 100;
 /**
@@ -49,10 +49,10 @@ function arrange(branch: Branch): Branch {
   return {
     ...branch,
     clock: pacedClock(pace),
-    bus: gated(pacedBus(branch.bus, pace.speed), "bus", gate, "bus_unavailable"),
-    journal: gated(branch.journal, "journal", gate, "store_unavailable"),
-    workspaces: gated(branch.workspaces, "workspaces", gate, "workspace_failed"),
-    hq: gated(overheard(branch.hq, gate), "hq", gate, "hq_unreachable"),
+    bus: gated(pacedBus(branch.bus, pace.speed), "branch.bus", gate, "bus_unavailable"),
+    journal: gated(branch.journal, "branch.journal", gate, "store_unavailable"),
+    workspaces: gated(branch.workspaces, "branch.workspaces", gate, "workspace_failed"),
+    hq: gated(overheard(branch.hq, gate), "branch.hq", gate, "hq_unreachable"),
   };
 }
 

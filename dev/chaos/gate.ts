@@ -4,8 +4,8 @@
  */
 import { type ErrorCode, UacError } from "#core/errors.ts";
 
-/** `lose`: it was done, and the caller is told that it failed. `twice`: it is done again. `flood`: so often that it fills its stream. */
-export type Verdict = "go" | "lose" | "twice" | "flood";
+/** `lose`: it was done, and the caller is told that it failed. `twice`: it is done a second time. */
+export type Verdict = "go" | "lose" | "twice";
 
 export interface Gate {
   /** True if somebody waits for a call of this name to come by. */
@@ -20,7 +20,6 @@ export interface Gate {
 
 export const controllerVariable = "CHAOS_CONTROLLER";
 export const lifeVariable = "CHAOS_LIFE";
-const floodOf = 2200;
 
 /** `life` names this run of the process: the next one has another. */
 export function openGate(url: string, who: string, life: string): Gate {
@@ -80,8 +79,7 @@ export function gated<T extends object>(port: T, name: string, gate: Gate, lost:
 
 async function passing(gate: Gate, point: string, call: () => unknown, lost: ErrorCode): Promise<unknown> {
   const before = gate.armed(`${point}:before`) ? await gate.reach(`${point}:before`) : "go";
-  const times = { go: 0, lose: 0, twice: 1, flood: floodOf }[before];
-  for (let extra = 0; extra < times; extra += 1) await call();
+  if (before === "twice") await call();
   const result = await call();
   const after = gate.armed(`${point}:after`) ? await gate.reach(`${point}:after`) : "go";
   if (before === "lose" || after === "lose") throw new UacError(lost, `The answer of ${point} was lost on purpose.`);

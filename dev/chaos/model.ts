@@ -62,7 +62,9 @@ export async function startChaosModel(seed: number): Promise<ChaosModel> {
     };
     const said = toMessage(say(body, call, seed), body.model, usage);
     const message = { ...said, usage: { ...said.usage, output_tokens: call.serial } };
-    const events = [...toEvents(message)].map(([event, data]) => `event: ${event}\ndata: ${JSON.stringify({ type: event, ...(data as object) })}\n\n`);
+    const events = [...toEvents(message)].map(
+      ([event, data]) => `event: ${event}\ndata: ${JSON.stringify({ type: event, ...(data as object) })}\n\n`,
+    );
     response.on("finish", () => {
       call.answeredAt = Date.now();
     });

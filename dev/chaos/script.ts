@@ -41,7 +41,8 @@ function asSimone(request: WireRequest): Says {
   const done = new Set(handed.filter((step) => !step.isError).map((step) => jobIn(String(step.input.title))));
   const next = jobs.find((job) => !done.has(job));
   const tries = handed.filter((step) => jobIn(String(step.input.title)) === next).length;
-  if (next === undefined || tries >= 3) return { text: next === undefined ? "It is all handed out." : `I could not hand out ${titleOf(next)}.` };
+  if (next === undefined || tries >= 3)
+    return { text: next === undefined ? "It is all handed out." : `I could not hand out ${titleOf(next)}.` };
   const input = { title: titleOf(next), instruction: `Write the slip of ${titleOf(next)}.`, kind: "coder", workspace, factory };
   return { call: { name: "delegate", input: fill(talk.tools.get("delegate"), input) } };
 }

@@ -88,7 +88,7 @@ export interface Town {
 }
 
 export async function openTown(options: TownOptions): Promise<Town> {
-  const { dir, seed, sabotage = null, branches: count = 3, slots = 2, skews = [0, hourMs, -hourMs] } = options;
+  const { dir, seed, sabotage = null, branches: count = 3, slots = 2, skews = [] } = options;
   await mkdir(join(dir, "logs"), { recursive: true });
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -117,7 +117,12 @@ export async function openTown(options: TownOptions): Promise<Town> {
     const databaseUrl = `http://127.0.0.1:${databasePort}`;
     const database = member(
       "database",
-      () => node("database", dir, "database.ts", { DATABASE_FILE: join(dir, "hq.db"), DATABASE_TOKEN: keys.databaseToken, PORT: String(databasePort) }),
+      () =>
+        node("database", dir, "database.ts", {
+          DATABASE_FILE: join(dir, "hq.db"),
+          DATABASE_TOKEN: keys.databaseToken,
+          PORT: String(databasePort),
+        }),
       () => answers(`${databaseUrl}/health`),
     );
     closers.push(database.sweep);
@@ -168,7 +173,9 @@ export async function openTown(options: TownOptions): Promise<Town> {
 
     const branches = await Promise.all(
       Array.from({ length: count }, async (_, i) => {
-        const branch = await openBranch({ dir, id: `desk-${i + 1}`, redis, hqPort, slots, store, bus, pace }, (life) => common(life, skews[i] ?? 0));
+        const branch = await openBranch({ dir, id: `desk-${i + 1}`, redis, hqPort, slots, store, bus, pace }, (life) =>
+          common(life, skews[i] ?? 0),
+        );
         closers.push(branch.close);
         return branch.branch;
       }),
@@ -287,5 +294,6 @@ async function allOnline({ store, branches }: Town) {
 }
 
 function rowsOf(client: Client) {
-  return async <T = Record<string, unknown>>(sql: string, args: InArgs = []) => (await client.execute({ sql, args })).rows as unknown as T[];
+  return async <T = Record<string, unknown>>(sql: string, args: InArgs = []) =>
+    (await client.execute({ sql, args })).rows as unknown as T[];
 }
