@@ -8,6 +8,7 @@ import type { Hq } from "#ports/hq.ts";
 import { start } from "../../branch-agent/cli/start.ts";
 import { openBranch } from "../../branch-agent/compose.ts";
 import { httpHq } from "../../branch-agent/hq-client.ts";
+import { hqClock } from "../../branch-agent/hq-clock.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
 import { controllerVariable, type Gate, gated, keepFresh, lifeVariable, openGate } from "./gate.ts";
 import { forgetfulReports, sabotageOf } from "./sabotage.ts";
@@ -22,6 +23,7 @@ const busLimitMs = 2500;
 const hqLimitMs = 4000;
 
 const { env } = process;
+const pace = paceOf(env);
 const gate = openGate(env[controllerVariable] ?? "", env.FACTORY_ID ?? "", env[lifeVariable] ?? "");
 await keepFresh(gate, freshEveryMs);
 process.exitCode = await start(env, async () => {
@@ -32,7 +34,9 @@ process.exitCode = await start(env, async () => {
   const bus = redisBus({ url: busUrl, limitMs: busLimitMs });
   const { branch, close } = await openBranch(env, (opened) => {
     const journal = forgetful ?? (sabotage === "outbox" ? forgetfulReports(opened.journal) : opened.journal);
-    return arrange({ ...opened, bus, journal, hq: httpHq({ url: env.HQ_URL ?? "", timeoutMs: hqLimitMs }) });
+    const clock = hqClock(pacedClock(pace));
+    const hq = httpHq({ url: env.HQ_URL ?? "", timeoutMs: hqLimitMs, heard: clock.follow });
+    return arrange({ ...opened, bus, journal, clock, hq });
   });
   return {
     branch,
@@ -45,10 +49,8 @@ process.exitCode = await start(env, async () => {
 setTimeout(() => process.exit(), 1000).unref();
 
 function arrange(branch: Branch): Branch {
-  const pace = paceOf(env);
   return {
     ...branch,
-    clock: pacedClock(pace),
     bus: gated(pacedBus(branch.bus, pace.speed), "branch.bus", gate, "bus_unavailable"),
     journal: gated(branch.journal, "branch.journal", gate, "store_unavailable"),
     workspaces: gated(branch.workspaces, "branch.workspaces", gate, "workspace_failed"),

@@ -36,7 +36,8 @@ export interface Dealer {
   free<T extends { id: string }>(target: T): T | null;
   /** A branch at work that nobody hurts. */
   busyBranch(): Promise<TownBranch | null>;
-  hurt<T extends { id: string }>(target: T | null, how: (target: T) => Promise<void>): Promise<string>;
+  /** Hurts what `find` finds, once it does. */
+  hurt<T extends { id: string }>(find: () => Promise<T | null> | T | null, how: (target: T) => Promise<void>): Promise<string>;
   /** Waits for a process that nobody hurts to come to `point`, and does `act` to it there. */
   reached(point: Point, act: (member: Member) => Promise<Verdict>): Promise<string>;
   /** Until `cure` has run, after so long (town time), nobody hurts `id`. */
@@ -112,10 +113,16 @@ export function dealerIn(town: Town, random: Random): Dealer {
       return fit.length > 0 ? random.pick(fit) : null;
     },
 
-    async hurt(target, how) {
-      if (!target) throw new NotLanded("everybody is hurt already");
-      await inHand(target.id, () => how(target));
-      return target.id;
+    async hurt(find, how) {
+      let target = await find();
+      await until("somebody can be hurt", async () => {
+        target ??= await find();
+        return target !== null;
+      });
+      if (!target) throw new NotLanded("nobody can be hurt");
+      const found = target;
+      await inHand(found.id, () => how(found));
+      return found.id;
     },
 
     async reached(point, act) {

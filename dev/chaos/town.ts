@@ -88,7 +88,7 @@ export interface Town {
 }
 
 export async function openTown(options: TownOptions): Promise<Town> {
-  const { dir, seed, sabotage = null, branches: count = 3, slots = 2, skews = [] } = options;
+  const { dir, seed, sabotage = null, branches: count = 3, slots = 2, skews = [0, hourMs, -hourMs] } = options;
   await mkdir(join(dir, "logs"), { recursive: true });
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async () => {

@@ -60,7 +60,14 @@ function killedAt(call: Call, calls: readonly Call[], lives: Evidence["lives"]):
   const wentOn = calls.some((later) => later.serial > call.serial && later.life === call.life && sameRun(later, call));
   const life = [...lives.values()].flat().find(({ name }) => name === call.life);
   if (life && !wentOn && endedInThatMoment(life, call)) return true;
-  return call.attempt === null && (lives.get("database") ?? []).some((one) => endedInThatMoment(one, call));
+  return call.attempt === null && recordAway(lives.get("database") ?? [], call);
+}
+
+function recordAway(lives: readonly Life[], { answeredAt }: Call): boolean {
+  return lives.some(({ until }, i) => {
+    const back = lives[i + 1]?.since;
+    return until !== null && answeredAt !== null && back !== undefined && answeredAt >= until - momentMs && answeredAt <= back + momentMs;
+  });
 }
 
 function sameRun(a: Call, b: Call) {
