@@ -20,6 +20,12 @@ export interface Landed extends Planned {
   inFlight: number;
 }
 
+/** A task in an attempt of its. */
+export interface Held {
+  id: string;
+  epoch: number;
+}
+
 export interface Dealer {
   town: Town;
   random: Random;
@@ -36,6 +42,10 @@ export interface Dealer {
   free<T extends { id: string }>(target: T): T | null;
   /** A branch at work that nobody hurts. */
   busyBranch(): Promise<TownBranch | null>;
+  /** What a factory works on. */
+  heldBy(factory: string): Promise<Held[]>;
+  /** True once one of these tasks is worked on in a later attempt. */
+  movedOn(held: readonly Held[]): Promise<boolean>;
   /** Hurts what `find` finds, once it does. */
   hurt<T extends { id: string }>(find: () => Promise<T | null> | T | null, how: (target: T) => Promise<void>): Promise<string>;
   /** Waits for a process that nobody hurts to come to `point`, and does `act` to it there. */
@@ -111,6 +121,13 @@ export function dealerIn(town: Town, random: Random): Dealer {
       const at = new Set(await busy());
       const fit = town.branches.filter(({ id, member }) => at.has(id) && !hurting.has(id) && member.alive());
       return fit.length > 0 ? random.pick(fit) : null;
+    },
+
+    heldBy: (factory) => rows<Held>(`select id, epoch from tasks where state = 'running' and factory = '${factory}'`),
+
+    async movedOn(held) {
+      const now = await rows<Held>("select id, epoch from tasks where state = 'running'");
+      return held.some(({ id, epoch }) => now.some((task) => task.id === id && task.epoch > epoch));
     },
 
     async hurt(find, how) {

@@ -96,7 +96,7 @@ export async function collect(
     );
     const attempts = await rows<Omit<AttemptRow, "sent"> & { sent: number }>(
       `select a.task, a.epoch, a.factory, a.claimed_at as claimedAt, a.outcome, a.reason,
-        exists (select 1 from outbox o where o.task = a.task and o.epoch = a.epoch and o.sent_at is not null) as sent
+        exists (select 1 from task_events e where e.task = a.task and e.epoch = a.epoch and e.kind = 'published') as sent
         from attempts a order by a.task, a.epoch`,
     );
     const lives = [town.hq, town.database, ...town.branches.map(({ member }) => member)].map(

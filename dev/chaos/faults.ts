@@ -34,7 +34,12 @@ export const faults = {
   /** 2: asleep with a result in its hand, which comes when the task is another's. */
   late_result: (dealer) =>
     dealer.reached("branch.bus.finish:before", async (member) => {
-      asleep(dealer, member);
+      const held = await dealer.heldBy(member.id);
+      member.freeze();
+      dealer.heal(member.id, 0, async () => {
+        await dealer.until("another works on what it held", () => dealer.movedOn(held)).catch(() => undefined);
+        member.thaw();
+      });
       return "go";
     }),
   /** 3 */

@@ -15,6 +15,8 @@ export function sabotageOf(env: Readonly<Record<string, unknown>>): Sabotage | n
   return sabotages.find((one) => one === env[sabotageVariable]) ?? null;
 }
 
+const nothing = { results: [], usages: [], incidents: [], heard: [] };
+
 /** A store that does not ask whose result it is, or of which attempt. */
 export function unfenced(store: Store): Store {
   const { tasks } = store;
@@ -22,9 +24,15 @@ export function unfenced(store: Store): Store {
     ...store,
     tasks: {
       ...tasks,
-      async settle(event, factory, result, now) {
-        const task = await tasks.get(result.task);
-        return tasks.settle(event, task?.factory ?? factory, { ...result, epoch: task?.epoch ?? result.epoch }, now);
+      async settle(factory, told, now) {
+        const outcomes: Awaited<ReturnType<typeof tasks.settle>> = [];
+        for (const { event, result } of told.results) {
+          const task = await tasks.get(result.task);
+          const taken = { ...nothing, results: [{ event, result: { ...result, epoch: task?.epoch ?? result.epoch } }] };
+          outcomes.push(...(await tasks.settle(task?.factory ?? factory, taken, now)));
+        }
+        await tasks.settle(factory, { ...told, results: [] }, now);
+        return outcomes;
       },
     },
   };
@@ -64,5 +72,6 @@ export function forgetfulReports(journal: Journal): Journal {
     report: (task, epoch, report, ...rest) => journal.report(task, epoch, noted(report), ...rest),
     send: (report, ...rest) => journal.send(noted(report), ...rest),
     unsent: async (limit) => (await journal.unsent(limit)).filter(({ id }) => mine.has(id)),
+    again: async (seqs, now) => (await journal.again(seqs, now)).filter(({ id }) => mine.has(id)),
   };
 }
