@@ -18,6 +18,7 @@ import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, parseProfile, secretsOf } from "#factory/profile.ts";
 import type { Journal } from "#ports/journal.ts";
 import { httpHq } from "./hq-client.ts";
+import { hqClock } from "./hq-clock.ts";
 import { libsqlJournal } from "./journal/libsql.ts";
 import { loadOrMakeKey } from "./keys.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
@@ -66,6 +67,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const sandbox = profile.sandbox === "none" ? noSandbox() : bubblewrap();
   if (profile.sandbox !== "none" && profile.capabilities.shell) await sandbox.check();
 
+  const clock = hqClock(systemClock);
   const journal = await openJournal(home);
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,
@@ -79,14 +81,14 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     version,
     hqKey: enrolment.hqKey,
     hqKid: enrolment.hqKid,
-    hq: httpHq({ url: profile.hqUrl ?? enrolment.hqUrl }),
+    hq: httpHq({ url: profile.hqUrl ?? enrolment.hqUrl, heard: clock.follow }),
     bus,
     journal,
     workspaces: gitWorkspaces({ workspaces: profile.workspaces, root: join(home, "worktrees"), test: profile.workspaceTests, log }),
     sandbox,
     signer: await joseSigner(key.privateJwk),
     verifier: joseVerifier(),
-    clock: systemClock,
+    clock,
     ids: randomIds,
     log,
     redactor,

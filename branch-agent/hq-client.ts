@@ -1,7 +1,7 @@
 /** Headquarters over HTTPS. Every request has a time limit; nothing is retried here: the callers' loops do that. */
 import type { ZodType } from "zod";
 import { type ErrorCode, errorCodes, UacError } from "#core/errors.ts";
-import { claimReplySchema, enrolReplySchema, heartbeatReplySchema, paths, refusalSchema } from "#core/hq-api.ts";
+import { claimReplySchema, enrolReplySchema, heartbeatReplySchema, paths, refusalSchema, timeSchema } from "#core/hq-api.ts";
 import type { Hq } from "#ports/hq.ts";
 
 export interface HqOptions {
@@ -9,6 +9,8 @@ export interface HqOptions {
   url: string;
   fetch?: typeof fetch;
   timeoutMs?: number;
+  /** Told what time it is at headquarters (ms), whenever an answer says so. */
+  heard?(hqNow: number): void;
 }
 
 const defaultTimeoutMs = 10_000;
@@ -18,7 +20,7 @@ const maxMessage = 500;
 const loopback = ["127.0.0.1", "[::1]", "localhost"];
 
 /** Rejects as the port says; throws `bad_config` at once where `url` would carry requests in the clear. */
-export function httpHq({ url, fetch: request = fetch, timeoutMs = defaultTimeoutMs }: HqOptions): Hq {
+export function httpHq({ url, fetch: request = fetch, timeoutMs = defaultTimeoutMs, heard }: HqOptions): Hq {
   const base = checkedUrl(url);
 
   async function post(path: string, type: string, body: string): Promise<string> {
@@ -41,6 +43,8 @@ export function httpHq({ url, fetch: request = fetch, timeoutMs = defaultTimeout
       const late = cause instanceof Error && cause.name === "TimeoutError";
       throw unreachable(late ? `did not answer within ${timeoutMs / 1000} s` : "can't be reached", cause);
     }
+    const time = timeSchema.safeParse(parseJson(text));
+    if (time.success) heard?.(time.data.now);
     if (response.ok) return text;
     throw refusal(response.status, text) ?? unreachable(`answered ${response.status || "with a redirect"}`);
   }

@@ -26,7 +26,9 @@ export function hqApp(): HqApp {
     const status = error instanceof UacError ? error.status : 500;
     if (status >= 500) c.env.hq.log.error("a request failed", { method: c.req.method, path: c.req.path, error });
     const code = error instanceof UacError ? error.code : "internal";
-    return c.json({ error: code, message: c.env.hq.redactor.clean(publicMessage(error)) }, status as 500);
+    // A factory whose envelope is from the future, or has expired, sets its clock by what time it is here.
+    const time = code === "bad_envelope" ? { now: c.env.hq.clock.now() } : {};
+    return c.json({ error: code, message: c.env.hq.redactor.clean(publicMessage(error)), ...time }, status as 500);
   });
   return app;
 }

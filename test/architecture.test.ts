@@ -137,7 +137,7 @@ describe("the walls", () => {
     ["dashboard/app.tsx", "#adapters/store/schema.ts"],
     ["dashboard/panels/task.tsx", "drizzle-orm"],
     ["dashboard/app.tsx", "../hq-worker/app.ts"],
-    ["dev/index.ts", "../test/support/redis.ts"],
+    ["dev/index.ts", "../test/support/mortal.ts"],
   ])("refuse %s → %s", (from, specifier) => {
     expect(refusal(made(from, specifier))).toMatch(/must not import|has no row/);
     expect(refusal(made(from, specifier, true))).not.toBeNull();

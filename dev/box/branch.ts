@@ -32,6 +32,8 @@ export interface BranchOptions {
   busUrl?: string | null;
   /** The chat in which the owner approves; null where Telegram is the real one, and nobody can tap for the owner. */
   telegram?: TelegramStandIn | null;
+  /** Headquarters' clock, where it is not this machine's. */
+  now?: () => number;
 }
 
 /** Joins if it has not, then starts. Resolves when the process runs; HQ hears of it a moment later. */
@@ -56,10 +58,10 @@ export async function startBranch(options: BranchOptions): Promise<Child> {
 }
 
 /** What the owner and the desktop do by hand: a code, `enrol`, the fingerprints compared, the approval. */
-async function joinHq(env: Record<string, string | undefined>, of: BranchOptions & { home: string }) {
+export async function joinHq(env: Record<string, string | undefined>, of: Omit<BranchOptions, "dir" | "env"> & { home: string }) {
   const { id, name, store, bus, home, telegram } = of;
   const code = randomIds.secret(16);
-  const now = Date.now();
+  const now = (of.now ?? Date.now)();
   await store.factories.addCode({ hash: await hashSecret(code), factory: id, name, role: "branch", expiresAt: now + 600_000 }, now);
   await promisify(execFile)(process.execPath, [...agent, "enrol", code], { cwd: root, env, timeout: 60_000 }).catch(
     ({ stderr, signal }: { stderr?: string; signal?: string | null }) => {
@@ -76,7 +78,7 @@ async function joinHq(env: Record<string, string | undefined>, of: BranchOptions
   const mine = fingerprint(await joseVerifier().thumbprint(publicKey));
   if (!joined || fingerprint(joined.kid) !== mine) throw new UacError("forbidden", `${id} shows another fingerprint than headquarters has`);
   if (telegram) return approveInChat(telegram, of, mine);
-  await store.factories.setStatus(id, "active", Date.now(), joined.kid);
+  await store.factories.setStatus(id, "active", now, joined.kid);
   await readmit({ bus }, { ...joined, status: "active" });
 }
 
@@ -85,7 +87,7 @@ function hostOf(url: string): string {
 }
 
 /** Taps as the owner would: on the request that shows this machine's fingerprint. */
-async function approveInChat(telegram: TelegramStandIn, { id, store }: BranchOptions, mine: string) {
+async function approveInChat(telegram: TelegramStandIn, { id, store }: Pick<BranchOptions, "id" | "store">, mine: string) {
   const approve = `join:y:${id}:`;
   const buttonOf = ({ buttons }: ChatMessage) => buttons.flat().find(({ data }) => data?.startsWith(approve))?.data;
   const request = await telegram.waitFor((message) => buttonOf(message) !== undefined && message.text.includes(mine), approvalMs);

@@ -8,14 +8,14 @@ import type { HqOptions, HqProgram } from "./hq.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-export async function nodeHq({ dir, port, env }: HqOptions): Promise<HqProgram> {
+export async function nodeHq({ dir, port, env, composition = join(root, "hq-worker", "node.ts") }: HqOptions): Promise<HqProgram> {
   await promisify(execFile)(process.execPath, [join(root, "scripts", "build-assets.mjs")], { timeout: 30_000 });
   return {
-    launch: (onLine) =>
+    launch: (onLine, more) =>
       startChild({
         name: "hq",
-        args: ["--import", "tsx", join(root, "hq-worker", "node.ts")],
-        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env, HOST: "127.0.0.1", PORT: String(port) },
+        args: ["--import", "tsx", composition],
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env, ...more, HOST: "127.0.0.1", PORT: String(port) },
         logFile: join(dir, "logs", "hq.log"),
         onLine,
       }),

@@ -7,7 +7,7 @@ import type { HqOptions, HqProgram } from "./hq.ts";
 
 const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
 
-export async function workerdHq({ dir, port, env }: HqOptions): Promise<HqProgram> {
+export async function workerdHq({ dir, port, env, composition }: HqOptions): Promise<HqProgram> {
   const isolated = join(dir, "wrangler");
   await mkdir(isolated, { recursive: true });
   // Named instead of .env and .dev.vars, which may hold somebody's own values; it must exist, since node looks for it too.
@@ -15,8 +15,9 @@ export async function workerdHq({ dir, port, env }: HqOptions): Promise<HqProgra
   await writeFile(noVariables, "");
   const args = [wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
   args.push("--persist-to", isolated, "--env-file", noVariables, "--show-interactive-dev-session=false");
+  if (composition) args.push("--config", composition);
   return {
-    launch: (onLine) =>
+    launch: (onLine, more) =>
       startChild({
         name: "hq",
         args,
@@ -25,6 +26,7 @@ export async function workerdHq({ dir, port, env }: HqOptions): Promise<HqProgra
           HOME: process.env.HOME,
           ...proxies(),
           ...env,
+          ...more,
           CLOUDFLARE_INCLUDE_PROCESS_ENV: "true",
           WRANGLER_SEND_METRICS: "false",
           // Its traces hold whole addresses, and a bot's token is part of every address of the Bot API.

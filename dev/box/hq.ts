@@ -9,8 +9,8 @@ export type HqKind = (typeof hqKinds)[number];
 
 /** How one kind is run. */
 export interface HqProgram {
-  /** Starts the process. `onLine` gets what it prints. */
-  launch(onLine: (line: string) => void): Child;
+  /** Starts the process. `onLine` gets what it prints; `more` is added to its environment this time. */
+  launch(onLine: (line: string) => void, more?: Readonly<Record<string, string>>): Child;
   /** A line after which it will never answer. */
   gaveUp(line: string): boolean;
   /** Calls the minute tick; null where the program has a clock of its own. */
@@ -22,6 +22,8 @@ export interface HqOptions {
   port: number;
   /** Its variables and secrets: handed on by environment, never by file. */
   env: Readonly<Record<string, string>>;
+  /** Another composition of the same kind: a wrangler configuration, or a program for Node. Absolute. */
+  composition?: string;
 }
 
 export interface HqProcess {

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeF
 import { dirname } from "node:path";
 import type { BotCommand, Message, Update } from "grammy/types";
 
-/** As many messages as are remembered. */
+/** As many messages as are remembered, unless told otherwise. */
 const messagesKept = 1000;
 /** Documents beyond this many bytes together lose the oldest contents. */
 const fileBytesKept = 64 * 1024 * 1024;
@@ -57,7 +57,7 @@ type Line =
 export type ChatState = ReturnType<typeof openChat>;
 
 /** Opens the chat, from `stateFile` if there is one. Update ids start at `firstUpdate`, message ids at 1. */
-export function openChat(stateFile: string | undefined, firstUpdate: number) {
+export function openChat(stateFile: string | undefined, firstUpdate: number, kept = messagesKept) {
   const messages = new Map<number, StoredMessage>();
   const files = new Map<string, StoredFile>();
   const pending: PendingUpdate[] = [];
@@ -71,7 +71,7 @@ export function openChat(stateFile: string | undefined, firstUpdate: number) {
       const { message_id: id } = line.message.message;
       messages.set(id, line.message);
       next.message = Math.max(next.message, id + 1);
-      if (messages.size > messagesKept) messages.delete([...messages.keys()][0] as number);
+      if (messages.size > kept) messages.delete([...messages.keys()][0] as number);
     } else if ("file" in line) {
       files.set(line.file.id, { ...line.file, data: Buffer.from(line.file.data, "base64") });
       fileBytes += files.get(line.file.id)?.data.length ?? 0;

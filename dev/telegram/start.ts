@@ -40,6 +40,8 @@ export interface TelegramOptions {
   /** Absent: the chat is forgotten at the end. One file per chat: two servers must not share it. */
   stateFile?: string;
   limits?: Partial<Limits>;
+  /** As many messages as are remembered. */
+  messagesKept?: number;
   /** How updates are retried. */
   retry?: Partial<WebhookOptions>;
   /** Refuse button addresses without a dot in the host (localhost), as Telegram does. Off: a page on this machine may be linked. */
@@ -83,7 +85,7 @@ export async function startTelegram(options: TelegramOptions): Promise<TelegramS
   const chat = { id: owner.id, ...named, type: "private" } as Message["chat"];
 
   // Without a state file ids must still not repeat over restarts: whoever is behind the webhook remembers them.
-  const state = openChat(options.stateFile, Math.floor(Date.now() / 1000));
+  const state = openChat(options.stateFile, Math.floor(Date.now() / 1000), options.messagesKept);
   const webhook = makeWebhook(state, { ...webhookDefaults, ...options.retry }, () => state.announce({ status: true }));
   const queries = new Map<string, number>();
   const limits = { ...telegramLimits, ...options.limits };

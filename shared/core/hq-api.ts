@@ -69,3 +69,6 @@ export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
 
 /** Refusals: the status says what kind, the text is for a person. */
 export const refusalSchema = z.object({ error: z.string(), message: z.string() });
+
+/** What time it is at headquarters, in its answers to heartbeats and where it refused an envelope: a factory lives by it. */
+export const timeSchema = z.object({ now: z.int().positive() });

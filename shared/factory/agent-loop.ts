@@ -3,7 +3,7 @@
  * tool result is stored before it is acted on, so a killed run goes on from its transcript and repeats nothing.
  */
 import * as z from "zod";
-import { type ErrorCode, publicMessage, UacError } from "#core/errors.ts";
+import { type ErrorCode, hasCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Block, Message, ModelReply, ToolSpec } from "#ports/llm.ts";
@@ -52,7 +52,7 @@ const maxTokensPerReply = 8192;
 const maxFormatErrors = 3;
 const nudge = "Nothing was called. Go on with a tool, or call finish.";
 
-/** Runs to its end. Rejects only if the transcript or the ledger can't be written: then it goes on from its transcript. */
+/** Runs to its end. Rejects only if the transcript, the ledger or what a tool writes to is out of reach: then it goes on from its transcript. */
 export async function runAgent(run: AgentRun): Promise<AgentEnd> {
   const entries = await run.transcript.load();
   const progress: Progress = {
@@ -148,6 +148,9 @@ async function callTool(
   try {
     return await tool.run(input.data, { key: call.key, signal: run.signal });
   } catch (error) {
+    // Nobody knows whether it was done. Told so, the model would ask again, which is another call; the run breaks off instead, and
+    // goes on from its transcript with the same call under the same key.
+    if (tool.repeatable && hasCode(error, "store_unavailable")) throw error;
     return failure(publicMessage(error));
   }
 }

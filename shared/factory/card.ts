@@ -11,7 +11,7 @@ import { moment } from "./when.ts";
 
 type Deps = Pick<Headquarters, "profile" | "settings">;
 
-const marks: Readonly<Record<TaskState, string>> = {
+export const marks: Readonly<Record<TaskState, string>> = {
   queued: "⏳ queued",
   waiting: "⏳ waiting",
   held: "✋ held",

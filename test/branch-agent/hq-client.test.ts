@@ -113,6 +113,18 @@ describe("a refusal", () => {
     expect(error).toMatchObject({ code, message: "The code was used. Ask for another." });
   });
 
+  it("says what time it is there, as an answer to a heartbeat does", async () => {
+    const times: number[] = [];
+    const hq = httpHq({ url, heard: (now) => times.push(now) });
+    answer = json(400, { error: "bad_envelope", message: "The envelope is from the future", now: 1_700_000_000_000 });
+    await refusal(hq.heartbeat(jws));
+    answer = json(200, heartbeatReply);
+    await hq.heartbeat(jws);
+    answer = json(200, claimReply);
+    await hq.claim(jws);
+    expect(times).toEqual([1_700_000_000_000, heartbeatReply.now]);
+  });
+
   it("of endless length is cut", async () => {
     answer = json(403, { error: "forbidden", message: "x".repeat(5000) });
     expect((await refusal(httpHq({ url }).claim(jws))).message.length).toBeLessThanOrEqual(500);

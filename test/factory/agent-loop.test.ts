@@ -100,6 +100,21 @@ describe("how a run ends", () => {
     await expect(start()).rejects.toBeInstanceOf(Cut);
   });
 
+  it("breaks off at a call of which nobody knows whether it was done, and makes it again under its key", async () => {
+    const away = new UacError("store_unavailable", "away");
+    const order = spyTool("order", {
+      answer: () => {
+        if (order.calls.length === 1) throw away;
+        return "ordered";
+      },
+    });
+    const bench = agentBench([{ tools: [use("order")] }, finish()], { tools: [finishing, order.tool] });
+    await expect(bench.start()).rejects.toBe(away);
+    expect(await bench.start()).toMatchObject({ kind: "finished", steps: 2 });
+    expect(order.calls).toHaveLength(2);
+    expect(order.calls[0]?.key).toBe(order.calls[1]?.key);
+  });
+
   it("ends at a refusal, and runs nothing of it", async () => {
     const spy = spyTool("look");
     const { start } = agentBench([{ tools: [use("look")], stop: "refusal" }], { tools: [spy.tool] });
