@@ -281,7 +281,10 @@ describe("bounds", () => {
   });
 
   it.each([
-    ["asks for an end and gets none", "trap '' TERM; sh -c 'trap \"\" TERM; sleep MARK; sleep MARK' & echo begun; while :; do sleep MARK; done"],
+    [
+      "asks for an end and gets none",
+      "trap '' TERM; sh -c 'trap \"\" TERM; sleep MARK; sleep MARK' & echo begun; while :; do sleep MARK; done",
+    ],
     ["became a daemon", "(setsid sh -c 'trap \"\" TERM HUP; (sleep MARK &) ; sleep MARK' >/dev/null 2>&1 &) ; echo begun; sleep MARK"],
   ])("has ended everything by the time it resolves: a command that %s", async (_, command) => {
     const mark = `35${process.pid}`;
