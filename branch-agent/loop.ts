@@ -1,13 +1,14 @@
 /** A factory at work: reads its orders, starts them while slots are free, reports, and drains when it is told to. */
 
 import type { BusState } from "#core/envelope.ts";
-import { hasCode, publicMessage } from "#core/errors.ts";
+import { hasCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Channel, FactoryStatus } from "#core/fleet.ts";
 import { acceptAgain, acceptOrder, openEntry } from "#factory/accept.ts";
 import type { Branch } from "#factory/branch.ts";
 import { flushReports, resendReports, ringDoorbell } from "#factory/report.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import { factsOf } from "./facts.ts";
+import { obedience } from "./obey.ts";
 import { progressTeller } from "./progress.ts";
 import { pulse } from "./pulse.ts";
 import { taskSlots } from "./slots.ts";
@@ -22,6 +23,8 @@ const flushEveryMs = 15_000;
 const maxBackoffMs = 30_000;
 /** What was told to end has so long to, and the last reports so long to leave. The journal keeps what does not. */
 const settleMs = 15_000;
+/** HQ has so long to say that a factory that was told to go may stay. */
+const leaveMs = 3000;
 
 export interface Stops {
   /** Take nothing new, end what runs, go. */
@@ -37,19 +40,58 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   const over = AbortSignal.any([ending.signal, stops.halt]);
   const intake = AbortSignal.any([over, stops.drain]);
   const active = Promise.withResolvers<void>();
+  const revoked = Promise.withResolvers<never>();
+  revoked.promise.catch(() => undefined);
+  /** The owner's word: begin nothing new. Another one than `stops.drain`, after which the process ends. */
+  let drained = false;
+  /** When it was last given by a control: an answer to an older heartbeat knows nothing of it. */
+  let drainedAt = 0;
   let wake = new AbortController();
   let flushing: Promise<void> = Promise.resolve();
 
-  const progress = progressTeller(deps);
+  const progress = progressTeller(deps, over);
   const slots = taskSlots(deps, progress, () => {
     flush();
     wake.abort();
   });
   let bus: BusState = "ok";
+  const obey = obedience(deps, slots, {
+    drain(on) {
+      drainedAt = clock.now();
+      setDrained(on);
+    },
+    revoke: (reason) => void leave(reason),
+  });
   const busFailed = (error: unknown) => {
+    const before = bus;
     bus = hasCode(error, "bus_denied") ? "denied" : "down";
+    // It may be out of the corporation, or forgotten by the bus: HQ knows, and makes it good.
+    if (bus === "denied" && before !== "denied") void askHq();
   };
-  const heart = pulse(deps, { facts: factsOf(deps), slots, bus: () => bus, resend: (seqs) => void flush(seqs) });
+  const heart = pulse(deps, { facts: factsOf(deps), slots, bus: () => bus, resend: (seqs) => void flush(seqs), obey });
+
+  function setDrained(on: boolean) {
+    if (drained === on) return;
+    drained = on;
+    log.info(on ? "headquarters says to begin nothing new" : "headquarters says to begin work again", { factory: deps.self });
+    if (on) slots.releaseUnbegun();
+    wake.abort();
+  }
+
+  /** The word of the bus is put to HQ itself: it may be an old one, from before this machine joined again. No answer confirms it. */
+  async function leave(reason: string) {
+    const still = await Promise.race([heart.beat().then(() => true), clock.sleep(leaveMs, over)]).catch(
+      (error: unknown) => hasCode(error, "conflict") || hasCode(error, "bad_envelope"),
+    );
+    if (still !== true) revoked.reject(new UacError("forbidden", reason));
+  }
+
+  /** A heartbeat before its time. */
+  async function askHq() {
+    await heart.beat().catch((error: unknown) => {
+      if (hasCode(error, "forbidden") || hasCode(error, "unauthenticated")) revoked.reject(error);
+    });
+  }
 
   /** One flush at a time; a second call waits its turn. `missed` are reports to send once more. */
   function flush(missed: readonly number[] = []) {
@@ -66,22 +108,33 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     if (!(await (again ? acceptAgain : acceptOrder)(deps, entry))) flush();
   }
 
-  /** Starts what the journal holds and nobody works on, oldest first, while slots are free. Resolves to how many wait on. */
+  /**
+   * Starts what the journal holds and nobody works on, oldest first, while slots are free. A drained factory gives back what it never
+   * began. Resolves to how many wait on.
+   */
   async function startWaiting() {
     const open = await journal.open();
-    for (const attempt of open) if (slots.free() > 0) slots.start(attempt);
-    return open.length - (profile.slots - slots.free());
+    for (const attempt of open) {
+      if (drained && attempt.state === "accepted") await slots.giveBack(attempt);
+      else if (slots.free() > 0) slots.start(attempt);
+    }
+    if (!drained) return open.length - (profile.slots - slots.free());
+    void flush();
+    return 0;
   }
 
   async function control(entry: BusEntry) {
-    try {
-      const envelope = entry.data === null ? null : await openEntry(deps, entry.data);
-      const told = envelope?.kind === "control" ? envelope.body : null;
-      if (told?.do === "cancel") slots.stop(told.task, told.epoch, told.reason);
-    } catch (error) {
-      log.error("a control entry was refused", { entry: entry.id, reason: publicMessage(error) });
-    }
+    const envelope = entry.data === null ? null : await openEntry(deps, entry.data).catch(refused);
+    if (envelope?.kind === "control") await obey(envelope.body);
+    else if (envelope) log.error("an entry among the controls is none", { entry: entry.id, kind: envelope.kind });
     await deps.bus.ack({ factory: deps.self, channel: "ctl" }, [entry.id]);
+  }
+
+  /** What HQ did not write is let go; anything else that fails is no fault of the entry's. */
+  function refused(error: unknown) {
+    if (!hasCode(error, "bad_envelope")) throw error;
+    log.error("a control was refused", { reason: publicMessage(error) });
+    return null;
   }
 
   async function readOrders() {
@@ -131,20 +184,21 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   }
 
   let status: FactoryStatus = "pending";
-  const beating = heart.run(over, (reply) => {
+  const beating = heart.run(over, (reply, sentAt) => {
     if (status !== reply.status) log.info(`${profile.personas.primary} is at work`, { factory: deps.self, status: reply.status });
     status = reply.status;
+    if (sentAt >= drainedAt) setDrained(status === "draining");
     active.resolve();
   });
   const flushes = flushNowAndThen();
   try {
-    await Promise.race([active.promise, beating, aborted(intake)]);
-    if (!intake.aborted) await Promise.race([readOrders(), beating]);
+    await Promise.race([active.promise, beating, revoked.promise, aborted(intake)]);
+    if (!intake.aborted) await Promise.race([readOrders(), beating, revoked.promise]);
     await drain();
   } catch (error) {
-    // Headquarters does not know this factory any more: what runs here has no leave to.
-    slots.release();
-    await within(settleMs, slots.idle());
+    // Headquarters does not know this factory any more: what runs here has no leave to, and nobody is told of it.
+    ending.abort();
+    await within(settleMs, slots.revoke());
     throw error;
   } finally {
     ending.abort();
@@ -155,6 +209,8 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     if (stops.halt.aborted) return;
     heart.drain();
     log.info("draining: no new work", { running: profile.slots - slots.free() });
+    slots.releaseUnbegun();
+    for (const attempt of await journal.open()) if (attempt.state === "accepted") await slots.giveBack(attempt);
     const beaten = heart.beat().catch((error: unknown) => log.warn("HQ was not told that this factory drains", { error }));
     await within(profile.drainMs, slots.idle());
     slots.release();

@@ -5,7 +5,7 @@ import { ringDoorbell, tellProgress } from "#factory/report.ts";
 
 /** Lines that wait for the bus; the oldest goes when there are more. */
 const maxWaiting = 200;
-/** HQ is rung at most so often for progress. */
+/** HQ is rung at most so often for progress; the last line is rung for too, since a long silence may follow it. */
 const ringEveryMs = 3000;
 
 export interface ProgressTeller {
@@ -14,12 +14,14 @@ export interface ProgressTeller {
   settled(): Promise<void>;
 }
 
-export function progressTeller(deps: Branch): ProgressTeller {
+/** Nobody is rung any more once `signal` aborts. */
+export function progressTeller(deps: Branch, signal: AbortSignal): ProgressTeller {
   const waiting: Body<"progress">[] = [];
   const seqs = new Map<string, number>();
   let sending: Promise<void> = Promise.resolve();
   let active = false;
   let lastRing = 0;
+  let ringing = false;
 
   async function send() {
     active = true;
@@ -30,9 +32,17 @@ export function progressTeller(deps: Branch): ProgressTeller {
       deps.log.debug("a line of progress was lost", { error });
     }
     active = false;
-    if (deps.clock.now() - lastRing < ringEveryMs) return;
+    void ring();
+  }
+
+  async function ring() {
+    if (ringing) return;
+    ringing = true;
+    await deps.clock.sleep(lastRing + ringEveryMs - deps.clock.now(), signal);
+    ringing = false;
+    if (signal.aborted) return;
     lastRing = deps.clock.now();
-    void ringDoorbell(deps, "progress");
+    await ringDoorbell(deps, "progress");
   }
 
   return {

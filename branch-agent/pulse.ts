@@ -1,6 +1,7 @@
-/** The heartbeat: tells HQ that the factory lives, and brings back what to stop and fresh Ops Tokens. */
+/** The heartbeat: tells HQ that the factory lives and what it obeyed; brings back controls, what to stop and fresh Ops Tokens. */
 
-import { acceptedPerBeat, type BusState, type FactoryFacts } from "#core/envelope.ts";
+import type { Control } from "#core/control.ts";
+import { acceptedPerBeat, type BusState, controlsPerBeat, type FactoryFacts } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { heartbeatEveryMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
@@ -14,8 +15,8 @@ const pendingEveryMs = 3000;
 export interface Pulse {
   /** One heartbeat. Rejects as HQ does. */
   beat(): Promise<HeartbeatReply>;
-  /** Beats until `signal` aborts. Rejects with `forbidden` or `unauthenticated` once HQ does not know the factory any more. */
-  run(signal: AbortSignal, first: (reply: HeartbeatReply) => void): Promise<void>;
+  /** Beats until `signal` aborts; `heard` is told what HQ answered to a factory that is no longer pending, and when it was asked. Rejects with `forbidden` or `unauthenticated` once HQ does not know the factory any more. */
+  run(signal: AbortSignal, heard: (reply: HeartbeatReply, sentAt: number) => void): Promise<void>;
   drain(): void;
 }
 
@@ -26,21 +27,30 @@ interface Told {
   bus(): BusState;
   /** Sends reports again that HQ missed. */
   resend(seqs: readonly number[]): void;
+  /** Is given the controls that a heartbeat brings, in order. */
+  obey(control: Control): Promise<void>;
 }
 
-export function pulse(deps: Branch, { facts, slots, bus, resend }: Told): Pulse {
+export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): Pulse {
   const { clock, journal, log } = deps;
   let rttMs: number | null = null;
   let draining = false;
 
   async function beat() {
-    const [running, accepted, reports] = await Promise.all([slots.running(), journal.held(acceptedPerBeat), journal.kept()]);
-    const body = { facts, rttMs, draining, running, accepted, reports, obeyed: [], bus: bus() };
+    const [running, accepted, reports, obeyed] = await Promise.all([
+      slots.running(),
+      journal.held(acceptedPerBeat),
+      journal.kept(),
+      journal.obeyed(controlsPerBeat),
+    ]);
+    const body = { facts, rttMs, draining, running, accepted, reports, obeyed, bus: bus() };
     const { jws } = await seal(deps, "heartbeat", body, { aud: "hq", corr: null });
     const sentAt = clock.now();
     const reply = await deps.hq.heartbeat(jws);
     // A clock that was set back must not keep the next heartbeat from being sealed.
     rttMs = Math.max(0, clock.now() - sentAt);
+    if (obeyed.length > 0) await journal.obeyedTold(obeyed);
+    for (const control of reply.controls) await obey(control);
     for (const { task, epoch, reason } of reply.stop) slots.stop(task, epoch, reason);
     for (const { task, epoch, token } of reply.tokens) {
       await slots.renew(task, epoch, token).catch((error: unknown) => log.error("HQ sent a token that is none", { task, error }));
@@ -57,16 +67,17 @@ export function pulse(deps: Branch, { facts, slots, bus, resend }: Told): Pulse 
     drain: () => {
       draining = true;
     },
-    async run(signal, first) {
+    async run(signal, heard) {
       let known = false;
       while (!signal.aborted) {
         let wait = heartbeatEveryMs;
         try {
+          const sentAt = clock.now();
           const reply = await beat();
           if (reply.status === "pending") {
             if (!known) log.info("waiting for the owner's approval", { factory: deps.self });
             wait = pendingEveryMs;
-          } else first(reply);
+          } else heard(reply, sentAt);
           known = true;
         } catch (error) {
           if (hasCode(error, "forbidden") || hasCode(error, "unauthenticated")) throw error;

@@ -1,5 +1,7 @@
 /** The tasks that a factory works on: begun with a claim, ended with a report, stoppable from outside. */
 
+import { standing } from "#core/control.ts";
+import type { Result } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { claimAttempt } from "#factory/accept.ts";
 import type { Branch, Grant } from "#factory/branch.ts";
@@ -12,6 +14,8 @@ import type { ProgressTeller } from "./progress.ts";
 const maxStarts = 3;
 /** Before HQ is asked again, and before an attempt that broke is begun again. */
 const retryMs = 5000;
+/** Abort reason where nobody will hear a report: the factory is out of the corporation. */
+const revoked = "the factory is out of the corporation";
 
 export interface Running {
   task: string;
@@ -28,11 +32,19 @@ export interface Slots {
   start(attempt: Attempt): void;
   /** Ends a task with a reason; false if it is not here. */
   stop(task: string, epoch: number, reason: string): boolean;
+  /** Something was said about an attempt, and lies in the journal: whoever works on it looks there. */
+  heed(task: string, epoch: number): Promise<void>;
   /** A fresh Ops Token for a running task. */
   renew(task: string, epoch: number, jwt: string): Promise<void>;
-  /** Gives everything back. */
+  /** Gives an attempt back that nobody has begun, here or anywhere. */
+  giveBack(attempt: Attempt): Promise<void>;
+  /** Gives back what still waits for its claim. */
+  releaseUnbegun(): void;
+  /** Gives everything back but what is paused: that stays in the journal, and is the factory's at its next start. */
   release(): void;
-  /** Resolves when nothing runs. */
+  /** Ends everything and reports nothing. Resolves when nothing runs and the journal holds nothing open. */
+  revoke(): Promise<void>;
+  /** Resolves when nothing runs. What is paused does not. */
   idle(): Promise<void>;
 }
 
@@ -40,77 +52,102 @@ interface Slot {
   attempt: Attempt;
   abort: AbortController;
   grant: Grant | null;
+  /** Replaced whenever something was said. */
+  news: PromiseWithResolvers<void>;
   step: number;
+  paused: boolean;
   ended: Promise<void>;
 }
 
 /** `ended` is called when a slot is free again and its report lies in the journal. */
 export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => void): Slots {
+  const { journal, clock, log } = deps;
   const slots = new Map<string, Slot>();
+  let closed = false;
   const keyOf = (task: string, epoch: number) => `${task}:${epoch}`;
 
-  const readToken = (jwt: string) => deps.verifier.readToken(jwt, deps.self, deps.signer.kid, deps.hqKey, deps.clock.now());
+  const readToken = (jwt: string) => deps.verifier.readToken(jwt, deps.self, deps.signer.kid, deps.hqKey, clock.now());
 
   async function run(slot: Slot) {
     const { order } = slot.attempt;
-    const { journal, clock, log } = deps;
+    const { signal } = slot.abort;
     progress.tell(order, "received", deps.profile.personas.primary, "took the order in; its signature is HQ's");
+    await heed(order.task, order.epoch);
     const claimed = await claim(slot);
-    if (claimed === null) return;
     if (claimed === "poison") {
-      await reportResult(deps, slot.attempt, poisoned(slot.attempt));
-      return;
+      const reason = `it was begun ${maxStarts} times and never came to an end here`;
+      return end(slot, { ...bare(slot.attempt), outcome: "failed", code: "poison", reason });
     }
-    if (claimed === "refused") {
-      await journal.drop(order.task, order.epoch, clock.now());
-      await deps.bus.ack({ factory: deps.self, channel: "in" }, [slot.attempt.entryId]);
-      return;
+    if (claimed === "refused") return drop(slot.attempt);
+    if (claimed === null || signal.aborted) {
+      return end(slot, unbegun(slot.attempt, String(signal.reason)));
     }
     const token = await readToken(claimed.token);
     if (token.tsk !== order.task || token.epoch !== order.epoch || token.rep !== order.workspace) {
       throw new UacError("forbidden", `Headquarters sent a token that is not for task ${order.task}, attempt ${order.epoch}`);
     }
-    slot.grant = { token, signal: slot.abort.signal };
+    slot.grant = { token, signal, news: () => slot.news.promise };
     const { outcome, worktree } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
       if (kind === "step") slot.step += 1;
+      if (kind === "paused" || kind === "resumed") slot.paused = kind === "paused";
       progress.tell(order, kind, persona, text);
     });
     log.info("a task ended", { task: order.task, epoch: order.epoch, outcome: outcome.outcome, code: outcome.code });
-    await reportResult(deps, slot.attempt, outcome);
+    await end(slot, outcome);
     if (worktree)
       await deps.workspaces.close(worktree).catch((error: unknown) => log.warn("a worktree stays behind", { path: worktree.path, error }));
   }
 
   /**
    * A start is counted before anything is done with the order, so that whatever it does to this program counts; while HQ does not
-   * answer none is. Null: the factory stopped before HQ could be asked; the journal keeps the attempt.
+   * answer none is. Null: it was stopped before HQ could be asked.
    */
   async function claim({ attempt, abort }: Slot) {
     const { task, epoch } = attempt.order;
     while (!abort.signal.aborted) {
-      if ((await deps.journal.begin(task, epoch, deps.clock.now())) > maxStarts) return "poison";
+      if ((await journal.begin(task, epoch, clock.now())) > maxStarts) return "poison";
       const claimed = await claimAttempt(deps, attempt);
       if (claimed !== "unreachable") return claimed;
-      await deps.journal.unbegin(task, epoch);
-      await deps.clock.sleep(retryMs, abort.signal);
+      await journal.unbegin(task, epoch);
+      await clock.sleep(retryMs, abort.signal);
     }
     return null;
   }
 
-  function poisoned({ order }: Attempt) {
-    const reason = `it was begun ${maxStarts} times and never came to an end here`;
-    const persona = deps.profile.personas.primary;
-    return {
-      task: order.task,
-      epoch: order.epoch,
-      outcome: "failed" as const,
-      code: "poison",
-      reason,
-      persona,
-      summary: "",
-      receipt: null,
-      log: "",
-    };
+  function end({ attempt, abort }: Slot, outcome: Omit<Result, "usages">) {
+    return abort.signal.reason === revoked ? drop(attempt) : reportResult(deps, attempt, outcome);
+  }
+
+  /** Ends an attempt that HQ hears nothing of. */
+  async function drop({ order, entryId }: Attempt) {
+    await journal.drop(order.task, order.epoch, clock.now());
+    await deps.bus.ack({ factory: deps.self, channel: "in" }, [entryId]);
+  }
+
+  function bare({ order: { task, epoch } }: Attempt) {
+    return { task, epoch, persona: deps.profile.personas.primary, summary: "", receipt: null, log: "" };
+  }
+
+  function unbegun(attempt: Attempt, reason: string): Omit<Result, "usages"> {
+    const outcome = reason === releasing ? "released" : "cancelled";
+    return { ...bare(attempt), outcome, code: outcome, reason };
+  }
+
+  async function heed(task: string, epoch: number) {
+    const slot = slots.get(keyOf(task, epoch));
+    if (!slot) return;
+    const { cancel } = standing(await journal.controls(task, epoch));
+    if (cancel !== null) slot.abort.abort(cancel);
+    slot.news.resolve();
+    slot.news = Promise.withResolvers();
+  }
+
+  async function idle() {
+    for (;;) {
+      const busy = [...slots.values()].filter((slot) => !slot.paused || slot.abort.signal.aborted);
+      if (busy.length === 0) return;
+      await Promise.race(busy.map((slot) => slot.ended));
+    }
   }
 
   return {
@@ -119,26 +156,29 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
       Promise.all(
         [...slots.values()]
           .filter((slot) => slot.grant !== null)
-          .map(async ({ attempt: { order }, step }) => {
-            const spent = await deps.journal.spent(order.task, order.epoch);
-            return {
-              task: order.task,
-              epoch: order.epoch,
-              step,
-              cost: spent.reduce((total, entry) => total + (entry.cost ?? 0), 0),
-              paused: false,
-            };
+          .map(async ({ attempt: { order }, step, paused }) => {
+            const spent = await journal.spent(order.task, order.epoch);
+            const cost = spent.reduce((total, entry) => total + (entry.cost ?? 0), 0);
+            return { task: order.task, epoch: order.epoch, step, cost, paused };
           }),
       ),
     start(attempt) {
       const key = keyOf(attempt.order.task, attempt.order.epoch);
-      if (slots.has(key)) return;
-      const slot: Slot = { attempt, abort: new AbortController(), grant: null, step: 0, ended: Promise.resolve() };
+      if (closed || slots.has(key)) return;
+      const slot: Slot = {
+        attempt,
+        abort: new AbortController(),
+        grant: null,
+        news: Promise.withResolvers(),
+        step: 0,
+        paused: false,
+        ended: Promise.resolve(),
+      };
       slots.set(key, slot);
       slot.ended = run(slot)
         .catch((error: unknown) => {
-          deps.log.error("a task could not be worked; it is begun again", { task: attempt.order.task, error });
-          return deps.clock.sleep(retryMs, slot.abort.signal);
+          log.error("a task could not be worked; it is begun again", { task: attempt.order.task, error });
+          return clock.sleep(retryMs, slot.abort.signal);
         })
         .finally(() => {
           slots.delete(key);
@@ -150,15 +190,27 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
       slot?.abort.abort(reason);
       return slot !== undefined;
     },
+    heed,
     async renew(task, epoch, jwt) {
       const slot = slots.get(keyOf(task, epoch));
       if (slot?.grant) slot.grant.token = await readToken(jwt);
     },
+    async giveBack(attempt) {
+      if (slots.has(keyOf(attempt.order.task, attempt.order.epoch))) return;
+      await reportResult(deps, attempt, unbegun(attempt, releasing));
+    },
+    releaseUnbegun() {
+      for (const slot of slots.values()) if (slot.grant === null && slot.attempt.state === "accepted") slot.abort.abort(releasing);
+    },
     release() {
-      for (const slot of slots.values()) slot.abort.abort(releasing);
+      for (const slot of slots.values()) if (!slot.paused) slot.abort.abort(releasing);
     },
-    async idle() {
-      while (slots.size > 0) await Promise.all([...slots.values()].map((slot) => slot.ended));
+    async revoke() {
+      closed = true;
+      for (const slot of slots.values()) slot.abort.abort(revoked);
+      await idle();
+      for (const { order } of await journal.open()) await journal.drop(order.task, order.epoch, clock.now());
     },
+    idle,
   };
 }

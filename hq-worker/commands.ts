@@ -5,17 +5,21 @@ import type { Role } from "#core/role.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { say } from "#factory/converse.ts";
-import { joinCodeMs, makeJoinCode, retireFactory } from "#factory/enrol.ts";
+import { drainFactory, undrainFactory } from "#factory/drain-factory.ts";
+import { joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { replay, replayAnswer } from "#factory/replay.ts";
+import { retireFactory } from "#factory/retire.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
 import type { Digest } from "./context.ts";
 import { costReport } from "./tools/cost.ts";
 import { deadReport } from "./tools/dead.ts";
 import { fleetReport } from "./tools/fleet.ts";
+import { pauseReport, resumeReport } from "./tools/pause.ts";
 import { questionsReport } from "./tools/questions.ts";
-import { storyOf } from "./tools/story.ts";
+import { steerReport } from "./tools/steer.ts";
+import { noSuchTask, storyOf } from "./tools/story.ts";
 import { taskReport } from "./tools/task.ts";
 import { sendViewLink } from "./tools/view.ts";
 
@@ -51,11 +55,16 @@ export const commands: Readonly<Record<string, Command>> = {
   dead: { about: "tasks that were given up, and why", run: ({ hq }) => deadReport(hq) },
   questions: { about: "what I ask you", run: ({ hq, update }) => questionsReport(hq, update.chat) },
   answer: { about: "answer a question: /answer <id> <option>", run: answer },
+  pause: { about: "let a task stand still: /pause <id>", run: ofTask("pause", ({ hq, rest }) => pauseReport(hq, rest)) },
+  resume: { about: "let it go on: /resume <id>", run: ofTask("resume", ({ hq, rest }) => resumeReport(hq, rest)) },
+  steer: { about: "tell whoever works on a task something: /steer <id> <what>, or reply to its card", run: steer },
   cost: { about: "what was spent", run: ({ hq }) => costReport(hq) },
   view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
   enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrolAs("branch") },
   enrol_hq: { about: "a code for a machine that gives headquarters' own VPs hands: /enrol_hq <id> [name]", run: enrolAs("headquarters") },
-  retire: { about: "put a machine out of the corporation: /retire <id>", run: retire },
+  drain: { about: "let a machine begin nothing new: /drain <id>", run: ofMachine("drain", drainFactory) },
+  undrain: { about: "let it begin work again: /undrain <id>", run: ofMachine("undrain", undrainFactory) },
+  retire: { about: "put a machine out of the corporation: /retire <id>", run: ofMachine("retire", retireFactory) },
   help: { about: "this list", run: help },
   start: { about: "this list", run: help },
 };
@@ -78,7 +87,7 @@ async function cancel({ hq, rest }: Call): Promise<string> {
   if (rest === "") return "Which task? /cancel <id>; /tasks lists them.";
   const outcome = await cancelTask(hq, rest, "cancelled by the owner");
   return {
-    unknown: `There is no task ${rest.slice(0, quotedChars)}. /tasks lists them.`,
+    unknown: noSuchTask(rest),
     over: `${rest} is over already.`,
     cancelled: `${rest} is cancelled.`,
     requested: `I told the factory to stop ${rest}; its card says when it has.`,
@@ -96,8 +105,19 @@ async function answer({ hq, update, rest }: Call): Promise<string> {
   return (await answerQuestion(hq, { id, option, by: update.inbound.name, via: "telegram" })).text;
 }
 
-async function retire({ hq, rest }: Call): Promise<string> {
-  return rest === "" ? "Which machine? /retire <id>; /fleet lists them." : retireFactory(hq, rest);
+async function steer({ hq, update, rest }: Call): Promise<string> {
+  const [, id = "", text = ""] = /^(\S+)\s+(.+)$/s.exec(rest) ?? [];
+  return text === "" ? "Which task, and what? /steer <id> <what>; /tasks lists them." : steerReport(hq, { id, text, key: `u${update.id}` });
+}
+
+/** A command about one task, which must be named. */
+function ofTask(name: string, run: (call: Call) => Promise<string>): Command["run"] {
+  return async (call) => (call.rest === "" ? `Which task? /${name} <id>; /tasks lists them.` : run(call));
+}
+
+/** The same of one machine. */
+function ofMachine(name: string, run: (hq: Headquarters, id: string) => Promise<string>): Command["run"] {
+  return async ({ hq, rest }) => (rest === "" ? `Which machine? /${name} <id>; /fleet lists them.` : run(hq, rest));
 }
 
 /** `/enrol` for a branch; for `headquarters`, a factory in which HQ's own VPs work. */

@@ -7,6 +7,7 @@ import type { Headquarters } from "#factory/headquarters.ts";
 import { replay, replayAnswer } from "#factory/replay.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
+import { pauseReport, resumeReport } from "./tools/pause.ts";
 import { storyOf } from "./tools/story.ts";
 
 type Tap = Extract<Inbound, { kind: "tap" }>;
@@ -29,6 +30,8 @@ async function act(hq: Headquarters, update: Update, tap: Tap): Promise<string> 
       requested: "Told the factory to stop.",
     }[outcome];
   }
+  if (verb === "pause") return pauseReport(hq, first, tap.name);
+  if (verb === "resume") return resumeReport(hq, first, tap.name);
   if (verb === "log") {
     const story = await storyOf(hq, first);
     await say(hq, { key: `log:${update.id}`, chat: tap.chat, message: tap.message, text: story });

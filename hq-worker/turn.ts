@@ -1,13 +1,15 @@
 /** One update of the owner's, worked to its end: a tap, a command, or a turn of Simone's. */
 import { publicMessage } from "#core/errors.ts";
+import { isTerminal } from "#core/task.ts";
 import { converse, say } from "#factory/converse.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
-import type { Update } from "#ports/store.ts";
+import type { Task, Update } from "#ports/store.ts";
 import { runCommand } from "./commands.ts";
 import type { Digest } from "./context.ts";
 import { answerTap } from "./taps.ts";
-import { frontDeskTools } from "./tools/index.ts";
+import { frontDeskTools, type TextInbound } from "./tools/index.ts";
+import { steerReport } from "./tools/steer.ts";
 
 /** After so many beginnings a message is poison: it is ended, and the owner is told. */
 const maxAttempts = 5;
@@ -60,7 +62,18 @@ async function workUpdate(hq: Headquarters, digest: Digest, update: Update): Pro
     await runCommand(hq, digest, update, inbound);
     return "command";
   }
-  return converse(hq, update, inbound, frontDeskTools(hq, digest, update, inbound));
+  const about = await taskRepliedTo(hq, inbound);
+  if (about && !isTerminal(about.state)) {
+    const text = await steerReport(hq, { id: about.id, text: inbound.text, key: `u${update.id}` });
+    await say(hq, { key: `reply:${update.id}`, chat: inbound.chat, message: inbound.message, text });
+    return "steered";
+  }
+  return converse(hq, update, inbound, frontDeskTools(hq, digest, update, inbound), about);
+}
+
+/** The task whose card or completion the owner replies to, in words of their own. */
+function taskRepliedTo({ store }: Headquarters, { chat, replyTo, forwarded }: TextInbound): Promise<Task | null> {
+  return replyTo === null || forwarded ? Promise.resolve(null) : store.tasks.byCard(chat, replyTo);
 }
 
 /** Seen, before the model is asked: sent at once, and no reason to stop if it can't be. */

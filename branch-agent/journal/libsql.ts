@@ -3,10 +3,10 @@ import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
 import { UacError } from "#core/errors.ts";
 import type { Journal } from "#ports/journal.ts";
 import { keep, kept, outboxOf, tell } from "./outbox.ts";
-import { checkLedgerEntry, toAttempt, toEntry, toLedgerEntry } from "./rows.ts";
+import { checkLedgerEntry, toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
 import { prepareTables } from "./tables.ts";
 
-/** Transcripts of attempts that ended longer ago are deleted. */
+/** Transcripts of attempts that ended longer ago are deleted, and controls as old. */
 const transcriptDays = 30;
 /** Another process (a command line) may hold the file this long. */
 const lockLimitMs = 5_000;
@@ -34,6 +34,11 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
         { sql: "delete from deliveries where entry_id = ?", args: [entryId] },
         {
           sql: "delete from transcript_entries where (task, epoch) in (select task, epoch from attempts where state = 'reported' and updated_at < ?)",
+          args: [now - transcriptDays * 86_400_000],
+        },
+        {
+          sql: `delete from controls where told = 1 and at < ? and not exists (select 1 from attempts
+            where attempts.task = controls.task and attempts.epoch = controls.epoch and state <> 'reported')`,
           args: [now - transcriptDays * 86_400_000],
         },
       );
@@ -106,6 +111,26 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
         await write({ sql, args: [task, epoch, seq, JSON.stringify(entry)] });
       },
     }),
+    async obey(control, now) {
+      const [task, epoch] = "task" in control ? [control.task, control.epoch] : [null, null];
+      const [taken] = await write(
+        {
+          sql: `insert into controls (id, task, epoch, control_json, at) values (?, ?, ?, ?, ?) on conflict do nothing returning id`,
+          args: [control.id, task, epoch, JSON.stringify(control), now],
+        },
+        { sql: "update controls set told = 0 where id = ?", args: [control.id] },
+      );
+      return taken?.rows.length === 1;
+    },
+    async controls(task, epoch) {
+      return (await rows("select control_json from controls where task = ? and epoch = ?", task, epoch)).map(toControl);
+    },
+    async obeyed(limit) {
+      return (await rows("select id from controls where told = 0 order by rowid limit ?", limit)).map((row) => String(row.id));
+    },
+    async obeyedTold(ids) {
+      await write({ sql: "update controls set told = 1 where id in (select value from json_each(?))", args: [JSON.stringify(ids)] });
+    },
     async spend(entry) {
       // What could not be read back would keep every later report from being written.
       checkLedgerEntry(entry);

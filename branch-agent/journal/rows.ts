@@ -1,5 +1,6 @@
 /** Rows of the journal as the ports know them. What does not fit its schema is an error, never a half-read value. */
 import type { Row } from "@libsql/client";
+import { type Control, controlSchema } from "#core/control.ts";
 import { type Order, orderSchema } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { type LedgerEntry, ledgerEntrySchema } from "#core/ledger.ts";
@@ -16,6 +17,10 @@ export function toAttempt(row: Row): Attempt {
     state: String(row.state) as AttemptState,
     starts: Number(row.starts),
   };
+}
+
+export function toControl(row: Row): Control {
+  return checked<Control>(controlSchema, parse(row.control_json, "control"), "control");
 }
 
 export function toLedgerEntry(row: Row): LedgerEntry {

@@ -5,7 +5,8 @@ import { UacError } from "#core/errors.ts";
 /**
  * Schema history
  *   1  first version
- *   2  reports have numbers and are kept until HQ heard them; deliveries of what was not taken in are counted
+ *   2  reports have numbers and are kept until HQ heard them; deliveries of what was not taken in are counted;
+ *      controls
  */
 const version = 2;
 
@@ -15,6 +16,12 @@ const outbox = `create table outbox (
 const outboxUnsent = "create index outbox_unsent on outbox (sent) where sent = 0";
 const attemptsEntry = "create index attempts_entry on attempts (entry_id)";
 const deliveries = "create table deliveries (entry_id text primary key, times integer not null) without rowid";
+const controls = [
+  `create table controls (
+    id text primary key, task text, epoch integer, control_json text not null, at integer not null, told integer not null default 0)`,
+  "create index controls_task on controls (task, epoch)",
+  "create index controls_untold on controls (told) where told = 0",
+];
 
 const tables = [
   "create table journal_schema (version integer not null)",
@@ -32,6 +39,7 @@ const tables = [
   outbox,
   outboxUnsent,
   deliveries,
+  ...controls,
   "create table facts (key text primary key, value text not null) without rowid",
   `insert into journal_schema (version) values (${version})`,
 ];
@@ -46,6 +54,7 @@ const steps: Readonly<Record<number, readonly InStatement[]>> = {
     outboxUnsent,
     attemptsEntry,
     deliveries,
+    ...controls,
     // What was sent had left its contents behind already. The rest is numbered anew without a gap, and sealed anew when it is sent.
     `insert into outbox (seq, id, data, ack_entry, at)
       select coalesce((select cast(value as integer) from facts where key = 'seq'), 0) + row_number() over (order by rowid), id, data, ack_entry, at

@@ -1,5 +1,6 @@
 /** One command under bwrap, from its start until nothing of it is left. */
 import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { UacError } from "#core/errors.ts";
 import type { SandboxCommand, SandboxRun } from "#ports/sandbox.ts";
@@ -9,6 +10,9 @@ import { boundedOutput } from "./bounded-output.ts";
 const graceMs = 2_000;
 /** For a pipe that stays open after everything was killed: a process that the kernel cannot end at once. */
 const reapMs = 5_000;
+/** So long the kernel may take to end the last of them: one that hangs in a disk's or a network's driver ends when that answers. */
+const goneMs = 60_000;
+const longestLookMs = 20;
 
 /**
  * Outside. Its `cat` gives the command a true pipe: Node's are sockets, on which opening /dev/stdout fails. Descriptors that the factory
@@ -60,10 +64,12 @@ export function runConfined(bwrap: string, args: string[], command: SandboxComma
     let settled = false;
     const timers: NodeJS.Timeout[] = [];
 
+    /** The namespace's first process, as this machine counts. */
+    const innerPid = () => Number(/"child-pid":\s*(\d+)/.exec(status.read().output)?.[1] ?? 0);
     const signalInside = (signal: NodeJS.Signals) => {
-      const inner = /"child-pid":\s*(\d+)/.exec(status.read().output)?.[1];
+      const inner = innerPid();
       // The namespace's first process ignores SIGTERM, and takes everything in it along on SIGKILL. `cat` is spared, to hand on what it has.
-      if (inner) send(signal === "SIGKILL" ? Number(inner) : -Number(inner), signal);
+      if (inner > 0) send(signal === "SIGKILL" ? inner : -inner, signal);
       else send(-(child.pid ?? 0), signal);
     };
     const stop = () => {
@@ -92,7 +98,9 @@ export function runConfined(bwrap: string, args: string[], command: SandboxComma
         reject(unavailable(`bubblewrap could not start the command: ${why.slice(-500)}`, "See whether the worktree is still there"));
         return;
       }
-      resolve({ exitCode: stopping ? null : Number(ended), timedOut, ...outcome.read(), durationMs: elapsed() });
+      const run = { exitCode: stopping ? null : Number(ended), timedOut, ...outcome.read(), durationMs: elapsed() };
+      // bwrap itself ends with the command; what the command left behind is killed after that.
+      emptied(innerPid()).then(() => resolve(run), reject);
     }
     child.once("error", (cause) => {
       settled = true;
@@ -101,6 +109,24 @@ export function runConfined(bwrap: string, args: string[], command: SandboxComma
     });
     child.once("close", finish);
   });
+}
+
+/** Resolves when the namespace is empty: its first process is over only after every other one. Rejects if one can't be ended. */
+async function emptied(first: number) {
+  const until = performance.now() + goneMs;
+  for (let wait = 1; await lives(first); wait = Math.min(wait * 2, longestLookMs)) {
+    if (performance.now() > until) {
+      throw unavailable(`the kernel can't end a process of the command (${first}), it hangs in a driver`, "See what it waits for");
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+/** One that is dead and not yet reaped has taken its namespace along already. */
+async function lives(pid: number): Promise<boolean> {
+  if (pid === 0) return false;
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
+  return stat !== null && !/\) [ZX] [^)]*$/.test(stat);
 }
 
 function send(pid: number, signal: NodeJS.Signals) {

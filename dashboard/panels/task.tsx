@@ -38,7 +38,7 @@ function TaskView({ story, now, hqUrl }: { story: TaskStory; now: number; hqUrl:
         {task.reason !== "" && <span> {plain(task.reason)}</span>}
       </p>
       {task.cancelRequested !== null && !isTerminal(task.state) && (
-        <p class="notice">Cancel asked for: {plain(task.cancelRequested)}. The factory is told with its next heartbeat.</p>
+        <p class="notice">Cancel asked for: {plain(task.cancelRequested)}. Its factory is told by the bus and with its next heartbeat.</p>
       )}
       {story.asks.length > 0 && (
         <section aria-labelledby="asks">

@@ -7,6 +7,8 @@ export const behaviours = [
   "never-finishes",
   /** Calls the same tool with the same input for ever. */
   "repeats",
+  /** As a coder: runs a command that goes on for long, leaves its group, and ignores being asked to end. */
+  "holds-on",
   "unknown-tool",
   /** A whole tool call whose input fits no schema. */
   "bad-input",
@@ -41,6 +43,10 @@ export function roleOf(tools: ReadonlySet<string>): Role {
   return ["bash", "read", "edit", "finish"].every((name) => tools.has(name)) ? "coder" : "none";
 }
 
+/** Seconds that the command of "holds-on" sleeps: its processes are known by them. */
+export const holdOnS = 86_399;
+const holdOn = `trap '' TERM; (setsid sh -c 'trap "" TERM HUP; sleep ${holdOnS}' > /dev/null 2>&1 &); while :; do sleep ${holdOnS}; done`;
+
 /** What a misbehaving model says instead, or null to let it say the honest thing. `count` is the number of the request. */
 export function misbehave(behaviour: Behaviour, role: Role, count: number): Says | null {
   const busy = (n: number) =>
@@ -52,6 +58,8 @@ export function misbehave(behaviour: Behaviour, role: Role, count: number): Says
       return { text: `Not done yet (${count}).`, call: busy(count) };
     case "repeats":
       return { call: role === "coder" ? { name: "bash", input: { command: "true" } } : { name: "fleet", input: {} } };
+    case "holds-on":
+      return { call: role === "coder" ? { name: "bash", input: { command: holdOn, timeout_s: 600 } } : busy(count) };
     case "unknown-tool":
       return { call: { name: "teleport", input: { to: "the Moon" } } };
     case "bad-input":

@@ -24,8 +24,8 @@ export interface Schema {
   required?: string[];
 }
 
-/** Headquarters puts before each message when it came. */
-const timeOfMessage = /^\[\d{4}-\d{2}-\d{2} [^\]\n]*\]\n/;
+/** Headquarters puts before each message when it came, and which task that is over it is about. */
+const marksOfMessage = /^\[\d{4}-\d{2}-\d{2} [^\]\n]*\]\n(\[In reply to the card of task [^\n]*\]\n)?/;
 
 /** `from`: the work starts at the owner's last message (a chat), or at the first (a task's order). */
 export function readConversation(request: WireRequest, from: "last" | "first"): Conversation {
@@ -45,7 +45,7 @@ export function readConversation(request: WireRequest, from: "last" | "first"): 
   });
   return {
     system: textOf(blocksOf(request.system ?? [])),
-    asked: ask?.text.replace(timeOfMessage, "") ?? "",
+    asked: ask?.text.replace(marksOfMessage, "") ?? "",
     steps,
     tools: new Map((request.tools ?? []).map((tool) => [tool.name, (tool.input_schema ?? {}) as Schema])),
   };

@@ -9,7 +9,9 @@ import { cancelTool } from "./cancel.ts";
 import { costTool } from "./cost.ts";
 import { delegateTool } from "./delegate.ts";
 import { fleetTool } from "./fleet.ts";
+import { pauseTool, resumeTool } from "./pause.ts";
 import { questionsTool } from "./questions.ts";
+import { steerTool } from "./steer.ts";
 import { taskTool } from "./task.ts";
 import { viewTool } from "./view.ts";
 
@@ -22,7 +24,10 @@ export function frontDeskTools(hq: Headquarters, digest: Digest, update: Update,
     costTool(hq),
     delegateTool(hq, update, inbound),
     fleetTool(hq),
+    pauseTool(hq),
     questionsTool(hq, inbound),
+    resumeTool(hq),
+    steerTool(hq),
     taskTool(hq),
     viewTool(hq, digest, update),
   ] as Tool[];

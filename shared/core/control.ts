@@ -1,24 +1,55 @@
 /**
  * What HQ tells a factory about what it does: the one list of controls. Each goes by the bus and with the answer to a
- * heartbeat, whichever comes first; its id makes the second coming harmless.
+ * heartbeat, whichever comes first: its id makes the second coming harmless, and its number puts them in HQ's order again.
  */
 import * as z from "zod";
+import { longestInstruction } from "./limits.ts";
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{4,64}$/);
-const attempt = { task: id, epoch: z.int().positive() };
+/** `seq` rises with every control to a factory. */
+const head = { id, seq: z.int().positive() };
+const attempt = { ...head, task: id, epoch: z.int().positive() };
+
+/** Longest message of the owner's to a running task. */
+export const longestSteer = 4000;
 
 export const controlSchema = z.discriminatedUnion("do", [
   /** End this attempt; its result says `cancelled`. */
-  z.strictObject({ id, do: z.literal("cancel"), ...attempt, reason: z.string().max(500) }),
+  z.strictObject({ do: z.literal("cancel"), ...attempt, reason: z.string().max(500) }),
   /** A message of the owner's to whoever works on it, taken in between two steps. */
-  z.strictObject({ id, do: z.literal("steer"), ...attempt, text: z.string().min(1).max(4000) }),
+  z.strictObject({ do: z.literal("steer"), ...attempt, text: z.string().min(1).max(longestSteer) }),
   /** Stop after the step that runs; the time limit stands still. */
-  z.strictObject({ id, do: z.literal("pause"), ...attempt }),
-  z.strictObject({ id, do: z.literal("resume"), ...attempt }),
+  z.strictObject({ do: z.literal("pause"), ...attempt }),
+  z.strictObject({ do: z.literal("resume"), ...attempt }),
   /** Begin nothing new, end what runs, give back what waits; `undrain` takes it back. */
-  z.strictObject({ id, do: z.literal("drain") }),
-  z.strictObject({ id, do: z.literal("undrain") }),
+  z.strictObject({ do: z.literal("drain"), ...head }),
+  z.strictObject({ do: z.literal("undrain"), ...head }),
   /** Out of the corporation: stop everything at once, and go. */
-  z.strictObject({ id, do: z.literal("revoke"), reason: z.string().max(500) }),
+  z.strictObject({ do: z.literal("revoke"), ...head, reason: z.string().max(500) }),
 ]);
 export type Control = z.infer<typeof controlSchema>;
+
+type WithoutSeq<C> = C extends Control ? Omit<C, "seq"> : never;
+/** A control before the store gave it its number. */
+export type NewControl = WithoutSeq<Control>;
+/** Those about one attempt at a task. */
+export type NewTaskControl = Extract<NewControl, { task: string }>;
+export type Steer = Extract<Control, { do: "steer" }>;
+
+/** An instruction with what the owner added to it later; null where an order has no room for that. */
+export function instructionWith(instruction: string, text: string): string | null {
+  const whole = `${instruction}\n\n[Added by the owner later:]\n${text}`;
+  return whole.length > longestInstruction ? null : whole;
+}
+
+/** What was said about one attempt, all in all. The last word on pausing counts, in whatever order the words came. */
+export function standing(controls: readonly Control[]): { cancel: string | null; paused: boolean; steers: Steer[] } {
+  const ordered = controls.toSorted((a, b) => a.seq - b.seq);
+  const cancel = ordered.find((control) => control.do === "cancel");
+  const last = ordered.findLast((control) => control.do === "pause" || control.do === "resume");
+  return {
+    cancel: cancel?.reason ?? null,
+    paused: last?.do === "pause",
+    steers: ordered.filter((control) => control.do === "steer"),
+  };
+}

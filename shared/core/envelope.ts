@@ -4,14 +4,14 @@
  *
  * Wire history
  *   1  first version
- *   2  `control` for `cancel` alone; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
+ *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
  */
 import * as z from "zod";
 import { capabilityNames } from "./capability.ts";
 import { controlSchema } from "./control.ts";
 import { factoryIdPattern } from "./fleet.ts";
 import { ledgerEntrySchema } from "./ledger.ts";
-import { limitsSchema } from "./limits.ts";
+import { limitsSchema, longestInstruction } from "./limits.ts";
 import { receiptSchema } from "./receipt.ts";
 import { roles } from "./role.ts";
 import { byVp, vpSeats } from "./vp.ts";
@@ -41,7 +41,7 @@ export const orderSchema = z.strictObject({
   ...task.shape,
   kind: z.enum(vpSeats).nullable(),
   title: text(200),
-  instruction: text(20_000),
+  instruction: text(longestInstruction),
   workspace: text(64).nullable(),
   limits: limitsSchema,
   /** Anything less than `verified` is then a failure. */
@@ -73,7 +73,7 @@ export const progressSchema = z.strictObject({
   ...task.shape,
   seq: z.int().nonnegative(),
   at: z.int(),
-  kind: z.enum(["received", "routed", "started", "step", "committed", "finished"]),
+  kind: z.enum(["received", "routed", "started", "step", "committed", "finished", "paused", "resumed", "steered"]),
   persona: text(64),
   text: text(500),
 });

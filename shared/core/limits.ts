@@ -10,6 +10,9 @@ export const limitsSchema = z.strictObject({
   /** Seconds from claim to result. */
   wallS: z.int().positive().max(86_400),
 });
+/** Longest instruction that an order carries, characters. */
+export const longestInstruction = 20_000;
+
 export type Limits = z.infer<typeof limitsSchema>;
 
 export const defaultLimits: Limits = { usd: 3 * nanosPerUsd, tokens: 5_000_000, steps: 150, wallS: 45 * 60 };

@@ -21,8 +21,8 @@ export interface AgentRun {
   transcript: Transcript;
   meter: Meter;
   limits: Limits;
-  /** Clock time at which it must be over. */
-  deadline: number;
+  /** Clock time at which it must be over; asked again at every step, since it moves while a run stands still. */
+  deadline(): number;
   clock: Clock;
   signal: AbortSignal;
   /** True: an answer without a tool call ends the run. False: only the finish tool does. */
@@ -31,6 +31,11 @@ export interface AgentRun {
   key: string;
   /** Asked before every call of the model or a tool. False: the run pauses, to go on from its transcript another time. */
   mayGoOn?(): boolean;
+  /**
+   * Awaited between two steps, for as long as it takes. What it resolves to is appended: something that whoever works must hear
+   * first, also where the run was about to end.
+   */
+  between?(entries: readonly Entry[]): Promise<readonly Entry[]>;
   /** Told after every step; never awaited for long. */
   onStep?(step: number, text: string): void;
 }
@@ -67,7 +72,9 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
 
   for (;;) {
     const steps = stepsOf(entries);
-    const end = (await actOnReply(run, progress)) ?? overLimit(run, entries);
+    const acted = await actOnReply(run, progress);
+    const heard = await hear(run, progress, acted);
+    const end = (heard ? null : acted) ?? overLimit(run, entries);
     if (end) return { ...end, steps };
     if (run.mayGoOn?.() === false) return { ...paused, steps };
 
@@ -98,7 +105,18 @@ function stopped(code: string, reason: string): End {
   return { kind: "stopped", code, reason };
 }
 
-/** Does what the last reply asks for, as far as that was not done before. Null: the model is to be asked again. */
+/** True if something was said that the model has not heard. A run that can't go on, or goes on another time, hears nothing more. */
+async function hear(run: AgentRun, { entries, append }: Progress, acted: End | null): Promise<boolean> {
+  if (!run.between || acted?.kind === "stopped" || acted?.kind === "paused") return false;
+  const heard = await run.between(entries);
+  for (const entry of heard) await append(entry);
+  return heard.length > 0;
+}
+
+/**
+ * Does what the last reply asks for, as far as that was not done before. Null: the model is to be asked again, as after a reply
+ * that was to be the last and that something was said to.
+ */
 async function actOnReply(run: AgentRun, { entries, append }: Progress): Promise<End | null> {
   const at = entries.findLastIndex((entry) => entry.type === "assistant");
   const reply = entries[at];
@@ -106,8 +124,9 @@ async function actOnReply(run: AgentRun, { entries, append }: Progress): Promise
   if (reply.stop === "refusal") return stopped("model_refused", "the model refused to go on");
   const uses = toolUses(reply.content);
   if (uses.length > 0) return runTools(run, { entries, append }, { uses, at, stop: reply.stop });
+  if (at < entries.length - 1) return null;
   if (run.mayAnswer) return { kind: "answered", text: textOf(reply.content) };
-  if (at === entries.length - 1) await append({ type: "user", text: nudge });
+  await append({ type: "user", text: nudge });
   return null;
 }
 
@@ -128,6 +147,7 @@ async function runTools(
       : await callTool(run, use, { stop, key: `${run.key}-${step}-${index + 1}`, append });
     await append({ type: "result", toolUseId: use.id, isError: false, ...result });
   }
+  if (entries.at(-1)?.type === "user") return null;
   const end = entries.slice(at + 1).find((entry) => entry.type === "result" && entry.end);
   return end?.type === "result" && end.end ? { kind: "finished", ...end.end } : null;
 }
@@ -184,7 +204,7 @@ function overLimit(run: AgentRun, entries: readonly Entry[]): End | null {
   if (stepsOf(entries) >= limits.steps) return stopped("step_limit", `it used all of its ${limits.steps} steps`);
   if (total.cost >= limits.usd) return stopped("cost_limit", "it used up its budget");
   if (total.tokens >= limits.tokens) return stopped("token_limit", `it used all of its ${limits.tokens} tokens`);
-  if (run.clock.now() >= run.deadline) return stopped("time_limit", "its time was up");
+  if (run.clock.now() >= run.deadline()) return stopped("time_limit", "its time was up");
   if (isStuck(entries)) return stopped("stuck", `it made the same call ${maxRepeats} times in a row without getting further`);
   if (formatErrors(entries) >= maxFormatErrors) {
     return stopped("format_errors", `the model's replies were unusable ${maxFormatErrors} times in a row`);

@@ -62,4 +62,6 @@ export interface Workbench {
 export interface Grant {
   token: OpsToken;
   signal: AbortSignal;
+  /** Resolves once something more was said about this attempt than at the call. */
+  news(): Promise<void>;
 }

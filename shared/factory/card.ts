@@ -155,7 +155,10 @@ function seconds(task: Task) {
 function buttons(deps: Deps, task: Task): Button[][] {
   const open = openButton(deps, task);
   if (isTerminal(task.state)) return [[{ label: "Log", tap: `log:${task.id}` }, open]];
-  return [[{ label: "Stop", tap: `stop:${task.id}` }, { label: "Log", tap: `log:${task.id}` }, open]];
+  const always = [{ label: "Stop", tap: `stop:${task.id}` }, { label: "Log", tap: `log:${task.id}` }, open];
+  if (task.state === "running") return [[{ label: "Pause", tap: `pause:${task.id}` }, ...always]];
+  if (task.state === "paused") return [[{ label: "Resume", tap: `resume:${task.id}` }, ...always]];
+  return [always];
 }
 
 /** A task that ended badly may be done again. */

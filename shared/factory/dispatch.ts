@@ -96,7 +96,7 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
   await store.tasks.dispatch(
     task.id,
     task.epoch,
-    { factory: way.to, places: way.places, reason: way.reason, order: order.jws, orderId: order.id },
+    { factory: way.to, places: way.places, reason: way.reason, order: order.jws, orderId: order.id, instruction: task.instruction },
     clock.now(),
   );
 }

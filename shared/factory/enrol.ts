@@ -144,20 +144,6 @@ async function letIn(deps: Headquarters, factory: Factory) {
   });
 }
 
-/**
- * Puts a factory out of the corporation: HQ hears it no more, its user on the bus is deleted, and its tasks go elsewhere when their
- * leases end. Resolves to what to say.
- */
-export async function retireFactory(deps: Headquarters, id: string): Promise<string> {
-  const { store, clock } = deps;
-  const factory = await store.factories.get(id);
-  if (!factory) return `There is no factory ${id}. /fleet lists them.`;
-  if (factory.status === "retired") return `${factory.name} was retired already.`;
-  await store.factories.setStatus(id, "retired", clock.now());
-  await expel(deps, factory);
-  return `${factory.name} is retired: nothing that it says counts any more. To have it back, make a new code: /enrol ${id}`;
-}
-
 /** Takes the buttons away: nothing is left to decide. */
 async function closeRequest({ store, clock, profile }: Headquarters, chats: readonly number[], { factory, tag }: JoinAnswer, text: string) {
   const content = rich(bold(text), "\n", italic(byline(profile.personas.primary, profile.name)));

@@ -1,5 +1,5 @@
-/** HQ's side of a heartbeat: notes the facts, renews the leases, says what to stop, what is heard and what to send again. */
-import type { Body } from "#core/envelope.ts";
+/** HQ's side of a heartbeat: notes the facts, renews the leases, says what to stop, what to do, what is heard and what to send again. */
+import { type Body, controlsPerBeat } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { leaseMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
@@ -15,10 +15,11 @@ const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [] };
 /** Throws `forbidden` for a factory that was retired. One that waits for approval is heard, and told so. */
 export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"heartbeat">): Promise<HeartbeatReply> {
   const { store, clock } = deps;
-  if (factory.status === "retired") throw new UacError("forbidden", `${factory.name} was retired; enrol it again to use it`);
   const now = clock.now();
   const compared = await store.factories.heartbeat(factory.id, beat, now);
-  if (factory.status === "pending") return { now, status: "pending", ...nothing };
+  const { status } = compared;
+  if (status === "retired") throw new UacError("forbidden", `${factory.name} was retired; enrol it again to use it`);
+  if (status === "pending") return { now, status, ...nothing };
   await noteGaps(deps, factory.id, compared);
 
   const stop = beat.running.length > 0 ? await store.tasks.renew(factory.id, beat.running, now + leaseMs, now) : [];
@@ -27,9 +28,11 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
   const tokens: HeartbeatReply["tokens"] = [];
   for (const task of held) {
     if (!kept.some((run) => run.task === task.id && run.epoch === task.epoch)) continue;
+    if (task.cancelRequested !== null) continue;
     tokens.push({ task: task.id, epoch: task.epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
   }
-  return { ...nothing, now, status: factory.status, stop, heard: compared.heard, resend: compared.missing, tokens };
+  const controls = await store.controls.exchange(factory.id, beat.obeyed, controlsPerBeat, now);
+  return { now, status, stop, controls, heard: compared.heard, resend: compared.missing, tokens };
 }
 
 /** A report that is missing was on the bus and is not any more: somebody wiped or trimmed it. */

@@ -10,6 +10,7 @@ import { staffIn } from "#staff/roster.ts";
 import { type AgentEnd, runAgent } from "./agent-loop.ts";
 import type { Branch, Grant } from "./branch.ts";
 import { finishTool } from "./finish.ts";
+import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { meter } from "./meter.ts";
 
@@ -119,6 +120,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     names: staff.tools,
     ran,
   });
+  const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
@@ -127,11 +129,12 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     transcript: journal.transcript(order.task, order.epoch),
     meter: meters,
     limits,
-    deadline: startedAt + limits.wallS * 1000,
+    deadline: () => startedAt + limits.wallS * 1000 + owner.stoodStill(),
     clock,
     signal: grant.signal,
     mayAnswer: false,
     key: `${order.task}-${order.epoch}`,
+    between: owner.between,
     onStep: (_, text) => record("step", persona, text),
   });
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
@@ -150,28 +153,28 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     testsBefore: before,
     testsAfter: after,
     steps: agent.steps,
-    wallMs: Math.max(0, clock.now() - startedAt),
+    wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
-  return concluded(bench, agent, receipt);
+  return concluded(bench, agent, receipt, await owner.missed());
 }
 
-/** Cancelled by the owner, or released by a factory that is being shut down: the signal's reason says which. */
+/** Cancelled by the owner, or given back by its factory: the signal's reason says which. */
 function interrupted(bench: Bench, reason: string): Outcome {
-  const released = bench.grant.signal.reason === releasing;
   const { persona } = bench.assigned;
-  if (released) return bench.end("released", "released", "the factory is shutting down", { persona });
+  if (reason === releasing) return bench.end("released", "released", reason, { persona });
   return bench.end("cancelled", "cancelled", reason, { persona });
 }
 
 /** Abort reason of a factory that gives its work back. */
-export const releasing = "the factory is shutting down";
+export const releasing = "its factory gave it back";
 
-function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt): Outcome {
+function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt, missed: readonly string[]): Outcome {
   const { persona } = bench.assigned;
-  const summary = agent.kind === "finished" ? agent.summary : "";
+  const late = missed.map((text) => `What you said came too late to be heard: ${text}`);
+  const summary = [...(agent.kind === "finished" ? [agent.summary] : []), ...late].join("\n");
   const more = { persona, receipt, summary };
   if (agent.kind === "stopped") return bench.end("failed", agent.code, `${persona} stopped: ${agent.reason}`, more);
   if (agent.kind !== "finished") throw new Error(`a VP's work can't end as ${agent.kind}`);

@@ -1,4 +1,5 @@
 /** A factory's own record, on its own disk: what it took on, did and spent, and what HQ must still be told. */
+import type { Control } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Transcript } from "./transcript.ts";
@@ -51,6 +52,14 @@ export interface Journal {
   /** Attempts that HQ has not been told the end of: open ones, and those whose result is not on the bus yet. Oldest first. */
   held(limit: number): Promise<{ task: string; epoch: number }[]>;
   transcript(task: string, epoch: number): Transcript;
+  /** Takes a control down. False if its id is known: then HQ is only told once more that it was obeyed. */
+  obey(control: Control, now: number): Promise<boolean>;
+  /** What was said about an attempt, whether it is here already or not. */
+  controls(task: string, epoch: number): Promise<Control[]>;
+  /** Ids that HQ has not been told of, oldest first. */
+  obeyed(limit: number): Promise<string[]>;
+  /** HQ has heard of them. */
+  obeyedTold(ids: readonly string[]): Promise<void>;
   /** Written before anyone is told. */
   spend(entry: LedgerEntry): Promise<void>;
   /** Entries of a task and epoch. */

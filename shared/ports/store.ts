@@ -3,6 +3,7 @@
  * transactions. Times are HQ's clock in milliseconds. All methods reject with `store_unavailable` on an outage.
  */
 
+import type { Control, NewControl, NewTaskControl } from "#core/control.ts";
 import type { Body, FactoryFacts, Progress, Result } from "#core/envelope.ts";
 import type { FactoryStatus } from "#core/fleet.ts";
 import type { PublicKey } from "#core/hq-api.ts";
@@ -172,12 +173,12 @@ export interface Tasks extends Queue {
   list(filter: TaskFilter): Promise<Task[]>;
   /**
    * One batch: queued → dispatched, an attempt row, an event, and the sealed order in the outbox. False: someone was faster, or
-   * the factory has `places` tasks already.
+   * the factory has `places` tasks already, or the owner added to the instruction that the order carries.
    */
   dispatch(
     id: string,
     epoch: number,
-    to: { factory: string; places: number; reason: string; order: string; orderId: string },
+    to: { factory: string; places: number; reason: string; order: string; orderId: string; instruction: string },
     now: number,
   ): Promise<boolean>;
   /** dispatched → running for this factory, order and epoch, before the deadline. `resumed` if it holds the claim already; else `refused`. */
@@ -208,20 +209,19 @@ export interface Tasks extends Queue {
    * asked for its end.
    */
   retry(from: Task, to: TaskProgress, result: Result, said: { notBefore: number | null; text: string }, now: number): Promise<boolean>;
-  /** Renews the leases of what a factory says it runs; resolves to what it should stop: not its own any more, or cancelled. */
+  /** Renews the leases of what a factory says it runs; resolves to what is not its own to run any more. One that is to be cancelled is not renewed. */
   renew(
     factory: string,
     running: readonly { task: string; epoch: number; step: number; cost: number }[],
     leaseUntil: number,
     now: number,
   ): Promise<{ task: string; epoch: number; reason: string }[]>;
-  /** Marks a running task for cancellation; the factory is told by heartbeat and by the bus. */
-  requestCancel(id: string, reason: string, now: number): Promise<boolean>;
   /** Other wishes for a task that nobody has yet (queued, waiting, held). False: the state had moved on, or they are its wishes already. */
   change(id: string, epoch: number, wishes: Partial<Pick<NewTask, "wanted" | "deadline">>, now: number): Promise<boolean>;
   /**
    * Tasks given to a factory whose lease ended before `now`, but for those of `unread` factories; and, for a while, of factories that
-   * live and have sent reports that did not come.
+   * live and have sent reports that did not come. A paused task waits for its factory as long as the owner lets it: nobody works on
+   * it, so nothing is lost.
    */
   expired(now: number, unread: readonly string[]): Promise<Task[]>;
   /**
@@ -257,6 +257,23 @@ export interface Outbox {
   /** It is on the bus; `entry` is the line of its story. */
   sent(row: OutboxRow, entry: TaskEventEntry, now: number): Promise<void>;
   retryAt(row: OutboxRow, at: number, error: string): Promise<void>;
+}
+
+/** What factories are told to do, until they say that they did. */
+export interface Controls {
+  /**
+   * One batch: the step of the task that goes with it, the control with its number, a line of the story. `cancel` marks a leased
+   * task, `pause` and `resume` move it, `steer` adds to the instruction, so that a later attempt hears it too. Resolves to the
+   * control, also where its id is known; to null where the task has moved on since it was read.
+   */
+  direct(task: Task, control: NewTaskControl, entry: TaskEventEntry, now: number): Promise<Control | null>;
+  /** For a factory as a whole. */
+  add(factory: string, control: Exclude<NewControl, NewTaskControl>, now: number): Promise<Control>;
+  /**
+   * With each heartbeat, one call: closes what the factory says it obeyed and what is about an attempt that is over. Resolves to
+   * what it is still to hear of, in order, at most `limit`.
+   */
+  exchange(factory: string, obeyed: readonly string[], limit: number, now: number): Promise<Control[]>;
 }
 
 export interface Factory {
@@ -316,9 +333,9 @@ export interface Factories {
   forgetBusUser(id: string): Promise<void>;
   /**
    * False if there is no such factory, or it is retired. With `kid` only while that is its key: an approval is for the key
-   * whose fingerprint was shown.
+   * whose fingerprint was shown. With `from` only while that is its status.
    */
-  setStatus(id: string, status: FactoryStatus, now: number, kid?: string): Promise<boolean>;
+  setStatus(id: string, status: FactoryStatus, now: number, kid?: string, from?: FactoryStatus): Promise<boolean>;
   addCode(code: JoinCode, now: number): Promise<void>;
   /** Uses the code up. Wrong guesses are counted on all open codes of that factory id: the sixth burns them. */
   redeem(hash: string, factory: string, now: number): Promise<JoinCode | "unknown" | "used" | "expired" | "burned">;
@@ -355,6 +372,7 @@ export interface Store {
   conversations: Conversations;
   tasks: Tasks;
   outbox: Outbox;
+  controls: Controls;
   letters: Letters;
   questions: Questions;
   factories: Factories;

@@ -2,7 +2,8 @@
 import type { Block } from "./llm.ts";
 
 export type Entry =
-  | { type: "user"; text: string }
+  /** `control`: the steering of the owner's that it is. */
+  | { type: "user"; text: string; control?: string }
   | { type: "assistant"; content: Block[]; stop: string }
   /** Written before a tool runs that must not run twice. */
   | { type: "intent"; toolUseId: string; name: string }

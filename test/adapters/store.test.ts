@@ -61,7 +61,7 @@ describe("an outage", () => {
     const client = createWebClient({ url: server.url });
     await server.close();
     const store = libsqlStore(client);
-    const calls = await Promise.allSettled([store.get("a"), store.set("a", "b"), store.next("a"), store.tasks.requestCancel("a", "b", 1)]);
+    const calls = await Promise.allSettled([store.get("a"), store.set("a", "b"), store.next("a"), store.controls.exchange("a", [], 1, 1)]);
     for (const call of calls) {
       expect(call).toMatchObject({
         status: "rejected",
@@ -76,7 +76,7 @@ describe("an outage", () => {
     try {
       const silent = { execute: () => new Promise(() => {}), batch: () => new Promise(() => {}) } as unknown as Client;
       const store = libsqlStore(silent);
-      const calls = [store.get("a"), store.set("a", "b"), store.tasks.requestCancel("a", "b", 1)];
+      const calls = [store.get("a"), store.set("a", "b"), store.controls.exchange("a", [], 1, 1)];
       const told = Promise.allSettled(calls);
       await vi.advanceTimersByTimeAsync(15_000);
       for (const call of await told) expect(call).toMatchObject({ status: "rejected", reason: { code: "store_unavailable" } });

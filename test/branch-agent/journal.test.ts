@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Control } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
 import { type LedgerEntry, noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
@@ -253,6 +254,42 @@ test("transcripts of attempts that ended over a month ago are deleted, those of 
   await journal.accept(attempt("task-c"), 32 * day);
   expect(await journal.transcript("task-old", 1).load()).toEqual([]);
   expect(await journal.transcript("task-open", 1).load()).toHaveLength(1);
+});
+
+const said = (id: string, task = "task-a", epoch = 1): Control => ({ id, seq: 1, do: "pause", task, epoch });
+
+test("a control is taken down once, before or after its attempt, and told until HQ has heard", async () => {
+  expect(await journal.obey(said("ctl_b"), 1)).toBe(true);
+  expect(await journal.obey({ id: "ctl_a", seq: 2, do: "drain" }, 2)).toBe(true);
+  expect(await journal.obey(said("ctl_c", "task-b"), 3)).toBe(true);
+  await reopen();
+  expect(await journal.obey(said("ctl_b"), 4)).toBe(false);
+  expect(await journal.controls("task-a", 1)).toEqual([said("ctl_b")]);
+  expect(await journal.controls("task-a", 2)).toEqual([]);
+  expect(await journal.obeyed(2)).toEqual(["ctl_b", "ctl_a"]);
+  await journal.obeyedTold(["ctl_b", "ctl_a", "ctl_unknown"]);
+  expect(await journal.obeyed(9)).toEqual(["ctl_c"]);
+  // It comes again: HQ has not heard after all.
+  expect(await journal.obey(said("ctl_b"), 5)).toBe(false);
+  expect(await journal.obeyed(9)).toEqual(["ctl_b", "ctl_c"]);
+});
+
+test("of many copies at once one is new", async () => {
+  const taken = await Promise.all(Array.from({ length: 20 }, () => journal.obey(said("ctl_a"), 1)));
+  expect(taken.filter(Boolean)).toHaveLength(1);
+});
+
+test("controls that were told over a month ago are deleted, those of open attempts never", async () => {
+  const day = 86_400_000;
+  await journal.accept(attempt("task-open"), 0);
+  await journal.obey(said("ctl_open", "task-open"), 0);
+  await journal.obey(said("ctl_over"), 0);
+  await journal.obey({ id: "ctl_drain", seq: 1, do: "drain" }, 0);
+  await journal.obeyedTold(["ctl_open", "ctl_over", "ctl_drain"]);
+  await journal.accept(attempt("task-b"), 30 * day + 1);
+  expect(await journal.controls("task-open", 1)).toHaveLength(1);
+  expect(await journal.controls("task-a", 1)).toEqual([]);
+  expect(await journal.obey({ id: "ctl_drain", seq: 1, do: "drain" }, 0), "forgotten").toBe(true);
 });
 
 test("facts outlive a restart", async () => {

@@ -56,6 +56,23 @@ function processesWith(mark: string): string[] {
   return list.filter((line) => line.includes(mark));
 }
 
+/** Of the processes `sleep <mark>` themselves. */
+function sleepersOf(mark: string): number[] {
+  return processesWith(`sleep ${mark}`).flatMap((line) => {
+    const pid = /^\s*(\d+) sleep/.exec(line)?.[1];
+    return pid ? [Number(pid)] : [];
+  });
+}
+
+/** At this very moment: looked at without giving anything else time to happen. */
+function lives(pid: number): boolean {
+  try {
+    return !/\) [ZX] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
 async function goneWithin(mark: string, ms: number) {
   for (const until = performance.now() + ms; performance.now() < until; await sleep(20)) if (processesWith(mark).length === 0) return [];
   return processesWith(mark);
@@ -261,6 +278,39 @@ describe("bounds", () => {
     const mark = `33${process.pid}`;
     expect((await run(`setsid nohup sleep ${mark} & disown; echo done`)).output).toBe("done\n");
     expect(await goneWithin(`sleep ${mark}`, 3_000)).toEqual([]);
+  });
+
+  it.each([
+    [
+      "asks for an end and gets none",
+      "trap '' TERM; sh -c 'trap \"\" TERM; sleep MARK; sleep MARK' & echo begun; while :; do sleep MARK; done",
+    ],
+    ["became a daemon", "(setsid sh -c 'trap \"\" TERM HUP; (sleep MARK &) ; sleep MARK' >/dev/null 2>&1 &) ; echo begun; sleep MARK"],
+  ])("has ended everything by the time it resolves: a command that %s", async (_, command) => {
+    const mark = `35${process.pid}`;
+    const abort = new AbortController();
+    const running = run(command.replaceAll("MARK", mark), { signal: abort.signal });
+    while (sleepersOf(mark).length < 2) await sleep(20);
+    const pids = sleepersOf(mark);
+    abort.abort();
+    const { output } = await running;
+    expect(pids.filter(lives)).toEqual([]);
+    expect(output).toBe("begun\n");
+    expect(processesWith(mark)).toEqual([]);
+  });
+
+  it.each([1, 2, 3])("leaves no daemon alive when the command ends by itself: %i", async (n) => {
+    const mark = `36${n}${process.pid}`;
+    const daemons = 60;
+    const running = run(
+      `for i in $(seq ${daemons}); do setsid nohup sleep ${mark} & done; until [ -e go-${n} ]; do sleep 0.02; done; echo done`,
+    );
+    while (sleepersOf(mark).length < daemons) await sleep(20);
+    const pids = sleepersOf(mark);
+    writeFileSync(join(worktree, `go-${n}`), "");
+    const { output } = await running;
+    expect(pids.filter(lives)).toEqual([]);
+    expect(output).toBe("done\n");
   });
 
   it("dies with the factory", async () => {

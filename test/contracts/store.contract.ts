@@ -5,6 +5,7 @@ import { libsqlStore } from "#adapters/store/libsql.ts";
 import type { Store } from "#ports/store.ts";
 import { attemptCases } from "./store/attempts.ts";
 import { chatCases } from "./store/chat.ts";
+import { controlCases } from "./store/controls.ts";
 import { fleetCases } from "./store/fleet.ts";
 import { interleavingCases } from "./store/interleavings.ts";
 import { letterCases } from "./store/letters.ts";
@@ -73,6 +74,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     describe("queue", () => queueCases(bench));
     describe("waiting", () => waitingCases(bench));
     describe("what headquarters watches", () => watchCases(bench));
+    describe("controls", () => controlCases(bench));
     describe("interleavings", () => interleavingCases(bench));
     describe("letters", () => letterCases(bench));
     describe("questions", () => questionCases(bench));

@@ -37,7 +37,7 @@ const facts = {
 /** A good body of every kind. */
 const bodies: { [K in Kind]: Body<K> } = {
   order: { ...task, kind: "coder", title: "t", instruction: "i", workspace: "shop", limits: defaultLimits, requireVerified: true },
-  control: { id: "ctl_0001", do: "cancel", ...task, reason: "r" },
+  control: { id: "ctl_0001", seq: 1, do: "cancel", ...task, reason: "r" },
   result: {
     ...task,
     outcome: "failed",

@@ -248,13 +248,15 @@ async function sealedBy<K extends Kind>(signer: Signer, self: string, kind: K, b
 describe("headquarters' door", () => {
   test("a claim is heard once; a replay of the same bytes is refused", async () => {
     house.model.behave("slow:3000", { role: "coder" });
-    const { id } = await house.taskOf(house.chat.say(mission).id);
+    const asked = house.chat.say(mission);
+    const { id } = await house.taskOf(asked.id);
     await until("the coder is at work", async () => (await house.box.store.tasks.get(id))?.state === "running");
     const [row] = await house.rows("select order_id from tasks where id = ?", [id]);
     const claim = await sealedBy(desk, "desk-1", "claim", { task: id, epoch: 1, order: String(row?.order_id) });
     expect(await post(paths.claim, claim)).toMatchObject({ status: 200, body: { resumed: true } });
     expect(await post(paths.claim, claim)).toMatchObject({ status: 409, body: { error: "conflict" } });
-    await house.box.store.tasks.requestCancel(id, "seen enough", Date.now());
+    house.chat.say(`/cancel ${id}`);
+    expect((await house.endOf(asked.id)).task.state).toBe("cancelled");
   });
 
   test("a claim of what is over, or of another order, is refused", async () => {

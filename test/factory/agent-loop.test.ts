@@ -347,6 +347,93 @@ describe("a run that is cut off", () => {
   });
 });
 
+describe("what is said between two steps", () => {
+  const said = (id: string): Entry => ({ type: "user", text: `heed ${id}`, control: id });
+  const heardIn = (entries: readonly Entry[]) => entries.flatMap((entry) => (entry.type === "user" ? (entry.control ?? []) : []));
+  /** Hands out what the transcript has not, as it is said: `at` counts the replies so far. */
+  const speaker = (words: readonly { id: string; at: number }[]) => async (entries: readonly Entry[]) => {
+    const replies = entries.filter((entry) => entry.type === "assistant").length;
+    const heard = heardIn(entries);
+    return words.filter(({ id, at }) => at <= replies && !heard.includes(id)).map(({ id }) => said(id));
+  };
+  const tools = () => [finishing, spyTool("look").tool];
+  /** Ends as soon as nothing new was said since its last reply. */
+  const script = ({ messages }: { messages: readonly { role: string; content: unknown }[] }): ScriptedReply =>
+    messages.filter(({ role }) => role === "assistant").length < 2 ? { tools: [use("look", { n: messages.length })] } : finish();
+
+  it("is heard before the next reply, the first one too", async () => {
+    const bench = agentBench(script, { tools: tools(), between: speaker([{ id: "a", at: 0 }]) });
+    expect(await bench.start()).toMatchObject({ kind: "finished" });
+    expect(bench.llm.requests[0]?.messages).toEqual([
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "Do it." },
+          { type: "text", text: "heed a" },
+        ],
+      },
+    ]);
+  });
+
+  it.each([
+    ["finish", finish(), false],
+    ["an answer", "Done.", true],
+  ] as const)("keeps a run going that was about to end with %s", async (_, last, mayAnswer) => {
+    const bench = agentBench(() => last, { tools: tools(), mayAnswer, between: speaker([{ id: "a", at: 1 }]) });
+    expect(await bench.start()).toMatchObject({ steps: 2 });
+    expect(JSON.stringify(bench.llm.requests[1]?.messages.at(-1))).toContain("heed a");
+  });
+
+  it("is taken in once and in order, wherever the run is killed", async () => {
+    const words = [
+      { id: "a", at: 0 },
+      { id: "b", at: 1 },
+      { id: "c", at: 1 },
+      { id: "d", at: 3 },
+    ];
+    const whole = memoryTranscript();
+    const end = await agentBench(script, { transcript: whole, tools: tools(), between: speaker(words) }).start();
+    expect(heardIn(whole.entries)).toEqual(["a", "b", "c", "d"]);
+    for (let at = 0; at < whole.entries.length; at += 1) {
+      const entries: Entry[] = [];
+      const run = (most: number) =>
+        agentBench(script, { transcript: memoryTranscript(entries, most), tools: tools(), between: speaker(words) }).start();
+      await expect(run(at), `cut at ${at}`).rejects.toBeInstanceOf(Cut);
+      expect(await run(Number.POSITIVE_INFINITY), `resumed at ${at}`).toEqual(end);
+      expect(heardIn(entries), `cut at ${at}`).toEqual(["a", "b", "c", "d"]);
+      expect(
+        entries.map((entry) => entry.type),
+        `cut at ${at}`,
+      ).toEqual(whole.entries.map((entry) => entry.type));
+      expectWellFormed(entries);
+    }
+  });
+
+  it("is waited for, and the time limit moves with it", async () => {
+    let still = 0;
+    const bench = agentBench(script, {
+      tools: tools(),
+      deadline: () => 1_060_000 + still,
+      between: async () => {
+        await bench.clock.advance(100_000);
+        still += 100_000;
+        return [];
+      },
+    });
+    expect(await bench.start()).toMatchObject({ kind: "finished", steps: 3 });
+  });
+
+  it("is not asked for by a run that can't go on", async () => {
+    let asked = 0;
+    const between = async () => {
+      asked += 1;
+      return [];
+    };
+    await agentBench([{ text: "No.", stop: "refusal" }], { tools: tools(), between }).start();
+    expect(asked).toBe(1);
+  });
+});
+
 const anyReply: fc.Arbitrary<ScriptedReply> = fc.oneof(
   fc.string({ maxLength: 5 }),
   fc.constantFrom<ScriptedReply>(

@@ -73,7 +73,7 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
     transcript: memoryTranscript(),
     meter: meters,
     limits: defaultLimits,
-    deadline: clock.now() + 60_000,
+    deadline: () => 1_060_000,
     clock,
     signal: new AbortController().signal,
     mayAnswer: false,

@@ -4,6 +4,7 @@ import type { Body } from "#core/envelope.ts";
 import { leaseMs } from "#core/fleet.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { opsTokenMinutes } from "#core/ops-token.ts";
+import { cancelTask } from "#factory/cancel.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
@@ -119,15 +120,15 @@ describe("heartbeat", () => {
   it("says what to stop, why, and sends no token for it", async () => {
     await claim();
     const other = { ...run, task: "t9-9-9" };
-    await b.store.tasks.requestCancel("t1-1-1", "not needed", b.clock.now());
+    await cancelTask(b.hq, "t1-1-1", "not needed");
     const lease = (await b.task()).leaseUntil;
     await b.clock.advance(1000);
     expect(await beat([run, other, { ...run, epoch: 2 }])).toMatchObject({
       stop: [
-        { task: "t1-1-1", epoch: 1, reason: "not needed" },
         { task: "t9-9-9", reason: "headquarters knows no such task" },
         { task: "t1-1-1", epoch: 2 },
       ],
+      controls: [{ do: "cancel", task: "t1-1-1", epoch: 1, reason: "not needed" }],
       tokens: [],
     });
     expect((await b.task()).leaseUntil, "a cancelled task is not kept alive").toBe(lease);
@@ -138,9 +139,10 @@ describe("heartbeat", () => {
     await delegate(b.hq, wish({ id: "t2-1-1" }));
     const second = (await desk.orders())[0]?.id ?? "";
     await grantClaim(b.hq, await desk.factory(), { task: "t2-1-1", epoch: 1, order: second });
-    await b.store.tasks.requestCancel("t1-1-1", "not needed", b.clock.now());
-    const { tokens, stop } = await beat([run, { ...run, task: "t2-1-1" }]);
-    expect(stop.map(({ task }) => task)).toEqual(["t1-1-1"]);
+    await cancelTask(b.hq, "t1-1-1", "not needed");
+    const { tokens, stop, controls } = await beat([run, { ...run, task: "t2-1-1" }]);
+    expect(stop).toEqual([]);
+    expect(controls).toMatchObject([{ do: "cancel", task: "t1-1-1" }]);
     expect(tokens.map(({ task }) => task)).toEqual(["t2-1-1"]);
   });
 
@@ -187,6 +189,6 @@ describe("heartbeat", () => {
     const one = await b.count(() => beat([run]));
     const many = await b.count(() => beat(Array.from({ length: 40 }, (_, i) => ({ ...run, task: `t${i}-1-1` }))));
     expect(many.sql).toBeLessThanOrEqual(one.sql);
-    expect(one.sql).toBe(4);
+    expect(one.sql).toBe(5);
   });
 });

@@ -5,10 +5,14 @@
 import { afterEach, expect, it } from "vitest";
 import { UacError } from "#core/errors.ts";
 import { isTerminal } from "#core/task.ts";
+import { cancelTask } from "#factory/cancel.ts";
 import { delegate } from "#factory/delegate.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
 import { drain } from "#factory/drain.ts";
+import { drainFactory, undrainFactory } from "#factory/drain-factory.ts";
+import { pauseTask, resumeTask } from "#factory/pause.ts";
 import { recoverLost } from "#factory/recover.ts";
+import { steerTask } from "#factory/steer.ts";
 import type { Bus } from "#ports/bus.ts";
 import { runFactory } from "../../branch-agent/loop.ts";
 import { finish, use } from "./agent.ts";
@@ -141,4 +145,44 @@ it.each(Array.from({ length: 4 }, (_, seed) => seed))("ends every mission once, 
   expect(told?.n).toBe(told?.calls);
   expect(await corporation.untold(), "reports that headquarters never heard").toBe(0);
   expect((await b.rows("select id from usages order by id")).map((row) => row.id)).toEqual(await corporation.spent());
+});
+
+it.each([11, 12, 13])("ends every mission once, whatever fails and whatever the owner says meanwhile: seed %i", async (seed) => {
+  const corporation = await openCorporation(seed);
+  const missions = ["t1-1-1", "t2-1-1", "t3-1-1"];
+  for (const id of missions) await delegate(b.hq, wish({ id }));
+  let said = 0;
+  const words: ((id: string) => Promise<unknown>)[] = [
+    (id) => pauseTask(b.hq, id, "Alice"),
+    (id) => resumeTask(b.hq, id, "Alice"),
+    (id) => {
+      said += 1;
+      return steerTask(b.hq, id, `word ${said}`, `u${said}`);
+    },
+    (id) => (corporation.chance() < 0.15 ? cancelTask(b.hq, id, "not needed") : steerTask(b.hq, id, "word 0", `u0${id}`)),
+    () => drainFactory(b.hq, "desk-1"),
+    () => undrainFactory(b.hq, "desk-1"),
+  ];
+  const some = <T>(all: readonly T[]) => all[Math.floor(corporation.chance() * all.length)] as T;
+
+  const over = async () => (await Promise.all(missions.map(async (id) => isTerminal((await b.task(id)).state)))).every(Boolean);
+  for (let minute = 0; !(await over()); minute += 1) {
+    expect(minute, "minutes").toBeLessThan(160);
+    // After a while the owner lets everything go on: what is paused would wait for ever.
+    const act = minute < 12 ? some(words) : minute % 2 ? words[1] : words[5];
+    for (const id of minute < 12 ? [some(missions)] : missions) await act?.(id).catch(() => undefined);
+    await corporation.minute();
+    if (corporation.chance() < 0.3) await corporation.kill();
+  }
+  for (let minute = 0; minute < 8; minute += 1) await corporation.minute();
+
+  const done = await b.rows("select key from letters where key like 'done:%' order by key");
+  expect(done.map((row) => row.key)).toEqual(missions.map((id) => `done:${id}`));
+  expect(await b.rows("select kind, text from incidents")).toEqual([]);
+  expect(await b.rows("select * from controls where obeyed_at is null")).toEqual([]);
+  for (const { task, epoch } of await b.rows("select task, epoch from attempts")) {
+    const entries = await branch.journal.transcript(String(task), Number(epoch)).load();
+    const heard = entries.flatMap((entry) => (entry.type === "user" && entry.control ? [entry.control] : []));
+    expect(new Set(heard).size, `${task} ${epoch}`).toBe(heard.length);
+  }
 });

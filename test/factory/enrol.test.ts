@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
 import type { EnrolRequest } from "#core/hq-api.ts";
-import { answerJoin, enrolFactory, joinCodeMs, makeJoinCode, retireFactory } from "#factory/enrol.ts";
+import { answerJoin, enrolFactory, joinCodeMs, makeJoinCode } from "#factory/enrol.ts";
+import { retireFactory } from "#factory/retire.ts";
 import { type HqBench, openHq, owner } from "./headquarters.ts";
 
 const digest = { hash: hashSecret, fingerprint };

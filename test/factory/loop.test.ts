@@ -1,70 +1,27 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ScriptedReply } from "#adapters/llm/scripted.ts";
-import type { Order } from "#core/envelope.ts";
+import { describe, expect, it } from "vitest";
 import { UacError } from "#core/errors.ts";
-import type { HeartbeatReply } from "#core/hq-api.ts";
 import { seal } from "#factory/seal.ts";
-import { runFactory } from "../../branch-agent/loop.ts";
 import { quietReply } from "../support/heartbeats.ts";
 import { finish, use } from "./agent.ts";
-import { type BranchBench, type BranchOptions, openBranch, orderOf } from "./branch.ts";
-
-let b: BranchBench;
-let drain: AbortController;
-let halt: AbortController;
-let running: Promise<void> | null;
-let beats: Partial<HeartbeatReply>[];
-beforeEach(() => {
-  drain = new AbortController();
-  halt = new AbortController();
-  running = null;
-  beats = [];
-});
-afterEach(async () => {
-  halt.abort();
-  await running?.catch(() => undefined);
-  await b.close();
-});
-
-/** A model that finishes at once. */
-const quick = (): ScriptedReply => finish();
-/** A model that thinks until it is told to stop. */
-const endless = ({ signal }: { signal?: AbortSignal }) =>
-  new Promise<ScriptedReply>((_, reject) => signal?.addEventListener("abort", () => reject(new UacError("interrupted", "cancelled"))));
-
-async function open(options: BranchOptions & { model?: "quick" | "endless" } = {}) {
-  b = await openBranch({ script: quick, tests: null, ...options });
-  if (options.model === "endless") b.branch.llmFor = () => ({ ...b.llm, complete: (request) => endless(request as never) as never });
-  b.branch.hq.heartbeat = async () => quietReply(beats.shift());
-}
-function start() {
-  running = runFactory(b.branch, { drain: drain.signal, halt: halt.signal });
-  running.catch(() => undefined);
-  return { ended: running };
-}
-/** Puts an order on the bus, as HQ does. */
-async function send(changed: Partial<Order> = {}) {
-  const body = orderOf(changed);
-  const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
-  const { jws } = await seal(from, "order", body, { aud: "desk-1", corr: body.task, seq: 1 });
-  await b.bus.publish({ factory: "desk-1", channel: "in" }, jws);
-}
-const seen: { kind: string; corr: string | null; body: object }[] = [];
-beforeEach(() => void seen.splice(0));
-async function results(n: number) {
-  await expect
-    .poll(async () => {
-      seen.push(...(await b.said()).filter(({ kind }) => kind === "result"));
-      return seen.length;
-    }, patience)
-    .toBe(n);
-  return seen;
-}
-/** A bound, not an expectation: a busy machine takes its time. */
-const patience = { timeout: 8000 };
-const until = (what: () => unknown) => expect.poll(what, patience).toBeTruthy();
-const modelCalls = () => b.llm.requests.length;
-const pending = () => b.bus.read({ from: [{ factory: "desk-1", channel: "in" }], consumer: "desk-1", what: "own", count: 9, blockMs: 0 });
+import {
+  again,
+  answers,
+  b,
+  beats,
+  drain,
+  endless,
+  halt,
+  modelCalls,
+  open,
+  pending,
+  quick,
+  results,
+  running,
+  send,
+  start,
+  until,
+} from "./at-work.ts";
+import { orderOf } from "./branch.ts";
 
 describe("orders", () => {
   it("are worked and told, and a drain ends when nothing is left", async () => {
@@ -119,7 +76,7 @@ describe("orders", () => {
     const { jws } = await seal(
       from,
       "control",
-      { id: "ctl_0001", do: "cancel", task: "t1-1-1", epoch: 1, reason: "not needed" },
+      { id: "ctl_0001", seq: 1, do: "cancel", task: "t1-1-1", epoch: 1, reason: "not needed" },
       { aud: "desk-1", corr: null },
     );
     await b.bus.publish({ factory: "desk-1", channel: "ctl" }, jws);
@@ -164,7 +121,7 @@ describe("orders", () => {
     halt.abort();
     await running;
     await b.restart();
-    halt = new AbortController();
+    again();
     b.speak(quick);
     start();
     expect(await results(1)).toMatchObject([{ body: { outcome: "succeeded" } }]);
@@ -189,7 +146,7 @@ describe("orders", () => {
     await send({ task: "t2-1-1" });
     let lives = 0;
     for (; lives < 9; lives += 1) {
-      halt = new AbortController();
+      again();
       b.branch.verifier = {
         ...b.branch.verifier,
         async open(...args) {
@@ -224,7 +181,7 @@ describe("orders", () => {
     const { claim } = b.branch.hq;
     await send();
     for (let life = 1; life <= 3; life += 1) {
-      halt = new AbortController();
+      again();
       b.branch.hq.claim = () => new Promise(() => halt.abort());
       start();
       await until(() => halt.signal.aborted);
@@ -232,7 +189,7 @@ describe("orders", () => {
       await b.restart();
       expect((await b.journal.find("t1-1-1", 1))?.starts).toBe(life);
     }
-    halt = new AbortController();
+    again();
     b.branch.hq.claim = claim;
     start();
     expect(await results(1)).toMatchObject([{ body: { outcome: "failed", code: "poison" } }]);
@@ -336,7 +293,7 @@ describe("headquarters' word", () => {
     start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
-    beats = [{ stop: [{ task: "t1-1-1", epoch: 1, reason: "attempt 1 was given up" }] }];
+    answers([{ stop: [{ task: "t1-1-1", epoch: 1, reason: "attempt 1 was given up" }] }]);
     await b.advance(30_000);
     expect(await results(1)).toMatchObject([{ body: { outcome: "cancelled", reason: "attempt 1 was given up" } }]);
   });
@@ -353,12 +310,12 @@ describe("headquarters' word", () => {
     const kept = await b.journal.kept();
     expect(kept).toEqual({ first: kept?.last, last: expect.any(Number) });
     const seq = kept?.last ?? 0;
-    beats = [{ heard: seq - 1, resend: [seq] }];
+    answers([{ heard: seq - 1, resend: [seq] }]);
     const before = rung;
     await b.advance(30_000);
     expect((await results(2))[1]).toEqual(first);
     await until(() => rung > before);
-    beats = [{ heard: seq }];
+    answers([{ heard: seq }]);
     await b.advance(30_000);
     await until(async () => (await b.journal.kept())?.first === seq + 1);
   });
@@ -391,7 +348,7 @@ describe("headquarters' word", () => {
 
   it("is waited for until the owner has approved", async () => {
     await open();
-    beats = [{ status: "pending" }, { status: "pending" }, { status: "active" }];
+    answers([{ status: "pending" }, { status: "pending" }, { status: "active" }]);
     start();
     await send();
     await until(() => beats.length <= 2);

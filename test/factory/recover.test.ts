@@ -302,15 +302,15 @@ describe("cancelTask", () => {
 
   it("asks for the end of the attempt that is, where the one that it saw was lost meanwhile", async () => {
     await toState("running");
-    const { requestCancel } = b.store.tasks;
+    const { direct } = b.store.controls;
     const losing = {
-      ...b.store.tasks,
-      async requestCancel(...args: Parameters<typeof requestCancel>) {
+      ...b.store.controls,
+      async direct(...args: Parameters<typeof direct>) {
         await b.client.execute("update tasks set epoch = 2, state = 'queued', factory = null where epoch = 1");
-        return requestCancel(...args);
+        return direct(...args);
       },
     };
-    expect(await cancelTask({ ...b.hq, store: { ...b.store, tasks: losing } }, "t1-1-1", "not needed")).toBe("cancelled");
+    expect(await cancelTask({ ...b.hq, store: { ...b.store, controls: losing } }, "t1-1-1", "not needed")).toBe("cancelled");
     expect(await b.task()).toMatchObject({ state: "cancelled", epoch: 2 });
   });
 

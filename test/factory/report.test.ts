@@ -107,7 +107,7 @@ describe("an order", () => {
     const { jws } = await seal(
       from,
       "control",
-      { id: "ctl_0001", do: "cancel", task: "t1-1-1", epoch: 1, reason: "no" },
+      { id: "ctl_0001", seq: 1, do: "cancel", task: "t1-1-1", epoch: 1, reason: "no" },
       { aud: "desk-1", corr: null },
     );
     expect(await acceptOrder(b.branch, { ...entry, data: jws })).toBeNull();

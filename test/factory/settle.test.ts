@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UacError } from "#core/errors.ts";
 import { noUsage } from "#core/ledger.ts";
 import { announceForgotten } from "#factory/announce.ts";
+import { cancelTask } from "#factory/cancel.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
 import { drain } from "#factory/drain.ts";
@@ -119,7 +120,7 @@ describe("a result", () => {
   });
 
   it("released after a cancellation ends the task as cancelled", async () => {
-    await b.store.tasks.requestCancel("t1-1-1", "not needed", b.clock.now());
+    await cancelTask(b.hq, "t1-1-1", "not needed");
     await settleResult(b.hq, "desk-1", resultOf({ outcome: "released" }));
     expect(await b.task()).toMatchObject({ state: "cancelled", reason: "not needed" });
     expect(await letters()).toContain("done:t1-1-1");

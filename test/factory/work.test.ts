@@ -24,7 +24,7 @@ async function worked(options: BranchOptions & Given = {}) {
 async function again({ order, token, signal }: Given = {}) {
   story.length = 0;
   const attempt = { order: orderOf(order), orderId: "env_1", entryId: "1", state: "running" as const, starts: 1 };
-  const grant = { token: b.token(token), signal: signal ?? new AbortController().signal };
+  const grant = { token: b.token(token), signal: signal ?? new AbortController().signal, news: () => new Promise<void>(() => {}) };
   return work(b.branch, attempt, grant, (kind, persona, text) => void story.push(`${persona} ${kind}: ${text}`));
 }
 
@@ -155,7 +155,7 @@ describe("what never starts", () => {
 describe("an attempt that is stopped", () => {
   it.each([
     ["the owner stopped it", "cancelled", "cancelled", "the owner stopped it"],
-    [releasing, "released", "released", "the factory is shutting down"],
+    [releasing, "released", "released", releasing],
   ])("by %s is %s", async (why, outcome, code, reason) => {
     const abort = new AbortController();
     b = await openBranch({

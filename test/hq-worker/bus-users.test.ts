@@ -5,9 +5,10 @@ import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
 import type { EnrolReply } from "#core/hq-api.ts";
 import { expelRetired, readmit } from "#factory/admit.ts";
-import { answerJoin, enrolFactory, makeJoinCode, retireFactory } from "#factory/enrol.ts";
+import { answerJoin, enrolFactory, makeJoinCode } from "#factory/enrol.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { parseHqProfile } from "#factory/profile.ts";
+import { retireFactory } from "#factory/retire.ts";
 import type { Bus } from "#ports/bus.ts";
 import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../../dev/redis.ts";
 import { dataOf, orders, read } from "../contracts/bus.contract.ts";
@@ -166,7 +167,7 @@ describe("a factory that is retired", () => {
   test("is thrown off the bus at once, while it waits there", async () => {
     const branch = branchOf(await join());
     await answer(true);
-    const waiting = expect(read(branch, own(), { blockMs: 30_000 })).rejects.toMatchObject({ code: "bus_unavailable" });
+    const waiting = expect(read(branch, [orders("desk-1")], { blockMs: 30_000 })).rejects.toMatchObject({ code: "bus_unavailable" });
     await untilBlocked(server.url);
     await retireFactory(hq, "desk-1");
     await waiting;

@@ -24,7 +24,18 @@ describe("a slip of the owner's", () => {
   });
   it("may be a slash alone", async () => expect(await answerTo("/")).toMatch(/^That is no command\. Tell me/));
   it("may be the case", async () => expect(await answerTo("/CANCEL")).toMatch(/^Which task\?/));
-  it.each(["/task", "/cancel"])("is not read back at length: %s", async (command) => {
+  it.each([
+    ["/pause", "Which task? /pause <id>"],
+    ["/resume", "Which task? /resume <id>"],
+    ["/steer", "Which task, and what?"],
+    ["/steer t1-1-1", "Which task, and what?"],
+    ["/steer t1-1-1 Use tabs.", "There is no task t1-1-1"],
+    ["/pause t1-1-1", "There is no task t1-1-1"],
+    ["/drain", "Which machine? /drain <id>"],
+    ["/drain desk-1", "There is no factory desk-1"],
+    ["/undrain desk-1", "There is no factory desk-1"],
+  ])("may be what it is about: %s", async (command, answer) => expect(await answerTo(command)).toContain(answer));
+  it.each(["/task", "/cancel", "/steer x"])("is not read back at length: %s", async (command) => {
     expect((await answerTo(`${command} ${"x".repeat(3000)}`)).length).toBeLessThan(200);
   });
 });

@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Script, ScriptedReply } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
+import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import { tick } from "../../hq-worker/tick.ts";
 import { workChat } from "../../hq-worker/turn.ts";
 import { use } from "../factory/agent.ts";
-import { owner, resultOf, startMs, wish } from "../factory/headquarters.ts";
+import { owner, resultOf, settleResult, startMs, wish } from "../factory/headquarters.ts";
 import { lifeUntil } from "../support/mortal.ts";
 import { digest, message, type Office, openOffice, tap } from "./office.ts";
 
@@ -239,6 +240,85 @@ describe("commands", () => {
   });
 });
 
+describe("a reply to a task's card", () => {
+  const reply = (id: number, text: string, to: number, changed = {}) =>
+    message(id, text, { reply_to_message: { message_id: to }, ...changed });
+  /** A task at work, with its card in the chat; resolves to the card's message. */
+  async function atWork() {
+    const desk = await b.join();
+    await delegate(b.hq, wish());
+    const [order] = await desk.orders();
+    await grantClaim(b.hq, await desk.factory(), { task: "t1-1-1", epoch: 1, order: order?.id ?? "" });
+    await b.client.execute("update tasks set persona = 'Lisa'");
+    await deliverLetters(b.hq);
+    const [card] = await b.rows("select message from letters where key = 'card:t1-1-1'");
+    return { desk, card: Number(card?.message) };
+  }
+  const controls = async () => (await b.rows("select id, control_json ->> '$.text' as text from controls")).map(({ text }) => text);
+
+  it("is passed on to whoever works on it, without a model", async () => {
+    b = await openOffice();
+    const { card } = await atWork();
+    await b.webhook(reply(21, "Use tabs.", card));
+    await b.work();
+    expect(await replies()).toEqual([["reply:21", "Passed on to Lisa @ desk-1.\nSimone @ HQ"]]);
+    expect(await controls()).toEqual(["Use tabs."]);
+    expect(b.llm.requests).toEqual([]);
+  });
+
+  it.each(["before", "after"] as const)("is passed on once, wherever the turn is killed: %s the call", async (when) => {
+    b = await openOffice();
+    const { card } = await atWork();
+    let killed = true;
+    for (let id = 21, most = 0; killed; id += 1, most += 1) {
+      await b.webhook(reply(id, `Word ${id}`, card));
+      const life = lifeUntil(most, when);
+      await workChat({ ...b.hq, store: life.of(b.store), bus: life.of(b.hq.bus) }, digest, owner).catch(() => undefined);
+      killed = life.dead;
+      await b.work();
+      expect(
+        (await controls()).filter((text) => text === `Word ${id}`),
+        `killed at ${most}`,
+      ).toHaveLength(1);
+      expect((await b.task()).instruction.split(`Word ${id}`), `killed at ${most}`).toHaveLength(2);
+    }
+  });
+
+  it("to a task that nobody has yet is added to what is to be done", async () => {
+    b = await openOffice();
+    await delegate(b.hq, wish());
+    await deliverLetters(b.hq);
+    const [card] = await b.rows("select message from letters where key = 'card:t1-1-1'");
+    await b.webhook(reply(21, "Use tabs.", Number(card?.message)));
+    await b.work();
+    expect((await replies())[0]?.[1]).toContain("I added it to what is to be done");
+    expect((await b.task()).instruction).toContain("Use tabs.");
+  });
+
+  it("to one that is over is answered by Simone, who is told which task it is", async () => {
+    b = await openOffice({ script: ["It used spaces."] });
+    const { card } = await atWork();
+    await settleResult(b.hq, "desk-1", resultOf({ summary: "Fixed it with spaces." }));
+    await b.webhook(reply(21, "What did it use?", card));
+    await b.work();
+    expect((await replies())[0]?.[1]).toContain("It used spaces.");
+    const asked = JSON.stringify(b.llm.requests[0]?.messages.at(-1));
+    expect(asked).toContain("task t1-1-1");
+    expect(asked).toContain("Fixed it with spaces.");
+    expect(asked).toContain("What did it use?");
+  });
+
+  it("is a message like any other where it is forwarded, or replies to something else", async () => {
+    b = await openOffice({ script: () => "Hm." });
+    const { card } = await atWork();
+    await b.webhook(reply(21, "Use tabs.", card, { forward_origin: { type: "user" } }));
+    await b.webhook(reply(22, "Use tabs.", 9999));
+    await b.work();
+    expect(await controls()).toEqual([]);
+    expect(await replies()).toHaveLength(2);
+  });
+});
+
 describe("taps", () => {
   const tapped = async (data: string) => {
     const id = b.counts.sql + 1;
@@ -253,6 +333,12 @@ describe("taps", () => {
     await delegate(b.hq, wish());
     expect(await tapped("log:t1-1-1")).toBe("Sent.");
     expect((await b.letters()).at(-2)?.[1]).toContain("delegated: Simone delegated");
+    expect(await tapped("pause:t1-1-1")).toBe("Nobody works on t1-1-1 now, so there is nothing to pause.");
+    await b.client.execute("update tasks set state = 'running', lease_until = 1");
+    expect(await tapped("pause:t1-1-1")).toBe("t1-1-1 is paused; it stops after the step that runs.");
+    expect((await b.task()).reason).toContain("paused by Alice");
+    expect(await tapped("resume:t1-1-1")).toBe("t1-1-1 goes on.");
+    await b.client.execute("update tasks set state = 'dispatched', lease_until = null");
     expect(await tapped("stop:t1-1-1")).toBe("Cancelled.");
     expect(await tapped("stop:t1-1-1")).toBe("It is over already.");
     expect((await b.task()).reason).toBe("Alice stopped it");

@@ -105,14 +105,19 @@ export function factoriesOf(database: Database): Factories {
       );
     },
 
-    async setStatus(id, status, now, kid) {
+    async setStatus(id, status, now, kid, from) {
       const revokes = status === "retired" ? sql`gen + (status <> 'retired')` : sql`gen`;
       const [set] = await write(
         q
           .update(f)
           .set({ status, statusAt: now, statusReason: "", gen: revokes })
           .where(
-            and(eq(f.id, id), or(ne(f.status, "retired"), sql`${status} = 'retired'`), kid === undefined ? undefined : eq(f.kid, kid)),
+            and(
+              eq(f.id, id),
+              or(ne(f.status, "retired"), sql`${status} = 'retired'`),
+              kid === undefined ? undefined : eq(f.kid, kid),
+              from === undefined ? undefined : eq(f.status, from),
+            ),
           ),
         showChange(ifChanged),
       );

@@ -3,6 +3,7 @@ import type { Client } from "@libsql/client/web";
 import { eq, sql } from "drizzle-orm";
 import type { Store } from "#ports/store.ts";
 import { accessOf } from "./access.ts";
+import { controlsOf } from "./controls.ts";
 import { conversationsOf } from "./conversations.ts";
 import { factoriesOf } from "./factories.ts";
 import { incidentsOf } from "./incidents.ts";
@@ -29,6 +30,7 @@ export function libsqlStore(client: Client): Store {
     conversations: conversationsOf(tables),
     tasks: tasksOf(tables),
     outbox: outboxOf(tables),
+    controls: controlsOf(tables),
     letters: lettersOf(tables),
     questions: questionsOf(tables),
     factories: factoriesOf(tables),

@@ -23,14 +23,14 @@ export function taskAttempts(database: Database): Attempts {
   const { q, write } = database;
   const { closeAttempt, withdrawOrder } = attemptEnd(database);
   return {
-    async dispatch(id, epoch, { factory, places, reason, order, orderId }, now) {
+    async dispatch(id, epoch, { factory, places, reason, order, orderId, instruction }, now) {
       const fresh = { persona: null, leaseUntil: now + unclaimedMs, step: 0, liveCost: 0 };
       const hasPlace = sql`(select count(*) from tasks as held where held.factory = ${factory} and held.${placed}) < ${places}`;
       const [dispatched] = await write(
         q
           .update(tasks)
           .set({ ...after("dispatch", now), ...fresh, factory, orderId, code: "dispatched", reason, updatedAt: now })
-          .where(and(at(id, epoch, "dispatch"), hasPlace)),
+          .where(and(at(id, epoch, "dispatch"), hasPlace, eq(tasks.instruction, instruction))),
         ...tell(id, epoch, { kind: "dispatched", text: reason, factory }, now),
         insertIf(ifChanged, attempts, { task: id, epoch, factory, routeReason: reason, dispatchedAt: now }),
         insertIf(ifChanged, outbox, { factory, task: id, epoch, order, createdAt: now, notBefore: now }),
@@ -119,8 +119,8 @@ export function taskAttempts(database: Database): Attempts {
         sql`update tasks set lease_until = ${leaseUntil}, step = told.value ->> 'step', live_cost = told.value ->> 'cost', updated_at = ${now}
           from ${told} where ${isIt} and epoch = told.value ->> 'epoch' and factory = ${factory} and ${leased} and cancel_requested is null`,
         showChange(ifChanged),
-        sql`select told.value ->> 'task' as task, told.value ->> 'epoch' as epoch, tasks.epoch as current, state, factory, ${leased} as leased,
-          cancel_requested as cancelled from ${told} left join tasks on ${isIt} order by told.key`,
+        sql`select told.value ->> 'task' as task, told.value ->> 'epoch' as epoch, tasks.epoch as current, state, factory, ${leased} as leased
+          from ${told} left join tasks on ${isIt} order by told.key`,
       );
       return (seen.rows as unknown as Seen[]).flatMap((row) => {
         const reason = stopReason(row, factory);
@@ -138,7 +138,6 @@ interface Seen {
   state: string | null;
   factory: string | null;
   leased: number | null;
-  cancelled: string | null;
 }
 
 function stopReason(row: Seen, factory: string): string | null {
@@ -146,7 +145,7 @@ function stopReason(row: Seen, factory: string): string | null {
   if (row.epoch !== row.current) return `attempt ${row.epoch} was given up; this is attempt ${row.current}`;
   if (row.leased !== 1) return `it is ${row.state}`;
   if (row.factory !== factory) return `it is with ${row.factory}`;
-  return row.cancelled;
+  return null;
 }
 
 /** What a factory holds stays with it as long as it lives: an order that waits for a slot, a result that waits for the bus. */

@@ -1,7 +1,7 @@
 /** Steps of a task that HQ takes by itself. Each is a compare-and-set on epoch and state; a lost one leaves no trace. */
-import { and, eq, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, or, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
-import { leasedStates, sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
+import { sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
 import { unmet } from "./queue.ts";
 import { tasks } from "./schema.ts";
@@ -17,7 +17,7 @@ const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
 /** How the attempt ended that a requeued task leaves behind. */
 const attemptOutcomes = { lose: "lost", return: "returned" } as const;
 
-type Steps = Pick<Tasks, "create" | "move" | "change" | "requeue" | "requestCancel">;
+type Steps = Pick<Tasks, "create" | "move" | "change" | "requeue">;
 
 export function taskSteps(database: Database): Steps {
   const { q, write } = database;
@@ -88,19 +88,6 @@ export function taskSteps(database: Database): Steps {
         ...closeAttempt(from.id, from.epoch, { outcome: attemptOutcomes[event], reason: entry.text }, now),
       );
       return hit(requeued);
-    },
-
-    async requestCancel(id, reason, now) {
-      const running = and(eq(tasks.id, id), inArray(tasks.state, [...leasedStates])) as SQL;
-      const [marked, , , asked] = await write(
-        q
-          .update(tasks)
-          .set({ cancelRequested: reason, updatedAt: now })
-          .where(and(running, isNull(tasks.cancelRequested))),
-        ...tell(id, sql`(select epoch from tasks where id = ${id})`, { kind: "cancel_requested", text: reason }, now),
-        q.select({ id: tasks.id }).from(tasks).where(running),
-      );
-      return hit(marked) || asked.rows.length > 0;
     },
   };
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { unclaimedMs } from "#core/fleet.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, entry, order, receipt, result, settle, taskIn, theTask } from "./samples.ts";
+import { askCancel, atOnce, count, entry, order, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
 const claim = { factory: "desk", order: "order_1", leaseUntil: 1000 };
 const alive = (epoch = 1) => ({ task: "task_1", epoch, step: 4, cost: 55 });
@@ -13,7 +13,7 @@ export function attemptCases(bench: Bench): void {
       bench.store.tasks.dispatch(
         "task_1",
         1,
-        { factory: `desk-${i}`, places: 1, reason: "it is free", order: `sealed-${i}`, orderId: `order_${i}` },
+        { ...order(), factory: `desk-${i}`, places: 1, order: `sealed-${i}`, orderId: `order_${i}` },
         200,
       ),
     );
@@ -112,7 +112,7 @@ export function attemptCases(bench: Bench): void {
 
   it("accepts a success although a cancellation was asked for", async () => {
     await taskIn(bench, "running");
-    await bench.store.tasks.requestCancel("task_1", "not needed", 400);
+    await askCancel(bench, 400);
     expect(await settle(bench, "succeed", "desk", result(), 500)).toBe("accepted");
     expect((await theTask(bench)).state).toBe("succeeded");
   });
@@ -133,8 +133,8 @@ export function attemptCases(bench: Bench): void {
     expect((await theTask(bench)).leaseUntil).toBe(2100);
     expect(stop(await bench.store.tasks.renew("other", [alive()], 9000, 520))).toEqual([["task_1", 1, "it is with desk"]]);
 
-    await bench.store.tasks.requestCancel("task_1", "not needed", 530);
-    expect(stop(await bench.store.tasks.renew("desk", [alive()], 9000, 540))).toEqual([["task_1", 1, "not needed"]]);
+    await askCancel(bench, 530);
+    expect(stop(await bench.store.tasks.renew("desk", [alive()], 9000, 540)), "a control tells it").toEqual([]);
     expect((await theTask(bench)).leaseUntil, "a task to be stopped is not kept alive").toBe(2100);
 
     await settle(bench, "cancel", "desk", result({ outcome: "cancelled" }), 550);
@@ -156,6 +156,8 @@ export function attemptCases(bench: Bench): void {
     expect(await found(1000)).toEqual([]);
     expect(await found(1001)).toEqual(["running"]);
     await bench.store.tasks.move("task_1", 1, "pause", { kind: "paused", text: "sleeps", code: "paused" }, 400);
+    expect(await found(1001), "it may rest for as long as the owner likes").toEqual([]);
+    await askCancel(bench, 450);
     expect(await found(1001)).toEqual(["paused"]);
     await bench.store.tasks.move("task_1", 1, "cancel", { kind: "cancelled", text: "no", code: "cancelled" }, 500);
     expect(await found(9999)).toEqual([]);

@@ -84,7 +84,7 @@ async function apply({ store }: Bench, from: Task, { event, factory, stale }: Mo
       return store.tasks.dispatch(
         "task_1",
         epoch,
-        { factory, places: 1, reason: "free", order: "sealed", orderId: `order_${epoch}_${factory}` },
+        { factory, places: 1, reason: "free", order: "sealed", orderId: `order_${epoch}_${factory}`, instruction: from.instruction },
         now,
       );
     case "claim":

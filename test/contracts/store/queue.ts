@@ -7,7 +7,7 @@ import type { Bench } from "../store.contract.ts";
 import { atOnce, count, delegated, newTask, result, settle, taskIn } from "./samples.ts";
 
 const said = (code = "why") => ({ kind: "told", text: "because", code });
-const free = { factory: "desk", places: 99, reason: "it is free", order: "sealed", orderId: "order_1" };
+const free = { factory: "desk", places: 99, reason: "it is free", order: "sealed", orderId: "order_1", instruction: newTask.instruction };
 
 export function queueCases(bench: Bench): void {
   const add = (id: string, changed: Partial<NewTask> = {}, now = 100, needs: string[] = []) =>

@@ -112,6 +112,7 @@ export const order = (epoch = 1) => ({
   reason: "it is free",
   order: `sealed-${epoch}`,
   orderId: `order_${epoch}`,
+  instruction: newTask.instruction,
 });
 
 /** Creates task_1 and takes it as far as it says; resolves to it. */
@@ -120,6 +121,13 @@ export async function taskIn({ store }: Bench, state: "queued" | "dispatched" | 
   if (state !== "queued") await store.tasks.dispatch("task_1", 1, order(), 200);
   if (state === "running") await store.tasks.claim("task_1", 1, { factory: "desk", order: "order_1", leaseUntil }, 300);
   return theTask({ store });
+}
+
+/** The owner asks for the end of task_1; null if that came to nothing. */
+export async function askCancel({ store }: Pick<Bench, "store">, now: number, id = "ctl_cancel") {
+  const task = await theTask({ store });
+  const wish = { id, do: "cancel" as const, task: task.id, epoch: task.epoch, reason: "not needed" };
+  return store.controls.direct(task, wish, { kind: "cancel_requested", text: "not needed" }, now);
 }
 
 export async function theTask({ store }: Pick<Bench, "store">): Promise<Task> {

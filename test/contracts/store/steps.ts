@@ -138,16 +138,6 @@ export function stepCases(bench: Bench): void {
     await expect(refused).rejects.toMatchObject({ code: "illegal_transition" });
   });
 
-  it("marks only a task that a factory runs for cancellation, once", async () => {
-    await taskIn(bench, "dispatched");
-    expect(await bench.store.tasks.requestCancel("task_1", "not needed", 250)).toBe(false);
-    await bench.store.tasks.claim("task_1", 1, { factory: "desk", order: "order_1", leaseUntil: 1000 }, 300);
-    expect(await bench.store.tasks.requestCancel("task_1", "not needed", 350)).toBe(true);
-    expect(await bench.store.tasks.requestCancel("task_1", "said twice", 360)).toBe(true);
-    expect(await theTask(bench)).toMatchObject({ state: "running", cancelRequested: "not needed" });
-    expect((await bench.store.tasks.events("task_1")).filter((event) => event.kind === "cancel_requested")).toHaveLength(1);
-  });
-
   it("finds the tasks that ended and have no letter of a kind", async () => {
     for (const [i, id] of ["task_a", "task_b", "task_c", "task_d"].entries()) {
       await bench.store.tasks.create({ ...newTask, id }, delegated, 100);

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Progress } from "#core/envelope.ts";
 import type { Bench } from "../store.contract.ts";
-import { newTask, order, taskIn, theTask } from "./samples.ts";
+import { askCancel, newTask, order, taskIn, theTask } from "./samples.ts";
 
 const step: Progress = { task: "task_1", epoch: 1, seq: 3, at: 42, kind: "step", persona: "Lisa", text: "reads parser.ts" };
 
@@ -101,7 +101,7 @@ export function storyCases(bench: Bench): void {
     expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 2, cost: 3 }], 950, 400))).toBe(true);
     expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 2, step: 2, cost: 3 }], 950, 400))).toBe(false);
     expect(await raised(() => tasks.progress("desk", [step], 500))).toBe(true);
-    expect(await raised(() => tasks.requestCancel("task_1", "no", 500))).toBe(true);
+    expect(await raised(() => askCancel(bench, 500))).toBe(true);
     expect(await raised(() => Promise.all([outbox.due(900, 10), tasks.list({ limit: 10 }), tasks.expired(0, [])]))).toBe(false);
   });
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { advance, type TaskState } from "#core/task.ts";
 import type { NewTask } from "#ports/store.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, delegated, newTask, receipt, result, settle, taskIn, theTask } from "./samples.ts";
+import { askCancel, atOnce, count, delegated, newTask, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
 const said = (code = "why") => ({ kind: "told", text: "because", code });
 
@@ -159,7 +159,7 @@ export function waitingCases(bench: Bench): void {
       const from = await taskIn(bench, "running");
       const to = advance(from, "retry");
       if (!to) throw new Error("a running task can be tried again");
-      await bench.store.tasks.requestCancel("task_1", "not needed", 400);
+      await askCancel(bench, 400);
       const before = await bench.snapshot();
       expect(await bench.store.tasks.retry(from, to, failed, again, 500)).toBe(false);
       expect(await bench.store.tasks.retry({ ...from, factory: "den" }, to, failed, again, 500)).toBe(false);

@@ -1,0 +1,81 @@
+/** How whoever works on a task heeds the owner: hears what was said, and stands still when told to. Over restarts, from the journal. */
+import * as z from "zod";
+import { type Steer, standing } from "#core/control.ts";
+import type { Entry } from "#ports/transcript.ts";
+import type { Branch, Grant } from "./branch.ts";
+
+/** Times are the factory's clock, milliseconds. */
+const stillSchema = z.strictObject({ since: z.int().nullable(), total: z.int().nonnegative() });
+
+export interface Heed {
+  /** Waits while the task is paused; resolves to what the owner said and the transcript has not. */
+  between(entries: readonly Entry[]): Promise<Entry[]>;
+  /** What the owner said when nobody was there any more to hear it. */
+  missed(): Promise<string[]>;
+  /** Milliseconds that it stood still, up to now. */
+  stoodStill(): number;
+}
+
+interface Attempt {
+  task: string;
+  epoch: number;
+}
+
+export async function heed(
+  { journal, clock }: Pick<Branch, "journal" | "clock">,
+  { task, epoch }: Attempt,
+  grant: Pick<Grant, "signal" | "news">,
+  tell: (kind: "paused" | "resumed" | "steered", text: string) => void,
+): Promise<Heed> {
+  const key = `still:${task}:${epoch}`;
+  const kept = await journal.get(key);
+  let still = kept === null ? { since: null, total: 0 } : stillSchema.parse(JSON.parse(kept));
+
+  const pausedFor = () => (still.since === null ? 0 : Math.max(0, clock.now() - still.since));
+  async function set(changed: z.infer<typeof stillSchema>) {
+    still = changed;
+    await journal.set(key, JSON.stringify(still));
+  }
+
+  return {
+    stoodStill: () => still.total + pausedFor(),
+    async missed() {
+      const { steers } = standing(await journal.controls(task, epoch));
+      if (steers.length === 0) return [];
+      return unheard(steers, await journal.transcript(task, epoch).load()).map((steer) => steer.text);
+    },
+    async between(entries) {
+      let told = false;
+      for (;;) {
+        // Asked for before the look, so that nothing said meanwhile is missed.
+        const news = grant.news();
+        const { paused, steers } = standing(await journal.controls(task, epoch));
+        if (paused && !grant.signal.aborted) {
+          if (still.since === null) await set({ ...still, since: clock.now() });
+          if (!told) tell("paused", "stands still until the owner lets it go on");
+          told = true;
+          await Promise.race([news, aborted(grant.signal)]);
+          continue;
+        }
+        if (still.since !== null) {
+          await set({ since: null, total: still.total + pausedFor() });
+          if (!grant.signal.aborted) tell("resumed", "goes on");
+        }
+        const fresh = grant.signal.aborted ? [] : unheard(steers, entries);
+        for (const steer of fresh) tell("steered", steer.text);
+        return fresh.map((steer) => ({ type: "user", text: `[The owner says, while you work:]\n${steer.text}`, control: steer.id }));
+      }
+    },
+  };
+}
+
+/** What was said and does not stand in the transcript: so it gets there once, whatever dies in between. */
+function unheard(steers: readonly Steer[], entries: readonly Entry[]): Steer[] {
+  const heard = new Set(entries.flatMap((entry) => (entry.type === "user" && entry.control ? [entry.control] : [])));
+  return steers.filter((steer) => !heard.has(steer.id));
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
