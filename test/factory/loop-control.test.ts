@@ -143,7 +143,7 @@ describe("controls", () => {
     start();
     await send();
     await step();
-    await b.order({ task: "t2-1-1" }).then(({ body, id, entry }) => b.journal.accept({ order: body, orderId: id, entryId: entry.id }, 0));
+    await sendWaiting("t2-1-1");
     await told({ id: "steer_2", seq: 1, do: "steer", task: "t2-1-1", epoch: 1, text: "For the second." });
     await told({ id: "steer_3", seq: 2, do: "steer", task: "t3-1-1", epoch: 1, text: "For the third." });
     end();
@@ -285,7 +285,7 @@ describe("the owner's word on the factory", () => {
     start();
     await send();
     await step();
-    await b.order({ task: "t2-1-1" }).then(({ body, id, entry }) => b.journal.accept({ order: body, orderId: id, entryId: entry.id }, 0));
+    await sendWaiting("t2-1-1");
     await told({ id: "ctl_1", seq: 1, do: "drain" });
     expect(await results(1)).toMatchObject([{ corr: "t2-1-1", body: { outcome: "released" } }]);
     await send({ task: "t3-1-1" });
@@ -389,9 +389,15 @@ it("a drain of the process gives back what was accepted and not begun, and leave
   await told({ id: "ctl_1", seq: 1, do: "pause", ...attempt });
   await step();
   await until(async () => (await b.journal.get("still:t1-1-1:1")) !== null);
-  await b.order({ task: "t2-1-1" }).then(({ body, id, entry }) => b.journal.accept({ order: body, orderId: id, entryId: entry.id }, 0));
+  await sendWaiting("t2-1-1");
   drain.abort();
   await ended;
   expect(await results(1)).toMatchObject([{ corr: "t2-1-1", body: { outcome: "released" } }]);
   expect(await b.journal.open()).toMatchObject([{ order: { task: "t1-1-1" }, state: "running" }]);
 });
+
+/** An order that is taken in, and waits because the slot is taken. */
+async function sendWaiting(task: string) {
+  await send({ task });
+  await until(async () => (await b.journal.find(task, 1)) !== null);
+}
