@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import * as z from "zod";
 import { UacError } from "#core/errors.ts";
-import { openConnection } from "./hrana/execute.ts";
+import { openConnection, type Statement } from "./hrana/execute.ts";
 import { pipelineSchema } from "./hrana/protocol.ts";
 import { StreamRefused, streams } from "./hrana/streams.ts";
 
@@ -21,6 +21,8 @@ interface HranaOptions {
   host?: string;
   /** A stream that its client left is rolled back after so many milliseconds. */
   idleMs?: number;
+  /** Told of every statement that ran, and what it cost; counting costs a query for each. */
+  onStatement?: (statement: Statement) => void;
 }
 
 export interface Hrana {
@@ -44,7 +46,7 @@ export async function startHrana(options: HranaOptions): Promise<Hrana> {
   }
   // Held for the server's life: the last connection to close would fold the write-ahead log back after every request.
   const keeper = open(file);
-  const database = streams(file, { idleMs, open: 256, waiting: 1024, waitMs: 30_000 });
+  const database = streams(file, { idleMs, open: 256, waiting: 1024, waitMs: 30_000 }, options.onStatement);
 
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {

@@ -35,7 +35,10 @@ export async function startRedis(options: { args?: string[] } = {}): Promise<Red
     const failed = once(child, "error").then(([error]) => {
       throw new Error("redis-server does not start. Install it (apt-get install redis-server, brew install redis).", { cause: error });
     });
-    await Promise.race([failed, answers(port, child)]);
+    await Promise.race([failed, answers(port, child)]).catch((error: unknown) => {
+      child.kill("SIGKILL");
+      throw error;
+    });
   }
 
   async function kill() {
@@ -116,7 +119,8 @@ function pong(port: number): Promise<boolean> {
       socket.destroy();
       resolve(answer);
     };
-    socket.once("data", (data) => end(data.toString().startsWith("+PONG")));
+    // One that wants a password first is up too.
+    socket.once("data", (data) => end(/^(\+PONG|-NOAUTH)/.test(data.toString())));
     socket.once("error", () => end(false));
     socket.setTimeout(1000, () => end(false));
   });

@@ -4,8 +4,21 @@ import type { BatchCond, HranaError, HranaValue, Stmt, StreamRequest, StreamResu
 
 export type Connection = InstanceType<typeof Database>;
 
-/** SQL texts that the client stored on its stream, by its own numbers. */
-export type StoredSql = Map<number, string>;
+/** What one statement cost. */
+export interface Statement {
+  /** Rows that a scan of a whole table stepped over; what an index led to is not among them. */
+  scanned: number;
+  returned: number;
+  changed: number;
+}
+
+export interface Session {
+  db: Connection;
+  /** SQL texts that the client stored on its stream, by its own numbers. */
+  stored: Map<number, string>;
+  /** Told of every statement that ran. */
+  onStatement?: ((statement: Statement) => void) | undefined;
+}
 
 const maxStoredSql = 1000;
 
@@ -14,20 +27,21 @@ export function openConnection(file: string): Connection {
   return new Database(file);
 }
 
-export function answer(db: Connection, stored: StoredSql, request: StreamRequest): StreamResult {
+export function answer(session: Session, request: StreamRequest): StreamResult {
   try {
-    return { type: "ok", response: { type: request.type, ...run(db, stored, request) } };
+    return { type: "ok", response: { type: request.type, ...run(session, request) } };
   } catch (error) {
     return { type: "error", error: toHranaError(error) };
   }
 }
 
-function run(db: Connection, stored: StoredSql, request: StreamRequest): Record<string, unknown> {
+function run(session: Session, request: StreamRequest): Record<string, unknown> {
+  const { db, stored } = session;
   switch (request.type) {
     case "execute":
-      return { result: execute(db, stored, request.stmt) };
+      return { result: execute(session, request.stmt) };
     case "batch":
-      return { result: batch(db, stored, request.batch.steps) };
+      return { result: batch(session, request.batch.steps) };
     case "sequence":
       db.exec(sqlOf(stored, request));
       return {};
@@ -48,7 +62,7 @@ function run(db: Connection, stored: StoredSql, request: StreamRequest): Record<
   }
 }
 
-function batch(db: Connection, stored: StoredSql, steps: { condition?: BatchCond | null | undefined; stmt: Stmt }[]) {
+function batch(session: Session, steps: { condition?: BatchCond | null | undefined; stmt: Stmt }[]) {
   const results: (ReturnType<typeof execute> | null)[] = [];
   const errors: (HranaError | null)[] = [];
   const holds = (cond: BatchCond): boolean => {
@@ -64,14 +78,14 @@ function batch(db: Connection, stored: StoredSql, steps: { condition?: BatchCond
       case "or":
         return cond.conds.some(holds);
       case "is_autocommit":
-        return !db.inTransaction;
+        return !session.db.inTransaction;
     }
   };
   for (const { condition, stmt } of steps) {
     let result: ReturnType<typeof execute> | null = null;
     let error: HranaError | null = null;
     try {
-      if (!condition || holds(condition)) result = execute(db, stored, stmt);
+      if (!condition || holds(condition)) result = execute(session, stmt);
     } catch (thrown) {
       error = toHranaError(thrown);
     }
@@ -81,16 +95,20 @@ function batch(db: Connection, stored: StoredSql, steps: { condition?: BatchCond
   return { step_results: results, step_errors: errors };
 }
 
-function execute(db: Connection, stored: StoredSql, stmt: Stmt) {
-  const statement = db.prepare(oneStatement(sqlOf(stored, stmt)));
+function execute({ db, stored, onStatement }: Session, stmt: Stmt) {
+  const sql = oneStatement(sqlOf(stored, stmt));
+  const statement = db.prepare(sql);
   const args = argsOf(stmt);
   if (!statement.reader) {
     const { changes, lastInsertRowid } = statement.run(args);
+    onStatement?.({ scanned: scannedBy(db, sql), returned: 0, changed: changes });
     return { cols: [], rows: [], affected_row_count: changes, last_insert_rowid: String(lastInsertRowid) };
   }
   const before = counters(db);
   const rows = statement.safeIntegers(true).raw(true).all(args) as unknown[][];
+  const scanned = onStatement ? scannedBy(db, sql) : 0;
   const after = counters(db);
+  onStatement?.({ scanned, returned: rows.length, changed: after.total - before.total });
   return {
     cols: statement.columns().map(({ name, type }) => ({ name, decltype: type })),
     rows: stmt.want_rows ? rows.map((row) => row.map(toHrana)) : [],
@@ -98,6 +116,12 @@ function execute(db: Connection, stored: StoredSql, stmt: Stmt) {
     affected_row_count: after.total === before.total ? 0 : after.last,
     last_insert_rowid: after.total === before.total ? null : after.rowid,
   };
+}
+
+/** SQLite's own count for the newest statement with this text. */
+function scannedBy(db: Connection, sql: string): number {
+  const [row] = db.prepare("select nscan from sqlite_stmt where sql = ? limit 1").raw(true).all([sql]) as [number][];
+  return row?.[0] ?? 0;
 }
 
 function counters(db: Connection) {
@@ -128,7 +152,7 @@ function describe(db: Connection, sql: string) {
   };
 }
 
-function sqlOf(stored: StoredSql, of: { sql?: string | undefined; sql_id?: number | undefined }): string {
+function sqlOf(stored: Session["stored"], of: { sql?: string | undefined; sql_id?: number | undefined }): string {
   const sql = of.sql ?? (of.sql_id === undefined ? undefined : stored.get(of.sql_id));
   if (sql === undefined) throw badRequest("SQL_NOT_FOUND", "the request names no SQL that this stream knows");
   return sql;

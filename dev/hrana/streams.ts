@@ -1,12 +1,10 @@
 /** Streams: a connection that lives from one pipeline request to the next, named by a baton that is good for one use. */
 import { randomBytes } from "node:crypto";
-import { answer, type Connection, openConnection, type StoredSql } from "./execute.ts";
+import { answer, openConnection, type Session } from "./execute.ts";
 import type { Pipeline, StreamResult } from "./protocol.ts";
 import { turns } from "./turns.ts";
 
-interface Stream {
-  db: Connection;
-  stored: StoredSql;
+interface Stream extends Session {
   /** Ends its turn at the database; null between transactions. */
   endTurn: (() => void) | null;
   expiry: ReturnType<typeof setTimeout> | null;
@@ -33,7 +31,7 @@ export class StreamRefused extends Error {
   }
 }
 
-export function streams(file: string, limits: StreamLimits) {
+export function streams(file: string, limits: StreamLimits, onStatement?: Session["onStatement"]) {
   const parked = new Map<string, Stream>();
   const all = new Set<Stream>();
   const queue = turns(limits);
@@ -48,7 +46,7 @@ export function streams(file: string, limits: StreamLimits) {
 
   function start(): Stream {
     if (all.size >= limits.open) throw new StreamRefused(503, "STREAMS_FULL", `${all.size} streams are open; close some`);
-    const stream: Stream = { db: openConnection(file), stored: new Map(), endTurn: null, expiry: null };
+    const stream: Stream = { db: openConnection(file), stored: new Map(), onStatement, endTurn: null, expiry: null };
     all.add(stream);
     return stream;
   }
@@ -81,7 +79,7 @@ export function streams(file: string, limits: StreamLimits) {
         stream.endTurn ??= await queue.take(signal).catch((error: Error) => {
           throw new StreamRefused(503, "SQLITE_BUSY", `database is locked: ${error.message}`);
         });
-        const results = pipeline.requests.map((request) => answer(stream.db, stream.stored, request));
+        const results = pipeline.requests.map((request) => answer(stream, request));
         if (pipeline.requests.some(({ type }) => type === "close")) {
           end(stream);
           return { baton: null, base_url: null, results };

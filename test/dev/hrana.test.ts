@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client/web";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Statement } from "../../dev/hrana/execute.ts";
 import { type Hrana, startHrana } from "../../dev/hrana.ts";
 
 const token = "local-test-token";
@@ -53,6 +54,27 @@ describe("through @libsql/client/web", () => {
     expect(returning.rows[0]).toMatchObject({ id: 3, name: "c" });
     const select = await client.execute("select * from t");
     expect([select.rowsAffected, select.rows.length]).toEqual([0, 3]);
+  });
+
+  test("tells what a statement cost: rows that a scan stepped over, rows returned, rows changed", async () => {
+    const seen: Statement[] = [];
+    const metered = await startHrana({ file: join(folder, "metered.sqlite"), onStatement: (statement) => void seen.push(statement) });
+    const of = createClient({ url: metered.url });
+    await of.execute("create table t (id integer primary key, name text)");
+    await of.execute("insert into t (name) values ('a'), ('b'), ('c'), ('d')");
+    seen.length = 0;
+    await of.execute("select id from t where name = 'b'");
+    await of.execute("select name from t where id = 2");
+    await of.execute("update t set name = 'x' where id in (1, 2)");
+    await of.batch(["insert into t (name) values ('e') returning id"], "write");
+    of.close();
+    await metered.close();
+    expect(seen.filter(({ scanned, returned, changed }) => scanned + returned + changed > 0)).toEqual([
+      { scanned: 3, returned: 1, changed: 0 },
+      { scanned: 0, returned: 1, changed: 0 },
+      { scanned: 0, returned: 0, changed: 2 },
+      { scanned: 0, returned: 1, changed: 1 },
+    ]);
   });
 
   test("a batch is all or nothing, and says which statement failed", async () => {
