@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import * as schema from "#adapters/store/schema.ts";
 import { taskStates, transitions } from "#core/task.ts";
 import { settings } from "#factory/settings.ts";
+import { renderBudgets } from "../scripts/docs/budgets.ts";
 import { renderConfiguration } from "../scripts/docs/configuration.ts";
 import { renderTaskStates } from "../scripts/docs/task-states.ts";
 import { projectFiles, renderTree, withTree } from "../scripts/docs/tree.ts";
@@ -37,6 +38,10 @@ describe("generated pages", () => {
     for (const name of Object.keys(settings)) expect(page).toContain(`| \`${name}\` |`);
   });
 
+  it("docs/budgets.md shows the table of budgets", () => {
+    expect(read("docs/budgets.md"), renew).toBe(renderBudgets());
+  });
+
   it("docs/architecture.md shows the folders", () => {
     const page = read("docs/architecture.md");
     expect(page, renew).toBe(withTree(page, projectFiles(root)));
@@ -58,7 +63,7 @@ describe.each(pages)("%s", (page) => {
   });
 
   it("names paths that are there", () => {
-    const paths = [...text.matchAll(/`((?:shared|hq-worker|branch-agent|dashboard|dev|scripts|test|docs|migrations)\/[^`\s]*)`/g)];
+    const paths = [...text.matchAll(/`((?:shared|hq-worker|branch-agent|dashboard|dev|bench|scripts|test|docs|migrations)\/[^`\s]*)`/g)];
     const plain = paths.map((match) => match[1] ?? "").filter((path) => !/[<*…]|\/x$/.test(path));
     expect(plain.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });

@@ -17,6 +17,7 @@ const about: Readonly<Record<string, string>> = {
   dashboard: "the Corporation View: query, handler and page per panel",
   dev: "a corporation in a box, and its stand-ins",
   migrations: "SQL of the state of record, written by drizzle-kit",
+  bench: "what it costs, measured: ratios to what it could cost",
   scripts: "set-up, checks and generators",
   test: "tests; contracts/ holds the suites that every adapter of a port passes",
   docs: "for people",

@@ -183,7 +183,8 @@ export async function openHq(options: { script?: Script; env?: Record<string, st
 
 export type Desk = Awaited<ReturnType<typeof joined>>;
 
-async function joined(hq: Headquarters, id: string, changed: Partial<FactoryFacts>) {
+/** A factory that joins `hq`, is approved and tells its facts. */
+export async function joined(hq: Headquarters, id: string, changed: Partial<FactoryFacts>) {
   const { privateJwk } = await newKeyPair();
   const signer = await joseSigner(privateJwk);
   const { store, clock } = hq;

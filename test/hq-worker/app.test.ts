@@ -105,10 +105,6 @@ describe("the webhook", () => {
     expect(await response.json()).toMatchObject({ error: "store_unavailable" });
     expect(b.rings).toEqual([]);
   });
-
-  it("takes one call of the database", async () => {
-    expect(await b.count(async () => b.webhook(message(1, "Hello")))).toEqual({ sql: 1, bus: 0, letters: 0, model: 0 });
-  });
 });
 
 describe("what factories ask", () => {

@@ -121,18 +121,6 @@ describe("delegating", () => {
     throw new Error("the turn never came to its end");
   }, 60_000);
 
-  it("needs few enough calls for one event of a free Worker", async () => {
-    b = await openOffice({ script: handsOn });
-    await b.join();
-    await b.webhook(message(1, "Fix the tests"));
-    const used = await b.count(async () => {
-      await next();
-      await deliverLetters(b.hq);
-    });
-    expect(used.sql + used.bus + used.letters + used.model).toBeLessThanOrEqual(45);
-    expect(await replies()).toHaveLength(1);
-  });
-
   it("names the task after the call: short enough to type", async () => {
     b = await openOffice({ script: handsOn });
     await b.join();
@@ -412,14 +400,6 @@ describe("the minute tick", () => {
     const broken = { ...b.store, letters: { ...b.store.letters, take: () => Promise.reject(new Error("broken")) } };
     await tick({ ...b.context, hq: { ...b.hq, store: broken } });
     expect(b.rings).toContainEqual([owner, undefined]);
-  });
-
-  it("with nothing to do needs few calls", async () => {
-    b = await openOffice();
-    await b.join();
-    await b.join("desk-2");
-    const used = await b.count(() => tick(b.context));
-    expect(used).toEqual({ sql: 14, bus: 2, letters: 0, model: 0 });
   });
 
   it("with too much to do stays within the calls of one event, and ends in the next ones", async () => {

@@ -1,0 +1,199 @@
+/** What each event of headquarters really asks of others, held to the one table of budgets. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hashSecret } from "#adapters/signer/digest.ts";
+import { paths } from "#core/hq-api.ts";
+import { delegate } from "#factory/delegate.ts";
+import { tick } from "../../hq-worker/tick.ts";
+import { workDesk } from "../../hq-worker/turn.ts";
+import { type Budget, budgets, renderBudgets } from "../../scripts/docs/budgets.ts";
+import { type Desk, joined, owner, resultOf, wish } from "../factory/headquarters.ts";
+import { quietBeat } from "../support/heartbeats.ts";
+import { type CountedOffice, type Event, openCountedOffice, type Spent } from "./counted-office.ts";
+import { message, tap } from "./office.ts";
+
+/** A free Worker's. */
+const most = 50;
+/** A budget so far above what is spent says nothing. */
+const slack = 12;
+const workspace = "demo-shop";
+
+let b: CountedOffice;
+/** Where the factories live, so that what they do is nobody's event. */
+let aside: Event;
+let desks: Desk[];
+beforeAll(async () => {
+  b = await openCountedOffice();
+  aside = b.open();
+  const facts = { workspaces: [workspace], slots: 8, startedAt: Date.now() };
+  desks = await Promise.all(["desk-1", "desk-2", "desk-3"].map((id) => joined(aside.context.hq, id, facts)));
+});
+afterAll(async () => {
+  await aside.end();
+  await b.close();
+});
+
+const desk = (of: number) => desks[of - 1] as Desk;
+let last = 100;
+const nextId = () => {
+  last += 1;
+  return last;
+};
+
+/** The owner writes; resolves to the update. */
+function written(text: string) {
+  const { id } = b.chat.say(text);
+  return message(nextId(), text, { message_id: id });
+}
+const deskRound = () => b.event(({ context }) => workDesk(context.hq, context.digest, owner));
+/** Rounds until nothing is left to do or to say. */
+async function finish() {
+  for (let rounds = 0; rounds < 20; rounds += 1) {
+    let again: number | null = null;
+    await b.event(async ({ context }) => {
+      again = await workDesk(context.hq, context.digest, owner);
+    });
+    if (again === null || again > Date.now() + 500) return;
+  }
+  throw new Error("the desk never ends");
+}
+const post = (path: string, body: string) => b.event(async ({ request }) => ok(await request(path, { method: "POST", body })));
+function ok(response: Response) {
+  expect(response.status).toBeLessThan(300);
+}
+
+/** A task that was sent to the desk, and the id of its order. */
+async function ordered(to: Desk) {
+  const id = `t${nextId()}-1-1`;
+  await b.event(({ context }) => delegate(context.hq, wish({ id, workspace, factory: to.id, message: null, receivedAt: Date.now() })));
+  const [row] = (await b.admin.execute({ sql: "select order_id from tasks where id = ?", args: [id] })).rows;
+  return { id, order: String(row?.order_id) };
+}
+async function claimed(by: Desk) {
+  const { id, order } = await ordered(by);
+  return { id, spent: await post(paths.claim, await by.sealed("claim", { task: id, epoch: 1, order })) };
+}
+
+function within(spent: Spent, { event, subrequests, sql }: Budget) {
+  const what = `${event}: ${JSON.stringify(spent)}`;
+  expect(spent.counted, `headquarters counts what leaves; ${what}`).toBe(spent.subrequests);
+  expect(spent.subrequests, what).toBe(spent.sql + spent.bus + spent.chat + spent.model);
+  expect(spent.subrequests, what).toBeLessThanOrEqual(subrequests);
+  expect(spent.sql, what).toBeLessThanOrEqual(sql);
+  expect(subrequests - spent.subrequests, `the budget is too wide; ${what}`).toBeLessThanOrEqual(slack);
+  expect(sql - spent.sql, `the budget is too wide; ${what}`).toBeLessThanOrEqual(slack);
+}
+
+describe("the budget of", () => {
+  it(budgets.webhook.event, async () => {
+    within(await b.event(b.bring(written("/help"))), budgets.webhook);
+    await finish();
+  });
+
+  it(budgets.turn.event, async () => {
+    await b.event(b.bring(written(`The tests of ${workspace} fail. Fix them.`)));
+    const spent = await deskRound();
+    within(spent, budgets.turn);
+    expect(spent).toMatchObject({ model: 2, bus: 1 });
+    await finish();
+    expect(b.chat.messages().at(-1)?.text).toContain("Simone @ HQ");
+  });
+
+  it(budgets.tap.event, async () => {
+    const { id } = await ordered(desk(1));
+    await finish();
+    const card = b.chat.messages().findLast(({ buttons }) => buttons.flat().some(({ data }) => data === `stop:${id}`));
+    const query = b.chat.tap(card?.id ?? 0, `stop:${id}`);
+    const update = tap(nextId(), `stop:${id}`);
+    await b.event(b.bring({ ...update, callback_query: { ...update.callback_query, id: query } }));
+    within(await deskRound(), budgets.tap);
+    await finish();
+    expect(b.chat.answers().at(-1)).toMatchObject({ query, text: "Cancelled." });
+  });
+
+  it(budgets.claim.event, async () => {
+    within((await claimed(desk(1))).spent, budgets.claim);
+  });
+
+  it(budgets.idleBeat.event, async () => {
+    within(await post(paths.heartbeat, await desk(2).sealed("heartbeat", quietBeat(desk(2).facts))), budgets.idleBeat);
+  });
+
+  it(budgets.busyBeat.event, async () => {
+    const { id } = await claimed(desk(2));
+    const running = [{ task: id, epoch: 1, step: 1, cost: 0, paused: false }];
+    within(await post(paths.heartbeat, await desk(2).sealed("heartbeat", quietBeat(desk(2).facts, { running }))), budgets.busyBeat);
+  });
+
+  it(budgets.doorbell.event, async () => {
+    const { id } = await claimed(desk(1));
+    await finish();
+    await desk(1).say("result", resultOf({ task: id }));
+    within(await post(paths.doorbell, await desk(1).sealed("doorbell", { reason: "result" })), budgets.doorbell);
+    expect(await stateOf(id)).toBe("succeeded");
+    await finish();
+  });
+
+  it(budgets.fullDrain.event, async () => {
+    const tasks: string[] = [];
+    for (const one of desks) {
+      for (let i = 0; i < 3; i += 1) tasks.push((await claimed(one)).id);
+    }
+    await finish();
+    for (const [n, id] of tasks.entries()) {
+      const one = desk(1 + Math.floor(n / 3));
+      // 41 lines of progress and 9 results.
+      for (let seq = 1; seq <= (n < 5 ? 5 : 4); seq += 1) await one.tell(id, 1, seq);
+      await one.say("result", resultOf({ task: id }));
+    }
+    let events = 0;
+    for (; (await Promise.all(tasks.map(stateOf))).some((state) => state !== "succeeded"); events += 1) {
+      const spent = await post(paths.doorbell, await desk(1).sealed("doorbell", { reason: "result" }));
+      if (events === 0) within(spent, budgets.fullDrain);
+      expect(spent.subrequests).toBeLessThanOrEqual(most);
+      expect(events, "every doorbell brings it further").toBeLessThan(12);
+    }
+    await finish();
+  });
+
+  it(budgets.idleTick.event, async () => {
+    await b.event(({ context }) => tick(context));
+    within(await b.event(({ context }) => tick(context)), budgets.idleTick);
+  });
+
+  it(budgets.busyTick.event, async () => {
+    const lost = [await claimed(desk(1)), await claimed(desk(2)), await claimed(desk(3))];
+    for (let i = 0; i < 4; i += 1) await ordered(desk(3));
+    await b.event(b.bring(written("/help")));
+    await b.admin.execute({
+      sql: "update tasks set lease_until = 1 where id in (select value from json_each(?))",
+      args: [JSON.stringify(lost.map(({ id }) => id))],
+    });
+    await b.admin.execute("update inbound_updates set received_at = 1 where finished_at is null");
+    within(await b.event(({ context }) => tick(context)), budgets.busyTick);
+    expect((await b.admin.execute("select 1 from attempts where outcome = 'lost'")).rows.length).toBeGreaterThan(0);
+  });
+
+  it(budgets.page.event, async () => {
+    const session = { hash: await hashSecret("session"), expiresAt: Date.now() + 60_000 };
+    await b.event(async ({ context: { hq } }) => {
+      await hq.store.access.addLogin("login", Date.now() + 60_000);
+      await hq.store.access.redeemLogin("login", session, Date.now());
+    });
+    for (const path of ["/", "/tasks", `/tasks/${(await ordered(desk(1))).id}`]) {
+      const look = ({ request }: Event) => request(path, { headers: { cookie: "__Host-uac=session" } });
+      within(await b.event(async (event) => ok(await look(event))), budgets.page);
+    }
+  });
+});
+
+it("no event may need more than a free Worker has", () => {
+  for (const { event, subrequests, sql } of Object.values(budgets)) {
+    expect(subrequests, event).toBeLessThanOrEqual(most);
+    expect(sql, event).toBeLessThanOrEqual(subrequests);
+    expect(renderBudgets()).toContain(`| ${event} | ${subrequests} | ${sql} |`);
+  }
+});
+
+async function stateOf(id: string) {
+  return (await b.admin.execute({ sql: "select state from tasks where id = ?", args: [id] })).rows[0]?.state;
+}
