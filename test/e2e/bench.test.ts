@@ -1,0 +1,31 @@
+/** The benchmark runs, and says what it promises. Its figures are nobody's here: a machine that runs tests measures nothing. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const bench = (...args: string[]) =>
+  promisify(execFile)(process.execPath, ["--import", "tsx", "bench/index.ts", ...args], { cwd: root, timeout: 240_000 });
+
+it("bus: one object on standard output, every figure with a unit, every ratio with what it is taken against", async () => {
+  const { stdout, stderr } = await bench("bus", "--quick", "--json");
+  const { suite, figures } = JSON.parse(stdout) as { suite: string; figures: Record<string, unknown>[] };
+  expect(suite).toBe("bus");
+  for (const figure of figures) {
+    expect(Object.keys(figure)).toEqual(["name", "value", "unit", "of"]);
+    expect(figure.value, String(figure.name)).toEqual(expect.any(Number));
+  }
+  const named = new Map(figures.map((figure) => [figure.name, figure]));
+  for (const contender of ["bare", "port", "whole", "bullmq"]) {
+    expect(named.get(`${contender} p50`)).toMatchObject({ unit: "ms", of: null });
+    expect(named.get(`${contender} p50 ratio`)).toMatchObject({ unit: "ratio", of: "bare p50" });
+    expect(named.get(`${contender} jobs/s at 10 ratio`)).toMatchObject({ unit: "ratio", of: "bare jobs/s at 10" });
+    expect(stderr).toContain(contender);
+  }
+  expect(named.get("bare p50 ratio")?.value).toBe(1);
+});
+
+it("says how it is used, and exits non-zero", async () => {
+  await expect(bench("nothing")).rejects.toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("npm run bench --") });
+});
