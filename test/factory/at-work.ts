@@ -15,17 +15,22 @@ export let drain: AbortController;
 export let halt: AbortController;
 export let running: Promise<void> | null;
 export let beats: Partial<HeartbeatReply>[];
-beforeEach(() => {
-  drain = new AbortController();
-  halt = new AbortController();
-  running = null;
-  beats = [];
-});
-afterEach(async () => {
-  halt.abort();
-  await running?.catch(() => undefined);
-  await b.close();
-});
+
+/** To be called once by each file of tests: hooks belong to the file that registers them, and this one is loaded once for several. */
+export function atWork() {
+  beforeEach(() => {
+    drain = new AbortController();
+    halt = new AbortController();
+    running = null;
+    beats = [];
+    seen.length = 0;
+  });
+  afterEach(async () => {
+    halt.abort();
+    await running?.catch(() => undefined);
+    await b.close();
+  });
+}
 
 /** A model that finishes at once. */
 export const quick = (): ScriptedReply => finish();
@@ -51,7 +56,6 @@ export async function send(changed: Partial<Order> = {}) {
   await b.bus.publish({ factory: "desk-1", channel: "in" }, jws);
 }
 const seen: { kind: string; corr: string | null; body: object }[] = [];
-beforeEach(() => void seen.splice(0));
 export async function results(n: number) {
   await expect
     .poll(async () => {

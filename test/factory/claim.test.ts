@@ -179,7 +179,7 @@ describe("heartbeat", () => {
 
   it("costs no call more with reports and orders to compare", async () => {
     const idle = await b.count(() => beat());
-    expect(idle.sql, "whose it is, one batch, and the controls").toBe(3);
+    expect(idle.sql, "whose it is, one batch, and what it is to do").toBe(3);
     const accepted = [{ task: "t1-1-1", epoch: 1 }];
     expect(await b.count(() => beat([], { reports: { first: 1, last: 9 }, accepted }))).toEqual(idle);
   });

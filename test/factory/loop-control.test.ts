@@ -4,8 +4,10 @@ import type { Control, NewControl } from "#core/control.ts";
 import { UacError } from "#core/errors.ts";
 import { seal } from "#factory/seal.ts";
 import { finish, use } from "./agent.ts";
-import { again, answers, b, beats, drain, halt, open, quick, results, running, send, start, until } from "./at-work.ts";
+import { again, answers, atWork, b, beats, drain, halt, open, quick, results, running, send, start, until } from "./at-work.ts";
 import { orderOf } from "./branch.ts";
+
+atWork();
 
 /** Seals a control as HQ does, and puts it on the bus or into the answer to the next heartbeat. */
 async function told(control: NewControl & { seq: number }, way: "bus" | "heartbeat" | "both" = "bus") {
@@ -143,7 +145,8 @@ describe("controls", () => {
     start();
     await send();
     await step();
-    await sendWaiting("t2-1-1");
+    await send({ task: "t2-1-1" });
+    await until(async () => (await b.journal.find("t2-1-1", 1))?.state === "accepted");
     await told({ id: "steer_2", seq: 1, do: "steer", task: "t2-1-1", epoch: 1, text: "For the second." });
     await told({ id: "steer_3", seq: 2, do: "steer", task: "t3-1-1", epoch: 1, text: "For the third." });
     end();
@@ -285,7 +288,8 @@ describe("the owner's word on the factory", () => {
     start();
     await send();
     await step();
-    await sendWaiting("t2-1-1");
+    await send({ task: "t2-1-1" });
+    await until(async () => (await b.journal.find("t2-1-1", 1))?.state === "accepted");
     await told({ id: "ctl_1", seq: 1, do: "drain" });
     expect(await results(1)).toMatchObject([{ corr: "t2-1-1", body: { outcome: "released" } }]);
     await send({ task: "t3-1-1" });
@@ -389,7 +393,8 @@ it("a drain of the process gives back what was accepted and not begun, and leave
   await told({ id: "ctl_1", seq: 1, do: "pause", ...attempt });
   await step();
   await until(async () => (await b.journal.get("still:t1-1-1:1")) !== null);
-  await sendWaiting("t2-1-1");
+  await send({ task: "t2-1-1" });
+  await until(async () => (await b.journal.find("t2-1-1", 1))?.state === "accepted");
   drain.abort();
   await ended;
   expect(await results(1)).toMatchObject([{ corr: "t2-1-1", body: { outcome: "released" } }]);

@@ -6,10 +6,10 @@ import { finish, use } from "./agent.ts";
 import {
   again,
   answers,
+  atWork,
   b,
   beats,
   drain,
-  endless,
   halt,
   modelCalls,
   open,
@@ -22,6 +22,8 @@ import {
   until,
 } from "./at-work.ts";
 import { orderOf } from "./branch.ts";
+
+atWork();
 
 describe("orders", () => {
   it("are worked and told, and a drain ends when nothing is left", async () => {
