@@ -400,9 +400,3 @@ it("a drain of the process gives back what was accepted and not begun, and leave
   expect(await results(1)).toMatchObject([{ corr: "t2-1-1", body: { outcome: "released" } }]);
   expect(await b.journal.open()).toMatchObject([{ order: { task: "t1-1-1" }, state: "running" }]);
 });
-
-/** An order that is taken in, and waits because the slot is taken. */
-async function sendWaiting(task: string) {
-  await send({ task });
-  await until(async () => (await b.journal.find(task, 1)) !== null);
-}
