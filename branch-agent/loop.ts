@@ -73,6 +73,12 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     return open.length - (profile.slots - slots.free());
   }
 
+  /** What attempts left that ended in an earlier life, when the factory was killed before it could clear up. */
+  async function tidy() {
+    const open = (await journal.open()).map(({ order }) => order);
+    await deps.workspaces.tidy(open).catch((error: unknown) => log.warn("worktrees stay behind", { error }));
+  }
+
   async function control(entry: BusEntry) {
     try {
       const envelope = entry.data === null ? null : await openEntry(deps, entry.data);
@@ -139,6 +145,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   const flushes = flushNowAndThen();
   try {
     await Promise.race([active.promise, beating, aborted(intake)]);
+    if (!intake.aborted) await tidy();
     if (!intake.aborted) await Promise.race([readOrders(), beating]);
     await drain();
   } catch (error) {

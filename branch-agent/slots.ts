@@ -6,6 +6,7 @@ import type { Branch, Grant } from "#factory/branch.ts";
 import { reportResult } from "#factory/report.ts";
 import { releasing, work } from "#factory/work.ts";
 import type { Attempt } from "#ports/journal.ts";
+import { branchOf, type Worktree } from "#ports/workspace.ts";
 import type { ProgressTeller } from "./progress.ts";
 
 /** A task that was begun so often without an end is ended: it takes its factory down, or can't be worked here. */
@@ -59,11 +60,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     if (claimed === null) return;
     if (claimed === "poison") {
       await reportResult(deps, slot.attempt, poisoned(slot.attempt));
+      await leave({ branch: branchOf(order) });
       return;
     }
     if (claimed === "refused") {
       await journal.drop(order.task, order.epoch, clock.now());
       await deps.bus.ack({ factory: deps.self, channel: "in" }, [slot.attempt.entryId]);
+      await leave({ branch: branchOf(order) });
       return;
     }
     const token = await readToken(claimed.token);
@@ -77,8 +80,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     });
     log.info("a task ended", { task: order.task, epoch: order.epoch, outcome: outcome.outcome, code: outcome.code });
     await reportResult(deps, slot.attempt, outcome);
-    if (worktree)
-      await deps.workspaces.close(worktree).catch((error: unknown) => log.warn("a worktree stays behind", { path: worktree.path, error }));
+    if (worktree) await leave(worktree);
+  }
+
+  /** An attempt that ended here, or in an earlier life of the factory, leaves no worktree. */
+  async function leave(worktree: Pick<Worktree, "branch">) {
+    const { branch } = worktree;
+    await deps.workspaces.close(worktree).catch((error: unknown) => deps.log.warn("a worktree stays behind", { branch, error }));
   }
 
   /**

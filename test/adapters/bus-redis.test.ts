@@ -5,9 +5,9 @@ import { blockChunkMs, redisBus } from "#adapters/bus/redis.ts";
 import { hashSecret } from "#adapters/signer/digest.ts";
 import { streamOf } from "#core/fleet.ts";
 import type { Bus } from "#ports/bus.ts";
-import { dataOf, newFactory, orders, read, results } from "../contracts/bus.contract.ts";
 import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../../dev/redis.ts";
 import { startTcpProxy } from "../../dev/tcp-proxy.ts";
+import { dataOf, newFactory, orders, read, results } from "../contracts/bus.contract.ts";
 
 let server: RedisServer;
 let closers: (() => Promise<void>)[] = [];

@@ -4,11 +4,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { nextLookMs, upstashBus } from "#adapters/bus/upstash.ts";
 import { streamOf } from "#core/fleet.ts";
 import type { Bus } from "#ports/bus.ts";
+import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
+import { startTcpProxy } from "../../dev/tcp-proxy.ts";
 import { type Fault, faults } from "../../dev/upstash/faults.ts";
 import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
 import { dataOf, newFactory, orders, read, results } from "../contracts/bus.contract.ts";
-import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
-import { startTcpProxy } from "../../dev/tcp-proxy.ts";
 
 const token = randomBytes(24).toString("base64url");
 let server: RedisServer;

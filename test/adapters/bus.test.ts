@@ -12,9 +12,9 @@ import { redisBus } from "#adapters/bus/redis.ts";
 import { upstashBus } from "#adapters/bus/upstash.ts";
 import { type Channel, streamOf } from "#core/fleet.ts";
 import { startHrana } from "../../dev/hrana.ts";
+import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
 import { startUpstashGateway } from "../../dev/upstash/start.ts";
 import { busContract, orders, read } from "../contracts/bus.contract.ts";
-import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
 
 busContract("memory", async () => {
   const streams = memoryStreams();

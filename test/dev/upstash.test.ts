@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { Redis } from "@upstash/redis/cloudflare";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
 import { type RedisServer, redisCommand, startRedis } from "../../dev/redis.ts";
+import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
 
 const token = randomBytes(24).toString("base64url");
 const bearer = { authorization: `Bearer ${token}` };

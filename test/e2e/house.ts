@@ -9,10 +9,10 @@ import type { Task } from "#ports/store.ts";
 import { type Box, startBox } from "../../dev/box/box.ts";
 import type { HqKind } from "../../dev/box/hq.ts";
 import type { Model } from "../../dev/model/server.ts";
+import { leftOf } from "../../dev/processes.ts";
+import { type RedisServer, startRedis } from "../../dev/redis.ts";
 import type { ChatMessage, TelegramStandIn } from "../../dev/telegram/start.ts";
 import { startUpstashGateway, type UpstashGateway } from "../../dev/upstash/start.ts";
-import { type RedisServer, startRedis } from "../../dev/redis.ts";
-import { leftOf } from "../../dev/processes.ts";
 import { until } from "./until.ts";
 
 export const mission = "The tests of the demo shop fail. Fix them.";

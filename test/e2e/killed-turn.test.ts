@@ -1,8 +1,8 @@
 /** kill -9 of the real workerd in the middle of Simone's turn: the turn goes on by itself, one delegation, one answer. */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Behaviour } from "../../dev/model/behaviour.ts";
-import { type House, mission, openHouse } from "./house.ts";
 import { descendantsOf } from "../../dev/processes.ts";
+import { type House, mission, openHouse } from "./house.ts";
 import { until } from "./until.ts";
 
 let house: House;

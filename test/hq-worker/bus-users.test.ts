@@ -9,9 +9,9 @@ import { answerJoin, enrolFactory, makeJoinCode, retireFactory } from "#factory/
 import type { Headquarters } from "#factory/headquarters.ts";
 import { parseHqProfile } from "#factory/profile.ts";
 import type { Bus } from "#ports/bus.ts";
+import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../../dev/redis.ts";
 import { dataOf, orders, read } from "../contracts/bus.contract.ts";
 import { type HqBench, hqEnv, openHq, owner, shakyBus } from "../factory/headquarters.ts";
-import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../../dev/redis.ts";
 
 const digest = { hash: hashSecret, fingerprint };
 let server: RedisServer;

@@ -7,11 +7,11 @@ import { dispatchAll } from "#factory/dispatch.ts";
 import { drain } from "#factory/drain.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { runFactory } from "../../branch-agent/loop.ts";
+import { type RedisServer, startRedis } from "../../dev/redis.ts";
 import { finish } from "../factory/agent.ts";
 import { type BranchBench, openBranch } from "../factory/branch.ts";
 import { doorOf, enrolled } from "../factory/door.ts";
 import { type HqBench, openHq, wish } from "../factory/headquarters.ts";
-import { type RedisServer, startRedis } from "../../dev/redis.ts";
 
 /** A bound, not an expectation. */
 const patience = { timeout: 20_000 };

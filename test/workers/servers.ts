@@ -7,10 +7,10 @@ import { createClient } from "@libsql/client";
 import type { TestProject } from "vitest/node";
 import { newKeyPair } from "#adapters/signer/jose.ts";
 import { startHrana } from "../../dev/hrana.ts";
+import { startRedis } from "../../dev/redis.ts";
 import { startTelegram } from "../../dev/telegram/start.ts";
 import { startUpstashGateway } from "../../dev/upstash/start.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
-import { startRedis } from "../../dev/redis.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
