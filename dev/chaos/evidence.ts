@@ -85,6 +85,12 @@ export async function lookAround(town: Town): Promise<string[]> {
       if (channel === "out" && length > 0) left.push(`${stream} has ${length} entries that headquarters did not settle`);
     }
   }
+  const [waiting] = await town.rows<{ letters: number; updates: number }>(
+    `select (select count(*) from letters where sent_at is null and dropped_at is null) as letters,
+      (select count(*) from inbound_updates where finished_at is null) as updates`,
+  );
+  if (waiting && waiting.letters > 0) left.push(`${waiting.letters} letters wait to be sent`);
+  if (waiting && waiting.updates > 0) left.push(`${waiting.updates} messages of the owner's wait to be read`);
   return left;
 }
 

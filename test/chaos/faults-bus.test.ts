@@ -85,10 +85,9 @@ test("fault 6: an order is wiped before it was read: it is dispatched again from
   links.redis.refuse();
   links.redis.cut();
   const job = await scene.ask("desk-1");
-  await until(
-    "the order is on the bus",
-    async () => Number(await redisCommand(scene.town.redis.url, "XLEN", streamOf("desk-1", "in"))) > 0,
-  );
+  const task = await scene.inState(job, "dispatched");
+  const published = "select id from task_events where task = ? and kind = 'published'";
+  await until("the order is on the bus", async () => (await scene.town.rows(published, [task])).length > 0);
   await redisCommand(scene.town.redis.url, "FLUSHALL");
   links.redis.resume();
   const end = await scene.endOf(job);
