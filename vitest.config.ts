@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.{ts,tsx}"],
-          exclude: [...integration, "workers", "e2e"].map(testsIn),
+          exclude: [...integration, "workers", "e2e", "chaos"].map(testsIn),
           sequence: { groupOrder: order.unit },
           maxWorkers: 2,
           // Loading the modules anew for each file takes longer than all the tests.
@@ -56,7 +56,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: [testsIn("e2e")],
+          include: [testsIn("e2e"), testsIn("chaos")],
           sequence: { groupOrder: order.e2e },
           maxWorkers: 1,
           fileParallelism: false,

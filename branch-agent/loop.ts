@@ -123,6 +123,12 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     return 0;
   }
 
+  /** What attempts left that ended in an earlier life, when the factory was killed before it could clear up. */
+  async function tidy() {
+    const open = (await journal.open()).map(({ order }) => order);
+    await deps.workspaces.tidy(open).catch((error: unknown) => log.warn("worktrees stay behind", { error }));
+  }
+
   async function control(entry: BusEntry) {
     const envelope = entry.data === null ? null : await openEntry(deps, entry.data).catch(refused);
     if (envelope?.kind === "control") await obey(envelope.body);
@@ -193,6 +199,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   const flushes = flushNowAndThen();
   try {
     await Promise.race([active.promise, beating, revoked.promise, aborted(intake)]);
+    if (!intake.aborted) await tidy();
     if (!intake.aborted) await Promise.race([readOrders(), beating, revoked.promise]);
     await drain();
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Branch, Grant } from "#factory/branch.ts";
 import { reportResult } from "#factory/report.ts";
 import { releasing, work } from "#factory/work.ts";
 import type { Attempt } from "#ports/journal.ts";
+import { branchOf, type Worktree } from "#ports/workspace.ts";
 import type { ProgressTeller } from "./progress.ts";
 
 /** A task that was begun so often without an end is ended: it takes its factory down, or can't be worked here. */
@@ -76,9 +77,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     const claimed = await claim(slot);
     if (claimed === "poison") {
       const reason = `it was begun ${maxStarts} times and never came to an end here`;
-      return end(slot, { ...bare(slot.attempt), outcome: "failed", code: "poison", reason });
+      await end(slot, { ...bare(slot.attempt), outcome: "failed", code: "poison", reason });
+      return leave({ branch: branchOf(order) });
     }
-    if (claimed === "refused") return drop(slot.attempt);
+    if (claimed === "refused") {
+      await drop(slot.attempt);
+      return leave({ branch: branchOf(order) });
+    }
     if (claimed === null || signal.aborted) {
       return end(slot, unbegun(slot.attempt, String(signal.reason)));
     }
@@ -94,8 +99,13 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     });
     log.info("a task ended", { task: order.task, epoch: order.epoch, outcome: outcome.outcome, code: outcome.code });
     await end(slot, outcome);
-    if (worktree)
-      await deps.workspaces.close(worktree).catch((error: unknown) => log.warn("a worktree stays behind", { path: worktree.path, error }));
+    if (worktree) await leave(worktree);
+  }
+
+  /** An attempt that ended here, or in an earlier life of the factory, leaves no worktree. */
+  async function leave(worktree: Pick<Worktree, "branch">) {
+    const { branch } = worktree;
+    await deps.workspaces.close(worktree).catch((error: unknown) => deps.log.warn("a worktree stays behind", { branch, error }));
   }
 
   /**

@@ -81,5 +81,6 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
       return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };
     },
     close: async () => {},
+    tidy: async () => {},
   };
 }

@@ -3,12 +3,12 @@
  * What a task started from is written down before the worktree is made, so that it is found again after a crash at any point.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
-import type { Workspaces, Worktree } from "#ports/workspace.ts";
+import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
 import { commitAll, type Place, resolve } from "./commit.ts";
 import { detectTest } from "./detect-test.ts";
 import { failed, git, neutralised } from "./git.ts";
@@ -115,23 +115,36 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       return result;
     },
 
-    async close(worktree) {
-      const { name, record } = await recorded(worktree).catch(() => ({ name: nameOf(worktree), record: null }));
-      if (!record) return;
-      const source = { gitDir: record.sourceGitDir, cwd: root, config: await neutralised(record.sourceGitDir) };
-      await discard(pathOf(name), source);
-      const tip = await resolve(source, `refs/heads/${record.branch}`).catch(() => null);
-      // With the old value given, a branch that has moved meanwhile stays.
-      if (tip === record.base) await git(["update-ref", "-d", `refs/heads/${record.branch}`, record.base], source);
-      await rm(recordOf(name), { force: true });
+    close,
+
+    async tidy(open) {
+      const kept = new Set(open.map((attempt) => nameOf({ branch: branchOf(attempt) })));
+      const records = (await readdir(root).catch(() => [])).filter((file) => file.endsWith(".json"));
+      for (const name of records.map((file) => file.slice(0, -".json".length))) {
+        if (kept.has(name)) continue;
+        log.info("a worktree is cleared away", { worktree: name });
+        // One that can't be removed must not keep the others.
+        await close({ branch: `uac/${name}` }).catch((error: unknown) => log.warn("a worktree stays behind", { worktree: name, error }));
+      }
     },
   };
 
-  function nameOf(worktree: Worktree) {
+  async function close(worktree: Pick<Worktree, "branch">) {
+    const { name, record } = await recorded(worktree).catch(() => ({ name: nameOf(worktree), record: null }));
+    if (!record) return;
+    const source = { gitDir: record.sourceGitDir, cwd: root, config: await neutralised(record.sourceGitDir) };
+    await discard(pathOf(name), source);
+    const tip = await resolve(source, `refs/heads/${record.branch}`).catch(() => null);
+    // With the old value given, a branch that has moved meanwhile stays.
+    if (tip === record.base) await git(["update-ref", "-d", `refs/heads/${record.branch}`, record.base], source);
+    await rm(recordOf(name), { force: true });
+  }
+
+  function nameOf(worktree: Pick<Worktree, "branch">) {
     return worktree.branch.replace(/^uac\//, "");
   }
 
-  async function recorded(worktree: Worktree) {
+  async function recorded(worktree: Pick<Worktree, "branch">) {
     const name = nameOf(worktree);
     const record = taskName.test(name) ? await readRecord(name) : null;
     if (!record) throw failed(`There is no worktree ${name} here (any more).`);

@@ -1,7 +1,9 @@
 /** A branch of the town: the product's program, composed in the town's time and under the harness's gate. */
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
+import { busScheme } from "#adapters/bus/index.ts";
 import { redisBus } from "#adapters/bus/redis.ts";
+import { upstashBus } from "#adapters/bus/upstash.ts";
 import type { Branch } from "#factory/branch.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Hq } from "#ports/hq.ts";
@@ -30,8 +32,9 @@ process.exitCode = await start(env, async () => {
   const sabotage = sabotageOf(env);
   const unknown = `file:${join(env.UAC_HOME ?? "", `journal-${env[lifeVariable]}.db`)}`;
   const forgetful = sabotage === "journal" ? await libsqlJournal(createClient({ url: unknown })) : null;
-  const busUrl = env.BUS_URL ?? "";
-  const bus = redisBus({ url: busUrl, limitMs: busLimitMs });
+  const { transport, url } = busScheme(env.BUS_URL ?? "");
+  const bus =
+    transport === "upstash" ? upstashBus({ url, token: env.BUS_TOKEN ?? "", limitMs: busLimitMs }) : redisBus({ url, limitMs: busLimitMs });
   const { branch, close } = await openBranch(env, (opened) => {
     const journal = forgetful ?? (sabotage === "outbox" ? forgetfulReports(opened.journal) : opened.journal);
     const clock = hqClock(pacedClock(pace));

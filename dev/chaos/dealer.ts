@@ -44,8 +44,8 @@ export interface Dealer {
   busyBranch(): Promise<TownBranch | null>;
   /** What a factory works on. */
   heldBy(factory: string): Promise<Held[]>;
-  /** True once one of these tasks is worked on in a later attempt. */
-  movedOn(held: readonly Held[]): Promise<boolean>;
+  /** Once one of these tasks is worked on in a later attempt. Rejects with `NotLanded` where that takes too long. */
+  movedOn(held: readonly Held[]): Promise<void>;
   /** Hurts what `find` finds, once it does. */
   hurt<T extends { id: string }>(find: () => Promise<T | null> | T | null, how: (target: T) => Promise<void>): Promise<string>;
   /** Waits for a process that nobody hurts to come to `point`, and does `act` to it there. */
@@ -57,8 +57,8 @@ export interface Dealer {
   healed(): Promise<void>;
 }
 
-/** Longest wait for a fault to land, machine time. */
-const landMs = 30_000;
+/** Longest wait for a fault to land, machine time: two leases and what comes around them. */
+const landMs = 40_000;
 const atFactory = "('dispatched', 'running', 'awaiting_approval', 'paused')";
 const over = terminalStates.map((state) => `'${state}'`).join(", ");
 
@@ -125,10 +125,11 @@ export function dealerIn(town: Town, random: Random): Dealer {
 
     heldBy: (factory) => rows<Held>(`select id, epoch from tasks where state = 'running' and factory = '${factory}'`),
 
-    async movedOn(held) {
-      const now = await rows<Held>("select id, epoch from tasks where state = 'running'");
-      return held.some(({ id, epoch }) => now.some((task) => task.id === id && task.epoch > epoch));
-    },
+    movedOn: (held) =>
+      until("another works on it", async () => {
+        const now = await town.rows<Held>("select id, epoch from tasks where state = 'running'").catch(() => []);
+        return held.some(({ id, epoch }) => now.some((task) => task.id === id && task.epoch > epoch));
+      }),
 
     async hurt(find, how) {
       let target = await find();
@@ -143,23 +144,26 @@ export function dealerIn(town: Town, random: Random): Dealer {
     },
 
     async reached(point, act) {
-      const { promise, resolve } = Promise.withResolvers<string>();
+      const arrived = Promise.withResolvers<{ who: string; acted: Promise<unknown> }>();
       const disarm = town.controller.arm({
         who: null,
         point,
         async act({ who, life }) {
           const member = members.get(who);
           if (!member || hurting.has(who) || member.life().name !== life) return null;
-          return inHand(who, () => act(member)).finally(() => resolve(who));
+          const acted = inHand(who, () => act(member));
+          arrived.resolve({ who, acted });
+          return acted;
         },
       });
       const late = new AbortController();
       const inVain = sleep(landMs, null, { signal: late.signal }).catch(() => null);
-      const who = await Promise.race([promise, inVain]);
+      const here = await Promise.race([arrived.promise, inVain]);
       late.abort();
       disarm();
-      if (who === null) throw new NotLanded(`nobody came to ${point}`);
-      return who;
+      if (here === null) throw new NotLanded(`nobody came to ${point}`);
+      await here.acted;
+      return here.who;
     },
 
     heal(id, afterMs, cure) {

@@ -41,11 +41,20 @@ export interface AttemptRow {
   sent: boolean;
 }
 
-export interface Evidence {
+/** What the harness itself knows of a run. */
+export interface Run {
   /** Jobs that the owner asked for. */
   jobs: readonly number[];
   /** Messages in which the owner asked for jobs. */
   wishes: readonly number[];
+  landed: readonly Landed[];
+  /** Tasks that the owner asked to stop. */
+  cancelled: ReadonlySet<string>;
+  /** Jobs that can't be done. */
+  hopeless: ReadonlySet<number>;
+}
+
+export interface Evidence extends Run {
   tasks: readonly TaskRow[];
   attempts: readonly AttemptRow[];
   events: readonly { task: string; epoch: number; kind: string; text: string }[];
@@ -56,15 +65,13 @@ export interface Evidence {
   told: readonly Told[];
   /** Runs of all processes, by the member's id. */
   lives: ReadonlyMap<string, readonly Life[]>;
-  landed: readonly Landed[];
-  cancelled: ReadonlySet<string>;
   /** Slips on branches `uac/<task>-<epoch>`: what is written on them, by factory and branch. */
   slips: ReadonlyMap<string, string>;
   /** Everything that should not be there any more, in words. */
   left: readonly string[];
 }
 
-const run = promisify(execFile);
+const exec = promisify(execFile);
 
 /** What can be seen only while the servers answer. */
 export async function lookAround(town: Town): Promise<string[]> {
@@ -78,15 +85,17 @@ export async function lookAround(town: Town): Promise<string[]> {
       if (channel === "out" && length > 0) left.push(`${stream} has ${length} entries that headquarters did not settle`);
     }
   }
+  const [waiting] = await town.rows<{ letters: number; updates: number }>(
+    `select (select count(*) from letters where sent_at is null and dropped_at is null) as letters,
+      (select count(*) from inbound_updates where finished_at is null) as updates`,
+  );
+  if (waiting && waiting.letters > 0) left.push(`${waiting.letters} letters wait to be sent`);
+  if (waiting && waiting.updates > 0) left.push(`${waiting.updates} messages of the owner's wait to be read`);
   return left;
 }
 
 /** Everything else, from files: the town is closed. */
-export async function collect(
-  town: Town,
-  run: Pick<Evidence, "jobs" | "wishes" | "landed" | "cancelled">,
-  left: readonly string[],
-): Promise<Evidence> {
+export async function collect(town: Town, run: Run, left: readonly string[]): Promise<Evidence> {
   const { dir } = town.options;
   const client = createClient({ url: `file:${join(dir, "hq.db")}` });
   const rows = async <T>(sql: string) => (await client.execute(sql)).rows as unknown as T[];
@@ -169,7 +178,7 @@ async function heard(file: string): Promise<Evidence["said"]> {
 
 /** `<factory> <branch>` → the slip's text. */
 async function slipsOf({ id, repo }: TownBranch): Promise<[string, string][]> {
-  const git = async (...args: string[]) => (await run("git", args, { cwd: repo })).stdout;
+  const git = async (...args: string[]) => (await exec("git", args, { cwd: repo })).stdout;
   const names = (await git("for-each-ref", "--format=%(refname:short)", "refs/heads/uac")).split("\n").filter((name) => name !== "");
   return Promise.all(
     names.map(async (name): Promise<[string, string]> => {

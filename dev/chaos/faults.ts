@@ -9,7 +9,7 @@ import type { Town } from "./town.ts";
 /** Resolves to what it was done to. Rejects with `NotLanded` where there was nothing to hurt just then. */
 type Inject = (dealer: Dealer, point: Point) => Promise<string>;
 
-/** A factory that is silent for so long has lost its tasks: the lease, the tick after it, and a little. Town time, ms. */
+/** Longer than a lease and the tick after it, and a little. Town time, ms. */
 const pastTheLeaseMs = leaseMs + 75_000;
 /** More lines than a progress stream keeps. */
 const streamFull = 2200;
@@ -29,17 +29,12 @@ export const faults = {
       await killed(dealer, member);
       return "go";
     }),
-  /** 2: asleep beyond the lease. */
-  freeze: (dealer) => dealer.hurt(dealer.busyBranch, async ({ member }) => asleep(dealer, member)),
-  /** 2: asleep with a result in its hand, which comes when the task is another's. */
+  /** 2: asleep until its work is another's. */
+  freeze: (dealer) => dealer.hurt(dealer.busyBranch, ({ member }) => asleep(dealer, member)),
+  /** 2: the same with a result in its hand, which comes when the task is another's. */
   late_result: (dealer) =>
     dealer.reached("branch.bus.finish:before", async (member) => {
-      const held = await dealer.heldBy(member.id);
-      member.freeze();
-      dealer.heal(member.id, 0, async () => {
-        await dealer.until("another works on what it held", () => dealer.movedOn(held)).catch(() => undefined);
-        member.thaw();
-      });
+      await asleep(dealer, member);
       return "go";
     }),
   /** 3 */
@@ -139,9 +134,10 @@ async function killed(dealer: Dealer, member: Member) {
   dealer.heal(member.id, dealer.random.whole(1_000, 12_000), member.start);
 }
 
-function asleep(dealer: Dealer, member: Member) {
+async function asleep(dealer: Dealer, member: Member) {
+  const held = await dealer.heldBy(member.id);
   member.freeze();
-  dealer.heal(member.id, pastTheLeaseMs, async () => member.thaw());
+  await dealer.movedOn(held).finally(() => member.thaw());
 }
 
 const isCut = ({ method, status }: { method: string; status: number }) => method === "sendMessage" && status === 0;

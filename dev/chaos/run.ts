@@ -4,15 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HqKind } from "../box/hq.ts";
-import { ownerTold } from "./checks/chat.ts";
-import { endsOnce } from "./checks/ends.ts";
-import { effectsFenced, ordersLeft } from "./checks/fence.ts";
 import type { Invariant } from "./checks/invariant.ts";
-import { endedOnlyByUs, faultsLanded, nothingLeft } from "./checks/landed.ts";
-import { spendRecorded } from "./checks/ledger.ts";
+import { faultsLanded } from "./checks/landed.ts";
 import { type Dealer, dealerIn, type Landed, NotLanded } from "./dealer.ts";
-import { collect, lookAround } from "./evidence.ts";
 import { faults } from "./faults.ts";
+import { judge, settled } from "./judge.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { deckOf, type Planned } from "./plan.ts";
 import { chance, type Random, randomFrom } from "./random.ts";
@@ -66,26 +62,12 @@ export async function runChaos(options: RunOptions): Promise<RunReport> {
     await owner.allDone(restMs);
     owner.askEach();
     await owner.allDone(restMs);
-    const around = await untilSettled(town);
-    for (const { member } of town.branches) await member.stop();
-    await town.hq.stop();
-    await town.database.stop();
-    const run = { jobs: owner.jobs, wishes: owner.wishes, landed: dealer.landed, cancelled: dealer.cancelled };
-    await town.stop();
-    const evidence = await collect(town, run, around);
-    const invariants = [
-      endsOnce(evidence),
-      effectsFenced(evidence),
-      ordersLeft(evidence),
-      ownerTold(evidence),
-      spendRecorded(evidence),
-      nothingLeft(evidence),
-      endedOnlyByUs(evidence),
-      faultsLanded(deck, dealer.landed, missed),
-    ];
+    const run = { jobs: owner.jobs, wishes: owner.wishes, landed: dealer.landed, cancelled: dealer.cancelled, hopeless: new Set<number>() };
+    const judged = await judge(town, run, await settled(town));
+    const invariants = [...judged.invariants, faultsLanded(deck, dealer.landed, missed)];
     const well = invariants.every(({ ok }) => ok);
     if (well) await rm(dir, { recursive: true, force: true });
-    return { hq, tasks: evidence.tasks.length, seconds: secondsSince(begun), landed: dealer.landed, invariants, logs: well ? null : dir };
+    return { hq, tasks: judged.tasks, seconds: secondsSince(begun), landed: dealer.landed, invariants, logs: well ? null : dir };
   } finally {
     await town.stop();
   }
@@ -131,16 +113,6 @@ async function workUnderFaults({ tasks, seconds, dealer, owner, deck, random, sa
 /** How long a call of the model's takes, machine time: mostly short, now and then long enough to be met by anything. */
 function thinking(at: number): number {
   return at < 0.7 ? 200 + at * 1400 : 1500 + (at - 0.7) * 10_000;
-}
-
-/** What is still on the bus, once it has had time to empty. */
-async function untilSettled(town: Town): Promise<string[]> {
-  const until = Date.now() + 20_000;
-  for (;;) {
-    const left = await lookAround(town);
-    if (left.length === 0 || Date.now() > until) return left;
-    await sleep(300);
-  }
 }
 
 function secondsSince(from: number) {

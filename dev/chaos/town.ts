@@ -25,6 +25,7 @@ import { freePort } from "../box/ports.ts";
 import { type RedisServer, startRedis } from "../redis.ts";
 import { startTcpProxy, type TcpProxy } from "../tcp-proxy.ts";
 import { startTelegram, type TelegramStandIn } from "../telegram/start.ts";
+import { startUpstashGateway, type UpstashGateway } from "../upstash/start.ts";
 import { type Controller, startController } from "./controller.ts";
 import { controllerVariable, lifeVariable } from "./gate.ts";
 import { type Member, member } from "./member.ts";
@@ -48,6 +49,8 @@ export interface TownOptions {
   branches?: number;
   /** Tasks that each branch works on at once. */
   slots?: number;
+  /** `upstash`: everybody reaches the same Redis through a gateway that speaks Upstash's protocol. */
+  bus?: "redis" | "upstash";
   /** By branch: how far its clock is off, ms. Otherwise the second is an hour ahead, and the third an hour behind. */
   skews?: readonly number[];
 }
@@ -71,6 +74,8 @@ export interface Town {
   hqLink: TcpProxy;
   branches: readonly TownBranch[];
   redis: RedisServer;
+  /** Null where the bus is Redis over TCP. */
+  gateway: UpstashGateway | null;
   database: Member;
   telegram: TelegramStandIn;
   /** Every message of the chat in every version, one JSON object a line. */
@@ -99,6 +104,8 @@ export async function openTown(options: TownOptions): Promise<Town> {
     const keys = await loadOrMakeKeys(dir);
     const redis = await startRedis({ args: ["--appendfsync", "always"] });
     closers.push(redis.stop);
+    const gateway = options.bus === "upstash" ? await startUpstashGateway({ redisUrl: redis.url, token: keys.busToken }) : null;
+    if (gateway) closers.push(gateway.close);
     const controller = await startController();
     closers.push(controller.close);
     const model = await startChaosModel(seed);
@@ -153,7 +160,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
     const hqEnv = {
       DATABASE_URL: databaseUrl,
       DATABASE_AUTH_TOKEN: keys.databaseToken,
-      BUS_URL: `redis://127.0.0.1:${hqLink.port}`,
+      ...(gateway ? { BUS_URL: `upstash+${gateway.url}`, BUS_TOKEN: keys.busToken } : { BUS_URL: `redis://127.0.0.1:${hqLink.port}` }),
       HQ_SIGNING_KEY: keys.signingKey,
       TELEGRAM_BOT_TOKEN: keys.botToken,
       TELEGRAM_WEBHOOK_SECRET: keys.webhookSecret,
@@ -193,6 +200,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
       hqLink,
       branches,
       redis,
+      gateway,
       database,
       telegram,
       chatFile,
@@ -242,10 +250,9 @@ async function openBranch({ dir, id, redis, hqPort, slots, store, bus, pace }: P
     MAX_CONCURRENT_TASKS: String(slots),
   };
   await joinHq({ ...own, ...common(id) }, { id, name: id, store, bus, home, now: pacedClock(pace).now });
-  const joined = await readEnrolment(home);
-  const busUrl = new URL(joined?.busUrl ?? "");
-  busUrl.port = String(toRedis.port);
-  const launch = (life: string) => node(id, dir, "branch.ts", { ...own, ...common(life), BUS_URL: busUrl.href });
+  const { busUrl = "", busToken = "" } = (await readEnrolment(home)) ?? {};
+  const told = { BUS_URL: busUrl.startsWith("redis:") ? withPort(busUrl, toRedis.port) : busUrl, BUS_TOKEN: busToken };
+  const launch = (life: string) => node(id, dir, "branch.ts", { ...own, ...common(life), ...told });
   const branch: TownBranch = { id, home, repo, links: { redis: toRedis, hq: toHq }, member: member(id, launch) };
   return {
     branch,
@@ -254,6 +261,12 @@ async function openBranch({ dir, id, redis, hqPort, slots, store, bus, pace }: P
       await Promise.all([toRedis.close(), toHq.close()]);
     },
   };
+}
+
+function withPort(url: string, port: number): string {
+  const address = new URL(url);
+  address.port = String(port);
+  return address.href;
 }
 
 function node(name: string, dir: string, file: string, env: Record<string, string>) {

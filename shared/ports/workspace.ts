@@ -1,6 +1,11 @@
 /** A repository of the owner's, worked on in a worktree of the task's own. The owner's checkout is never touched. */
 import type { Receipt } from "#core/receipt.ts";
 
+/** The branch of an attempt. */
+export function branchOf({ task, epoch }: { task: string; epoch: number }): string {
+  return `uac/${task}-${epoch}`;
+}
+
 export interface Worktree {
   /** Absolute path of the worktree. */
   path: string;
@@ -8,7 +13,7 @@ export interface Worktree {
   gitDir: string;
   /** Commit it started from. */
   base: string;
-  /** `uac/<task>-<epoch>` */
+  /** As `branchOf` names it. */
   branch: string;
   /** Files that the owner has changed and not committed: the work starts without them. */
   uncommitted: number;
@@ -28,5 +33,7 @@ export interface Workspaces {
    */
   commit(worktree: Worktree, message: string, author: { name: string; email: string } | null): Promise<Changes>;
   /** Removes the worktree; its branch stays if it has a commit of its own. Repeatable. */
-  close(worktree: Worktree): Promise<void>;
+  close(worktree: Pick<Worktree, "branch">): Promise<void>;
+  /** Closes all worktrees but those of these attempts: a factory that was killed may have left some. */
+  tidy(open: readonly { task: string; epoch: number }[]): Promise<void>;
 }

@@ -105,6 +105,22 @@ describe("a worktree of its own", () => {
     expect(readdirSync(root)).toEqual([]);
   });
 
+  it("is tidied away with all that no open attempt needs: left by a kill at any point", async () => {
+    const all = workspaces();
+    const [left, open] = [await all.open("demo", "left", 1), await all.open("demo", "open", 2)];
+    put(left.path, { "a.txt": "two\n" });
+    await all.commit(left, "work", author);
+    // Killed after it was written down and before it was made, and one whose folder is gone.
+    await all.open("demo", "gone", 1);
+    rmSync(join(root, "gone-1"), { recursive: true });
+    await workspaces().tidy([{ task: "open", epoch: 2 }]);
+    expect(readdirSync(root).toSorted()).toEqual(["open-2", "open-2.json"]);
+    expect(git("worktree", "list").split("\n")).toHaveLength(2);
+    expect(git("branch", "--list", "--format=%(refname:short)", "uac/*").split("\n")).toEqual(["uac/left-1", open.branch]);
+    await workspaces().tidy([]);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
   it("says what is wrong with a workspace", async () => {
     mkdirSync(join(dir, "plain"));
     const inner = join(repo, "src");

@@ -136,6 +136,7 @@ export async function openBranch(options: BranchOptions = {}) {
       async close({ branch: closed }) {
         state.closed.push(closed);
       },
+      tidy: async () => {},
     },
     sandbox: {
       name: "as told",

@@ -7,7 +7,7 @@ import { type Invariant, invariant } from "./invariant.ts";
 const byResult = ["succeeded", "failed"];
 const most = 3;
 
-export function endsOnce({ jobs, tasks, events, attempts, cancelled }: Evidence): Invariant {
+export function endsOnce({ jobs, tasks, events, attempts, cancelled, hopeless }: Evidence): Invariant {
   const broken = jobs.flatMap((job) => {
     const its = tasks.filter((task) => task.job === job);
     return its.length === 1 ? [] : [`job ${job} became ${its.length} tasks`];
@@ -24,6 +24,8 @@ export function endsOnce({ jobs, tasks, events, attempts, cancelled }: Evidence)
       ).map((what) => `task ${task.id} (job ${task.job}) ${what}`),
     );
   }
+  const failed = tasks.filter(({ state, job }) => state === "failed" && !hopeless.has(job));
+  broken.push(...failed.map(({ id, code, reason }) => `task ${id} failed, though nothing was wrong with its job: ${code}, ${reason}`));
   const counts = Object.fromEntries(terminalStates.map((state) => [state, tasks.filter((task) => task.state === state).length]));
   return invariant("one end, one accepted result", tasks.length, broken, { ...counts, attempts: attempts.length });
 }
@@ -44,7 +46,6 @@ function wrongEnd(task: TaskRow, kinds: readonly string[], attempts: readonly At
   if (byResult.includes(task.state) && (accepted.length !== 1 || accepted[0]?.epoch !== task.epoch)) {
     wrong.push(`took results of attempts ${accepted.map(({ epoch }) => epoch).join(", ") || "none"}; its last attempt is ${task.epoch}`);
   }
-  if (task.state === "failed") wrong.push(`failed, though nothing was wrong with its job: ${task.code}, ${task.reason}`);
   if (task.state === "cancelled" && !cancelled.has(task.id)) wrong.push(`is cancelled, which nobody asked for: ${task.reason}`);
   if (open.length > 0) wrong.push(`is over, and its attempt ${open.map(({ epoch }) => epoch).join(", ")} is not`);
   return wrong;

@@ -21,3 +21,16 @@ export function endedOnlyByUs({ lives }: Evidence): Invariant {
 export function nothingLeft({ left, lives }: Evidence): Invariant {
   return invariant("no process, lock, worktree or message is left behind", lives.size, [...left]);
 }
+
+/** A clock that is an hour off keeps nobody from work. */
+export function everyBranchWorked({ lives, tasks }: Evidence): Invariant {
+  const branches = [...lives.keys()].filter((id) => id !== "hq" && id !== "database");
+  const did = (id: string) => tasks.filter(({ state, factory }) => state === "succeeded" && factory === id).length;
+  const broken = branches.filter((id) => did(id) === 0).map((id) => `${id} did none of the jobs`);
+  return invariant(
+    "every branch works, whatever its clock says",
+    branches.length,
+    broken,
+    Object.fromEntries(branches.map((id) => [id, did(id)])),
+  );
+}
