@@ -64,7 +64,8 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   });
   const busFailed = (error: unknown) => {
     const before = bus;
-    bus = hasCode(error, "bus_denied") ? "denied" : "down";
+    if (hasCode(error, "bus_denied")) bus = "denied";
+    if (hasCode(error, "bus_unavailable")) bus = "down";
     // It may be out of the corporation, or forgotten by the bus: HQ knows, and makes it good.
     if (bus === "denied" && before !== "denied") void askHq();
   };
@@ -147,6 +148,8 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     let own = true;
     /** Delivered before this program began; null until they are known. */
     let before: Set<string> | null = null;
+    /** Taken in or let go in this life: what is not finished is given again with every reading of what was delivered. */
+    let taken = new Set<string>();
     let backoff = 1000;
     while (!intake.aborted) {
       wake = new AbortController();
@@ -155,21 +158,24 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
         const room = maxWaiting - (await startWaiting());
         const channels: Channel[] = room > 0 ? ["in", "ctl"] : ["ctl"];
         const from = channels.map((channel) => ({ factory: deps.self, channel }));
-        const count = own ? perOwnRead : Math.max(1, room);
-        const entries = await deps.bus.read({
-          from,
-          consumer: deps.self,
-          what: own ? "own" : "new",
-          count,
-          blockMs: own ? 0 : blockMs,
-          signal,
-        });
+        const how = own
+          ? ({ what: "own", count: perOwnRead, blockMs: 0 } as const)
+          : ({ what: "new", count: Math.max(1, room), blockMs } as const);
+        const entries = await deps.bus.read({ from, consumer: deps.self, signal, ...how });
+        bus = "ok";
+        if (own && !signal.aborted) {
+          taken = new Set(entries.map(keyOf).filter((key) => taken.has(key)));
+          before ??= new Set(entries.map(keyOf));
+        }
         // A wait that was called off may have been given something that nobody saw.
         own = signal.aborted;
-        bus = "ok";
-        before ??= new Set(entries.map(({ id }) => id));
-        // Counted one by one: of several entries it is the first that this program does not survive.
-        for (const entry of entries) await handle(entry, before.delete(entry.id));
+        for (const entry of entries) {
+          const key = keyOf(entry);
+          if (taken.has(key)) continue;
+          // Counted one by one: of several entries it is the first that this program does not survive.
+          await handle(entry, before?.delete(key) ?? false);
+          taken.add(key);
+        }
         backoff = 1000;
       } catch (error) {
         // What was delivered and lost with the connection is still ours: it is read again first.
@@ -232,6 +238,9 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     enough.abort();
   }
 }
+
+/** Ids are unique in their stream alone. */
+const keyOf = ({ channel, id }: BusEntry) => `${channel}:${id}`;
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -68,7 +68,11 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
       return Number(starts);
     },
     async unbegin(task, epoch) {
-      await write({ sql: "update attempts set starts = max(0, starts - 1) where task = ? and epoch = ?", args: [task, epoch] });
+      await write({
+        sql: `update attempts set starts = max(0, starts - 1), state = case when starts <= 1 then 'accepted' else state end
+          where task = ? and epoch = ? and state = 'running'`,
+        args: [task, epoch],
+      });
     },
     async report(task, epoch, report, toldUsages, now) {
       const open = "exists (select 1 from attempts where task = ? and epoch = ? and state <> 'reported')";

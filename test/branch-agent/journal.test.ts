@@ -204,7 +204,13 @@ test("a start that came to nothing is taken back", async () => {
   await journal.begin("task-a", 1, 2);
   await journal.begin("task-a", 1, 2);
   await journal.unbegin("task-a", 1);
-  expect(await journal.begin("task-a", 1, 3)).toBe(2);
+  expect(await journal.find("task-a", 1)).toMatchObject({ starts: 1, state: "running" });
+  await journal.unbegin("task-a", 1);
+  expect(await journal.find("task-a", 1)).toMatchObject({ starts: 0, state: "accepted" });
+  expect(await journal.begin("task-a", 1, 3)).toBe(1);
+  await journal.drop("task-a", 1, 4);
+  await journal.unbegin("task-a", 1);
+  expect((await journal.find("task-a", 1))?.state).toBe("reported");
 });
 
 test("a ledger entry is kept once, listed by its attempt and told once", async () => {
