@@ -20,6 +20,8 @@ import { type BranchBench, openBranch } from "./branch.ts";
 import { doorOf, enrolled } from "./door.ts";
 import { type HqBench, openHq, wish } from "./headquarters.ts";
 
+/** A bound for a machine that does much else: milliseconds. */
+const patience = 60_000;
 let b: HqBench;
 let branch: BranchBench;
 let halt: AbortController;
@@ -115,74 +117,82 @@ async function openCorporation(seed: number) {
   };
 }
 
-it.each(Array.from({ length: 4 }, (_, seed) => seed))("ends every mission once, whatever fails: seed %i", async (seed) => {
-  const corporation = await openCorporation(seed);
-  const missions = ["t1-1-1", "t2-1-1", "t3-1-1"];
-  for (const id of missions) await delegate(b.hq, wish({ id }));
+it.each(Array.from({ length: 4 }, (_, seed) => seed))(
+  "ends every mission once, whatever fails: seed %i",
+  { timeout: patience },
+  async (seed) => {
+    const corporation = await openCorporation(seed);
+    const missions = ["t1-1-1", "t2-1-1", "t3-1-1"];
+    for (const id of missions) await delegate(b.hq, wish({ id }));
 
-  const states = async () => Promise.all(missions.map(async (id) => (await b.task(id)).state));
-  for (let minute = 0; !(await states()).every(isTerminal); minute += 1) {
-    expect(minute, "minutes").toBeLessThan(120);
-    await corporation.minute();
-    if (corporation.chance() < 0.3) await corporation.kill();
-    if (corporation.chance() < 0.3) b.wipe();
-  }
-  // What is sent again is sent less and less often, and a part may be missed many times.
-  for (let minute = 0; minute < 120 && (await corporation.untold()) > 0; minute += 1) await corporation.minute();
-  for (let minute = 0; minute < 8; minute += 1) await corporation.minute();
+    const states = async () => Promise.all(missions.map(async (id) => (await b.task(id)).state));
+    for (let minute = 0; !(await states()).every(isTerminal); minute += 1) {
+      expect(minute, "minutes").toBeLessThan(120);
+      await corporation.minute();
+      if (corporation.chance() < 0.3) await corporation.kill();
+      if (corporation.chance() < 0.3) b.wipe();
+    }
+    // What is sent again is sent less and less often, and a part may be missed many times.
+    for (let minute = 0; minute < 120 && (await corporation.untold()) > 0; minute += 1) await corporation.minute();
+    for (let minute = 0; minute < 8; minute += 1) await corporation.minute();
 
-  const done = await b.rows("select key from letters where key like 'done:%' order by key");
-  expect(done.map((row) => row.key)).toEqual(missions.map((id) => `done:${id}`));
-  expect(await b.rows("select kind, text from incidents where kind <> 'gap'")).toEqual([]);
-  expect(await b.rows("select id from outbox where sent_at is null")).toEqual([]);
-  // An attempt that was lost may have been worked; one that was won was worked to one end.
-  const won = await b.rows("select task, count(*) as n from attempts where outcome = 'succeeded' group by task");
-  expect(won.every((row) => row.n === 1)).toBe(true);
-  // A factory that was killed three times over the same attempt takes it for what kills it.
-  const ends = await b.rows("select distinct case state when 'failed' then code else state end as how from tasks");
-  expect(["succeeded", "dead", "poison"]).toEqual(expect.arrayContaining(ends.map((row) => row.how)));
-  const [told] = await b.rows("select count(*) as n, count(distinct task || epoch || step) as calls from usages");
-  expect(told?.n).toBe(told?.calls);
-  expect(await corporation.untold(), "reports that headquarters never heard").toBe(0);
-  expect((await b.rows("select id from usages order by id")).map((row) => row.id)).toEqual(await corporation.spent());
-});
+    const done = await b.rows("select key from letters where key like 'done:%' order by key");
+    expect(done.map((row) => row.key)).toEqual(missions.map((id) => `done:${id}`));
+    expect(await b.rows("select kind, text from incidents where kind <> 'gap'")).toEqual([]);
+    expect(await b.rows("select id from outbox where sent_at is null")).toEqual([]);
+    // An attempt that was lost may have been worked; one that was won was worked to one end.
+    const won = await b.rows("select task, count(*) as n from attempts where outcome = 'succeeded' group by task");
+    expect(won.every((row) => row.n === 1)).toBe(true);
+    // A factory that was killed three times over the same attempt takes it for what kills it.
+    const ends = await b.rows("select distinct case state when 'failed' then code else state end as how from tasks");
+    expect(["succeeded", "dead", "poison"]).toEqual(expect.arrayContaining(ends.map((row) => row.how)));
+    const [told] = await b.rows("select count(*) as n, count(distinct task || epoch || step) as calls from usages");
+    expect(told?.n).toBe(told?.calls);
+    expect(await corporation.untold(), "reports that headquarters never heard").toBe(0);
+    expect((await b.rows("select id from usages order by id")).map((row) => row.id)).toEqual(await corporation.spent());
+  },
+);
 
-it.each([11, 12, 13])("ends every mission once, whatever fails and whatever the owner says meanwhile: seed %i", async (seed) => {
-  const corporation = await openCorporation(seed);
-  const missions = ["t1-1-1", "t2-1-1", "t3-1-1"];
-  for (const id of missions) await delegate(b.hq, wish({ id }));
-  let said = 0;
-  const words: ((id: string) => Promise<unknown>)[] = [
-    (id) => pauseTask(b.hq, id, "Alice"),
-    (id) => resumeTask(b.hq, id, "Alice"),
-    (id) => {
-      said += 1;
-      return steerTask(b.hq, id, `word ${said}`, `u${said}`);
-    },
-    (id) => (corporation.chance() < 0.15 ? cancelTask(b.hq, id, "not needed") : steerTask(b.hq, id, "word 0", `u0${id}`)),
-    () => drainFactory(b.hq, "desk-1"),
-    () => undrainFactory(b.hq, "desk-1"),
-  ];
-  const some = <T>(all: readonly T[]) => all[Math.floor(corporation.chance() * all.length)] as T;
+it.each([11, 12, 13])(
+  "ends every mission once, whatever fails and whatever the owner says meanwhile: seed %i",
+  { timeout: patience },
+  async (seed) => {
+    const corporation = await openCorporation(seed);
+    const missions = ["t1-1-1", "t2-1-1", "t3-1-1"];
+    for (const id of missions) await delegate(b.hq, wish({ id }));
+    let said = 0;
+    const words: ((id: string) => Promise<unknown>)[] = [
+      (id) => pauseTask(b.hq, id, "Alice"),
+      (id) => resumeTask(b.hq, id, "Alice"),
+      (id) => {
+        said += 1;
+        return steerTask(b.hq, id, `word ${said}`, `u${said}`);
+      },
+      (id) => (corporation.chance() < 0.15 ? cancelTask(b.hq, id, "not needed") : steerTask(b.hq, id, "word 0", `u0${id}`)),
+      () => drainFactory(b.hq, "desk-1"),
+      () => undrainFactory(b.hq, "desk-1"),
+    ];
+    const some = <T>(all: readonly T[]) => all[Math.floor(corporation.chance() * all.length)] as T;
 
-  const over = async () => (await Promise.all(missions.map(async (id) => isTerminal((await b.task(id)).state)))).every(Boolean);
-  for (let minute = 0; !(await over()); minute += 1) {
-    expect(minute, "minutes").toBeLessThan(160);
-    // After a while the owner lets everything go on: what is paused would wait for ever.
-    const act = minute < 12 ? some(words) : minute % 2 ? words[1] : words[5];
-    for (const id of minute < 12 ? [some(missions)] : missions) await act?.(id).catch(() => undefined);
-    await corporation.minute();
-    if (corporation.chance() < 0.3) await corporation.kill();
-  }
-  for (let minute = 0; minute < 8; minute += 1) await corporation.minute();
+    const over = async () => (await Promise.all(missions.map(async (id) => isTerminal((await b.task(id)).state)))).every(Boolean);
+    for (let minute = 0; !(await over()); minute += 1) {
+      expect(minute, "minutes").toBeLessThan(160);
+      // After a while the owner lets everything go on: what is paused would wait for ever.
+      const act = minute < 12 ? some(words) : minute % 2 ? words[1] : words[5];
+      for (const id of minute < 12 ? [some(missions)] : missions) await act?.(id).catch(() => undefined);
+      await corporation.minute();
+      if (corporation.chance() < 0.3) await corporation.kill();
+    }
+    for (let minute = 0; minute < 8; minute += 1) await corporation.minute();
 
-  const done = await b.rows("select key from letters where key like 'done:%' order by key");
-  expect(done.map((row) => row.key)).toEqual(missions.map((id) => `done:${id}`));
-  expect(await b.rows("select kind, text from incidents")).toEqual([]);
-  expect(await b.rows("select * from controls where obeyed_at is null")).toEqual([]);
-  for (const { task, epoch } of await b.rows("select task, epoch from attempts")) {
-    const entries = await branch.journal.transcript(String(task), Number(epoch)).load();
-    const heard = entries.flatMap((entry) => (entry.type === "user" && entry.control ? [entry.control] : []));
-    expect(new Set(heard).size, `${task} ${epoch}`).toBe(heard.length);
-  }
-});
+    const done = await b.rows("select key from letters where key like 'done:%' order by key");
+    expect(done.map((row) => row.key)).toEqual(missions.map((id) => `done:${id}`));
+    expect(await b.rows("select kind, text from incidents")).toEqual([]);
+    expect(await b.rows("select * from controls where obeyed_at is null")).toEqual([]);
+    for (const { task, epoch } of await b.rows("select task, epoch from attempts")) {
+      const entries = await branch.journal.transcript(String(task), Number(epoch)).load();
+      const heard = entries.flatMap((entry) => (entry.type === "user" && entry.control ? [entry.control] : []));
+      expect(new Set(heard).size, `${task} ${epoch}`).toBe(heard.length);
+    }
+  },
+);
