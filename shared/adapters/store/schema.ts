@@ -94,6 +94,7 @@ export const tasks = sqliteTable(
     index("tasks_factory").on(t.factory, t.state),
     index("tasks_created").on(t.createdAt),
     index("tasks_deadline").on(t.deadline),
+    index("tasks_ended").on(t.endedAt),
     // A task is made again once; its replay may be made again in its turn.
     uniqueIndex("tasks_replay_of").on(t.replayOf),
   ],

@@ -1,0 +1,1 @@
+CREATE INDEX `tasks_ended` ON `tasks` (`ended_at`);
