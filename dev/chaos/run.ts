@@ -94,6 +94,8 @@ async function workUnderFaults({ tasks, seconds, dealer, owner, deck, random, sa
     const { planned } = next;
     try {
       if (Date.now() > end) throw new NotLanded("the time was up");
+      // What another fault still hurts is the likeliest reason why there was nothing to land on.
+      if (next.tries > 0) await dealer.healed();
       await dealer.deal(planned, faults[planned.kind]);
       const { target } = dealer.landed.at(-1) ?? { target: "" };
       say(`  ${dealer.landed.length}/${deck.length} ${planned.kind}${planned.point ? ` at ${planned.point}` : ""} → ${target}`);
