@@ -1,15 +1,14 @@
 /** Headquarters as on a VPS: `hq-worker/node.ts` in a process of its own. It has a clock of its own and ticks itself. */
-import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { buildAssets } from "./assets.ts";
 import { startChild } from "./child.ts";
 import type { HqOptions, HqProgram } from "./hq.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export async function nodeHq({ dir, port, env, composition = join(root, "hq-worker", "node.ts") }: HqOptions): Promise<HqProgram> {
-  await promisify(execFile)(process.execPath, [join(root, "scripts", "build-assets.mjs")], { timeout: 30_000 });
+  await buildAssets();
   return {
     launch: (onLine, more) =>
       startChild({

@@ -15,6 +15,7 @@ import type { Clock } from "#ports/clock.ts";
 import type { Store } from "#ports/store.ts";
 import { readEnrolment } from "../../branch-agent/state.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
+import { buildAssets } from "../box/assets.ts";
 import { joinHq } from "../box/branch.ts";
 import { startChild } from "../box/child.ts";
 import type { HqKind } from "../box/hq.ts";
@@ -168,6 +169,8 @@ export async function openTown(options: TownOptions): Promise<Town> {
       TELEGRAM_API_ROOT: telegram.apiRoot,
       PUBLIC_URL: hqUrl,
     };
+    // The product's wrangler.toml builds them; this harness has one of its own.
+    if (options.hq === "workerd") await buildAssets();
     const composition = join(root, "dev", "chaos", options.hq === "node" ? "hq-node.ts" : "wrangler.toml");
     const program = await (options.hq === "node" ? nodeHq : workerdHq)({ dir, port: hqPort, env: hqEnv, composition });
     const hq = member(
