@@ -92,7 +92,13 @@ export function dealerIn(town: Town, random: Random): Dealer {
 
   async function until(what: string, ask: () => boolean | Promise<boolean>) {
     const end = Date.now() + landMs;
-    while (!(await ask())) {
+    // What can't be looked up now may be in a moment.
+    const asked = async () =>
+      Promise.resolve(ask()).catch((error: unknown) => {
+        if (error instanceof NotLanded) return false;
+        throw error;
+      });
+    while (!(await asked())) {
       if (Date.now() > end) throw new NotLanded(`it did not come to it that ${what}`);
       await sleep(50);
     }
@@ -132,15 +138,16 @@ export function dealerIn(town: Town, random: Random): Dealer {
       }),
 
     async hurt(find, how) {
-      let target = await find();
+      const found: Parameters<typeof how>[0][] = [];
       await until("somebody can be hurt", async () => {
-        target ??= await find();
+        const target = await find();
+        if (target) found.push(target);
         return target !== null;
       });
+      const [target] = found;
       if (!target) throw new NotLanded("nobody can be hurt");
-      const found = target;
-      await inHand(found.id, () => how(found));
-      return found.id;
+      await inHand(target.id, () => how(target));
+      return target.id;
     },
 
     async reached(point, act) {

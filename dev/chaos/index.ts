@@ -1,13 +1,14 @@
 /** `npm run chaos`: hurts a town of real processes in every way of the list while it works, and judges what is left. */
 import { parseArgs } from "node:util";
 import { type HqKind, hqKinds } from "../box/hq.ts";
+import { deckOf } from "./plan.ts";
 import { type RunReport, runChaos } from "./run.ts";
 import { type Sabotage, sabotages } from "./sabotage.ts";
 
 const usage = `npm run chaos -- --tasks N --seed S [--hq node|workerd|both] [--sabotage fence|journal|outbox] [--seconds N] [--json]
   --tasks N      jobs that the owner asks for (48)
   --seed S       decides the faults and their order (a new one)
-  --hq KIND      what headquarters runs on; both: half of the jobs each (both)
+  --hq KIND      what headquarters runs on; both: half of the jobs and of the faults each (both)
   --sabotage G   takes one guard out: the run must fail
   --seconds N    longest time for each town's work (60, and 6 for each job)
   --json         one object on standard output
@@ -31,10 +32,13 @@ async function main(): Promise<number> {
   const { seed, sabotage, hq, json } = options;
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const tasks = Math.ceil(options.tasks / hq.length);
+  const deck = deckOf({ tasks: options.tasks, seed, sabotage });
   const reports: RunReport[] = [];
-  for (const kind of hq) {
+  for (const [i, kind] of hq.entries()) {
+    // Each gets every other fault of the deck; a guard that is missing must be noticed by each alone.
+    const its = sabotage ? deck : deck.filter((_, at) => at % hq.length === i);
     say(`chaos: ${tasks} tasks, seed ${seed}, headquarters in ${kind}${sabotage ? `, without its ${sabotage}` : ""}`);
-    const report = await runChaos({ tasks, seed, hq: kind, sabotage, seconds: options.seconds ?? 60 + tasks * 6, say });
+    const report = await runChaos({ tasks, seed, hq: kind, sabotage, deck: its, seconds: options.seconds ?? 60 + tasks * 6, say });
     tell(report, say);
     reports.push(report);
   }

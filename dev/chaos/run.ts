@@ -10,7 +10,7 @@ import { type Dealer, dealerIn, type Landed, NotLanded } from "./dealer.ts";
 import { faults } from "./faults.ts";
 import { judge, settled } from "./judge.ts";
 import { type Owner, ownerOf } from "./owner.ts";
-import { deckOf, type Planned } from "./plan.ts";
+import type { Planned } from "./plan.ts";
 import { chance, type Random, randomFrom } from "./random.ts";
 import type { Sabotage } from "./sabotage.ts";
 import { openTown, type Town } from "./town.ts";
@@ -20,6 +20,7 @@ export interface RunOptions {
   seed: number;
   hq: HqKind;
   sabotage: Sabotage | null;
+  deck: readonly Planned[];
   /** Longest time for dealing and working, machine seconds. */
   seconds: number;
   say(line: string): void;
@@ -43,9 +44,11 @@ const atWork = 4;
 const pause = { min: 4_000, max: 24_000 };
 /** How long the town may take to come to rest once everything is healed, machine time. */
 const restMs = 150_000;
+/** Without a guard it may never: this is long enough for an order that was forgotten to be missed. */
+const sabotagedRestMs = 45_000;
 
 export async function runChaos(options: RunOptions): Promise<RunReport> {
-  const { seed, hq, sabotage, say } = options;
+  const { seed, hq, sabotage, deck, say } = options;
   const dir = await mkdtemp(join(tmpdir(), "uac-chaos-"));
   const begun = Date.now();
   const town = await openTown({ dir, hq, seed, sabotage });
@@ -55,13 +58,15 @@ export async function runChaos(options: RunOptions): Promise<RunReport> {
     const random = randomFrom(seed ^ 0x5eed);
     const dealer = dealerIn(town, random);
     const owner = ownerOf(town, random);
-    const deck = deckOf(options);
-    const missed = await workUnderFaults({ ...options, town, dealer, owner, deck, random });
+    const missed = await workUnderFaults({ ...options, town, dealer, owner, random });
     await dealer.healed();
     say(`${dealer.landed.length} faults landed, ${owner.jobs.length} jobs asked for after ${secondsSince(begun)} s; waiting for rest`);
-    await owner.allDone(restMs);
-    owner.askEach();
-    await owner.allDone(restMs);
+    if (sabotage) await owner.allDone(sabotagedRestMs);
+    else {
+      await owner.allDone(restMs);
+      owner.askEach();
+      await owner.allDone(restMs);
+    }
     const run = { jobs: owner.jobs, wishes: owner.wishes, landed: dealer.landed, cancelled: dealer.cancelled, hopeless: new Set<number>() };
     const judged = await judge(town, run, await settled(town));
     const invariants = [...judged.invariants, faultsLanded(deck, dealer.landed, missed)];
@@ -77,7 +82,6 @@ interface Work extends RunOptions {
   town: Town;
   dealer: Dealer;
   owner: Owner;
-  deck: readonly Planned[];
   random: Random;
 }
 
