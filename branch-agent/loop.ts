@@ -26,6 +26,9 @@ const settleMs = 15_000;
 /** HQ has so long to say that a factory that was told to go may stay. */
 const leaveMs = 3000;
 
+/** What was told before a report should come before it, but a report waits no longer for that. */
+const progressMs = 1000;
+
 export interface Stops {
   /** Take nothing new, end what runs, go. */
   drain: AbortSignal;
@@ -97,8 +100,8 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   /** One flush at a time; a second call waits its turn. `missed` are reports to send once more. */
   function flush(missed: readonly number[] = []) {
     flushing = flushing
-      .then(() => progress.settled())
-      .then(async () => (await flushReports(deps, busFailed)) + (await resendReports(deps, missed)))
+      .then(() => within(progressMs, progress.settled()))
+      .then(async () => (await flushReports(deps, busFailed)) + (await resendReports(deps, missed, busFailed)))
       .then((sent) => (sent > 0 ? ringDoorbell(deps, "result") : undefined))
       .catch((error: unknown) => log.error("reports could not be flushed", { error }));
     return flushing;
@@ -207,11 +210,12 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
     await Promise.race([active.promise, beating, revoked.promise, aborted(intake)]);
     if (!intake.aborted) await tidy();
     if (!intake.aborted) await Promise.race([readOrders(), beating, revoked.promise]);
-    await drain();
+    await Promise.race([drain(), beating, revoked.promise]);
   } catch (error) {
-    // Headquarters does not know this factory any more: what runs here has no leave to, and nobody is told of it.
     ending.abort();
-    await within(settleMs, slots.revoke());
+    // Headquarters does not know this factory any more: what runs here has no leave to, and nobody is told of it. After any other
+    // error the journal keeps what is open for the next start.
+    if (hasCode(error, "forbidden") || hasCode(error, "unauthenticated")) await within(settleMs, slots.revoke());
     throw error;
   } finally {
     ending.abort();

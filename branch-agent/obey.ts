@@ -19,7 +19,9 @@ export function obedience({ journal, clock, log }: Branch, slots: Pick<Slots, "h
   let drainSeq = 0;
 
   return async function obey(control: Control): Promise<void> {
-    if (!(await journal.obey(control, clock.now()))) return;
+    const fresh = await journal.obey(control, clock.now());
+    // Taken down is not yet done: what broke off in between is done with the second coming.
+    if (!fresh) return "task" in control ? slots.heed(control.task, control.epoch) : undefined;
     log.info("headquarters says", { control: control.id, do: control.do, ...("task" in control && { task: control.task }) });
     switch (control.do) {
       case "cancel":

@@ -131,7 +131,9 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
   /** Ends an attempt that HQ hears nothing of. */
   async function drop({ order, entryId }: Attempt) {
     await journal.drop(order.task, order.epoch, clock.now());
-    await deps.bus.ack({ factory: deps.self, channel: "in" }, [entryId]);
+    // Read again at the next start, it is acknowledged as one that is over.
+    const left = (error: unknown) => log.warn("an order stays on the bus", { task: order.task, error });
+    await deps.bus.ack({ factory: deps.self, channel: "in" }, [entryId]).catch(left);
   }
 
   function bare({ order: { task, epoch } }: Attempt) {

@@ -74,6 +74,12 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
         args: [task, epoch],
       });
     },
+    async survived(task, epoch) {
+      await write({
+        sql: "update attempts set starts = 1 where task = ? and epoch = ? and state = 'running' and starts > 1",
+        args: [task, epoch],
+      });
+    },
     async report(task, epoch, report, toldUsages, now) {
       const open = "exists (select 1 from attempts where task = ? and epoch = ? and state <> 'reported')";
       const results = await write(

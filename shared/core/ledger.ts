@@ -3,14 +3,18 @@ import * as z from "zod";
 
 export const nanosPerUsd = 1_000_000_000;
 
+/** No call comes near these; what says more is refused, so that no sum of them is more than a number holds. */
+const tokens = z.int().nonnegative().max(100_000_000);
+const mostCost = 1000 * nanosPerUsd;
+
 /** Tokens of one model call. The four inputs and output are disjoint; reasoning is part of output. */
 export const usageSchema = z.strictObject({
-  uncachedIn: z.int().nonnegative(),
-  cacheRead: z.int().nonnegative(),
-  write5m: z.int().nonnegative(),
-  write1h: z.int().nonnegative(),
-  output: z.int().nonnegative(),
-  reasoning: z.int().nonnegative(),
+  uncachedIn: tokens,
+  cacheRead: tokens,
+  write5m: tokens,
+  write1h: tokens,
+  output: tokens,
+  reasoning: tokens,
 });
 export type Usage = z.infer<typeof usageSchema>;
 
@@ -34,7 +38,7 @@ export const ledgerEntrySchema = z.strictObject({
   usage: usageSchema,
   source: z.enum(usageSources),
   /** List price of the call in nano-dollars; null is unpriced, never 0. */
-  cost: z.int().nonnegative().nullable(),
+  cost: z.int().nonnegative().max(mostCost).nullable(),
   outcome: z.enum(["ok", "failed"]),
 });
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;

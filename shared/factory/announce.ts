@@ -5,7 +5,8 @@ import type { Task } from "#ports/store.ts";
 import { cardEdit, completionLetters, letterKeys } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 
-const dayMs = 86_400_000;
+/** No absence of HQ's that is shorter costs a completion. */
+const soughtMs = 30 * 86_400_000;
 const perSweep = 10;
 /** Calls that announcing takes, however many there are. */
 const callsNeeded = 2;
@@ -28,7 +29,7 @@ export async function announce(deps: Headquarters, ...ids: string[]): Promise<vo
 /** Tasks that ended and were not announced: what ended them was killed before it could. */
 export async function announceForgotten(deps: Headquarters): Promise<void> {
   const { store, clock } = deps;
-  const forgotten = await store.tasks.withoutLetter(letterKeys.done(""), clock.now() - dayMs, perSweep);
+  const forgotten = await store.tasks.withoutLetter(letterKeys.done(""), clock.now() - soughtMs, perSweep);
   if (forgotten.length === 0 || deps.callsLeft() < callsNeeded) return;
   await announce(deps, ...forgotten.map((task) => task.id));
 }

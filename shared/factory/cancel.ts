@@ -17,7 +17,7 @@ export function cancelTask(deps: Headquarters, id: string, reason: string): Prom
   return onTask(deps, id, async (task): Promise<CancelOutcome | null> => {
     const { epoch, factory } = task;
     if (idle.includes(task.state)) {
-      const entry = { kind: "cancelled", text: reason, code: "cancelled" };
+      const entry = { kind: "cancelled", text: reason, code: "cancelled", from: task.state };
       if (!(await store.tasks.move(id, epoch, "cancel", entry, clock.now()))) return null;
       await ended(deps, id);
       if (task.state === "held") await closeMoot(deps, { ...task, state: "cancelled", reason });

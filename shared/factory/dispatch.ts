@@ -70,11 +70,11 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
   if (stays(task, way)) return;
   const now = clock.now();
   if ("hold" in way && way.hold === "busy") {
-    await store.tasks.move(task.id, task.epoch, "release", { kind: "released", text: way.reason, code: "" }, now);
+    await store.tasks.move(task.id, task.epoch, "release", { kind: "released", text: way.reason, code: "", from: task.state }, now);
     return;
   }
   if ("hold" in way) {
-    await store.tasks.move(task.id, task.epoch, "hold", { kind: "held", text: way.reason, code: way.hold }, now);
+    await store.tasks.move(task.id, task.epoch, "hold", { kind: "held", text: way.reason, code: way.hold, from: task.state }, now);
     return;
   }
   if (task.state === "held") {

@@ -7,11 +7,13 @@ import { moment } from "./when.ts";
 /** So many in one tick; the next goes on. */
 const perTick = 20;
 const callsEach = 8;
+/** And those that are left for what a tick ends with. */
+const callsKept = 16;
 
 export async function expireOverdue(deps: Headquarters): Promise<void> {
   const { store, clock } = deps;
   for (const task of await store.tasks.overdue(clock.now(), perTick)) {
-    if (deps.callsLeft() < callsEach) return;
+    if (deps.callsLeft() < callsKept + callsEach) return;
     const entry = { kind: "expired", text: reasonOf(task), code: "deadline" };
     if (await store.tasks.move(task.id, task.epoch, "expire", entry, clock.now())) await ended(deps, task.id);
   }

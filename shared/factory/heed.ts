@@ -52,7 +52,11 @@ export async function heed(
         const { paused, steers } = standing(await journal.controls(task, epoch));
         if (paused && !grant.signal.aborted) {
           if (still.since === null) await set({ ...still, since: clock.now() });
-          if (!told) tell("paused", "stands still until the owner lets it go on");
+          if (!told) {
+            // A desktop that is shut down every evening begins it anew each day.
+            await journal.survived(task, epoch);
+            tell("paused", "stands still until the owner lets it go on");
+          }
           told = true;
           await Promise.race([news, aborted(grant.signal)]);
           continue;

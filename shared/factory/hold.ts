@@ -93,7 +93,8 @@ export async function decideHold(deps: Headquarters, { task: id, epoch, answer }
     return outcome === "requested" ? "A factory had begun it; it was told to stop." : whereIs(deps, task.id, "");
   }
   const wait = waits[option];
-  const until = wait === undefined ? null : at + wait;
+  // "At most": what the owner said before about the task stays.
+  const until = wait === undefined ? null : Math.min(at + wait, task.deadline ?? Number.POSITIVE_INFINITY);
   // What was decided about an attempt is nothing to the next one.
   if (task.epoch === epoch && option.startsWith(give)) await giveTo(deps, task, option.slice(give.length));
   if (task.epoch === epoch && until !== null) await deps.store.tasks.change(task.id, epoch, { deadline: until }, deps.clock.now());

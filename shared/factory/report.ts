@@ -118,15 +118,27 @@ export async function flushReports(deps: Branch, failed: (error: unknown) => voi
 }
 
 /** Reports that HQ missed go on the bus once more, as they were; each waits longer every time. Resolves to how many went out. */
-export async function resendReports(deps: Branch, seqs: readonly number[]): Promise<number> {
+export async function resendReports(
+  deps: Branch,
+  seqs: readonly number[],
+  failed: (error: unknown) => void = () => undefined,
+): Promise<number> {
   if (seqs.length === 0) return 0;
   const again = await deps.journal.again(seqs, deps.clock.now());
+  let sent = 0;
   for (const report of again) {
     const { data } = await readable(deps, report);
-    await deps.bus.publish({ factory: deps.self, channel: "out" }, data);
+    try {
+      await deps.bus.publish({ factory: deps.self, channel: "out" }, data);
+    } catch (error) {
+      deps.log.warn("a report that headquarters missed waits for the bus", { seq: report.seq, error });
+      failed(error);
+      break;
+    }
+    sent += 1;
   }
-  if (again.length > 0) deps.log.warn("reports that headquarters missed were sent again", { seqs: again.map(({ seq }) => seq) });
-  return again.length;
+  if (sent > 0) deps.log.warn("reports that headquarters missed were sent again", { seqs: again.slice(0, sent).map(({ seq }) => seq) });
+  return sent;
 }
 
 /** A report that lay here until it expired, or that an earlier version of the program sealed, is sealed anew. */

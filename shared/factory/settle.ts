@@ -4,6 +4,7 @@ import { UacError } from "#core/errors.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Incident, Told } from "#ports/store.ts";
 import { cardEdit } from "./card.ts";
+import { onTask } from "./control.ts";
 import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { requeue } from "./recover.ts";
@@ -79,8 +80,11 @@ export async function settleSaid(deps: Headquarters, factory: string, said: read
 
 /** A factory gave an attempt back unharmed. */
 async function takeBack(deps: Headquarters, factory: string, { task: id, epoch, reason }: Result) {
-  const task = await deps.store.tasks.get(id);
-  if (task && task.epoch === epoch && task.factory === factory) await requeue(deps, task, "return", reason, "released");
+  const outcome = await onTask(deps, id, async (task) => {
+    if (task.epoch !== epoch || task.factory !== factory) return "stale";
+    return (await requeue(deps, task, "return", reason, "released")) ? "returned" : null;
+  });
+  deps.log.info("an attempt was given back", { task: id, epoch, factory, outcome });
 }
 
 /** One edit of a task's card, however many lines came in; and what follows from the end of others. */

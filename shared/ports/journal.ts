@@ -40,6 +40,8 @@ export interface Journal {
   begin(task: string, epoch: number, now: number): Promise<number>;
   /** Takes a start back: it did not come to it. */
   unbegin(task: string, epoch: number): Promise<void>;
+  /** It came to stand still, so the starts before did the factory no harm: they are counted from 1 again. */
+  survived(task: string, epoch: number): Promise<void>;
   /**
    * One batch: the result into the outbox, the attempt marked reported, the ledger entries told. False, and nothing done, if its
    * number is not the next one: it is to be sealed anew. `conflict` if the attempt is not open.

@@ -189,13 +189,20 @@ export interface Tasks extends Queue {
     now: number,
   ): Promise<"claimed" | "resumed" | "refused">;
   /**
-   * Any plain step of the table at this epoch (hold, release, cancel, expire, fail, …). False: the state had moved on. Rejects with
+   * Any plain step of the table at this epoch (hold, release, cancel, expire, fail, …). `from`: only from the state
+   * that was looked at, where others would be legal too. False: the state had moved on. Rejects with
    * `illegal_transition` for dispatch, claim, lose, return and retry, which have methods of their own.
    */
-  move(id: string, epoch: number, event: TaskEvent, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
+  move(
+    id: string,
+    epoch: number,
+    event: TaskEvent,
+    entry: TaskEventEntry & { code: string; from?: TaskState },
+    now: number,
+  ): Promise<boolean>;
   /**
    * `lose` or `return`, as `advance` computed it from `from`: new epoch, or dead. The attempt is closed with the reason.
-   * False if the task moved on, or if its lease was renewed since `from` was read: then it is not lost.
+   * False if the task moved on or is to be cancelled, or if its lease was renewed since `from` was read: then it is not lost.
    */
   requeue(event: RequeueEvent, from: Task, to: TaskProgress, entry: TaskEventEntry & { code: string }, now: number): Promise<boolean>;
   /**

@@ -36,6 +36,26 @@ async function expectFailed(message: number, code: string, words: RegExp) {
   return { task, done };
 }
 
+/** Worth another attempt later: the task waits for it, and the owner is told why and how long. Nobody waits for it here. */
+async function expectTriedAgain(message: number, words: RegExp) {
+  const { id } = await house.taskOf(message);
+  const later = await until(
+    `another attempt of ${id}`,
+    async () => {
+      const task = await house.box.store.tasks.get(id);
+      return task?.epoch === 2 && task;
+    },
+    100_000,
+  );
+  expect(later).toMatchObject({ state: "queued", failed: 1, lost: 0 });
+  expect(later.notBefore).toBeGreaterThan(later.updatedAt + 29_000);
+  expect(later.reason).toMatch(/^tried again in \d+ s \(attempt 2 of 3\): /);
+  expect(later.reason).toMatch(words);
+  expectForPeople(later.reason);
+  await house.answerTo(house.chat.say(`/cancel ${id}`).id);
+  expect((await house.endOf(message)).task).toMatchObject({ state: "cancelled" });
+}
+
 async function expectAnswered(message: number, words: RegExp) {
   const { text } = await house.answerTo(message, 100_000);
   expect(text).toMatch(words);
@@ -116,14 +136,14 @@ describe("both, tried a few times", () => {
   }
 
   test.each([
-    ["garbage", "model_garbage", /the input of the tool call \w+ is not one JSON value\. \(5 tries\)/],
-    ["cuts-stream", "model_garbage", /the stream ended before the message did\. \(5 tries\)/],
-  ] as const)("%s: ends after five tries", async (behaviour, code, words) => {
+    ["garbage", /the input of the tool call \w+ is not one JSON value\. \(5 tries\)/],
+    ["cuts-stream", /the stream ended before the message did\. \(5 tries\)/],
+  ] as const)("%s: ends after five tries, and is tried again later", async (behaviour, words) => {
     const { task, turn } = await bothMeet(behaviour);
-    await Promise.all([expectFailed(task, code, words), expectAnswered(turn, words)]);
+    await Promise.all([expectTriedAgain(task, words), expectAnswered(turn, words)]);
   });
 
-  test("nobody at the address: ends after five tries", async () => {
+  test("nobody at the address: ends after five tries, and is tried again later", async () => {
     const before = asked("coder");
     const task = sendToWork("slow:3000");
     await until("the coder is asked", () => asked("coder") > before);
@@ -131,6 +151,6 @@ describe("both, tried a few times", () => {
     await house.model.close();
     const turn = house.chat.say("How is the fleet?").id;
     const words = /the model could not be used: The model can't be reached: .+ \(5 tries\)/;
-    await Promise.all([expectFailed(task, "model_unreachable", words), expectAnswered(turn, words)]);
+    await Promise.all([expectTriedAgain(task, words), expectAnswered(turn, words)]);
   });
 });

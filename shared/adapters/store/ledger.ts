@@ -2,7 +2,7 @@
 import { and, eq, gte, type SQL, sql } from "drizzle-orm";
 import { type LedgerEntry, noTotal, type Total } from "#core/ledger.ts";
 import type { Ledger } from "#ports/store.ts";
-import { usages } from "./schema.ts";
+import { attempts, usages } from "./schema.ts";
 import { type Database, ifChanged, insertAll, type Statement, showChange } from "./sql.ts";
 
 export function ledgerOf({ q, run, write }: Database): Ledger {
@@ -36,6 +36,23 @@ export function record(entries: readonly LedgerEntry[], now: number): Statement[
   return [insertAll(usages, rows), showChange(ifChanged)];
 }
 
+/**
+ * The same for what a factory told: it tells what it spent itself, and of no task but its own. An entry about another's counts as
+ * the factory's, for no task.
+ */
+export function recordOf(factory: string, told: readonly LedgerEntry[], now: number): Statement[] {
+  if (told.length === 0) return [];
+  const ids = JSON.stringify(told.map(({ id }) => id));
+  const had = sql`exists (select 1 from ${attempts} as a where a.task = usages.task and a.epoch = usages.epoch and a.factory = ${factory})`;
+  return [
+    ...record(
+      told.map((entry) => ({ ...entry, factory })),
+      now,
+    ),
+    sql`update usages set task = null where id in (select value from json_each(${ids})) and factory = ${factory} and task is not null and not ${had}`,
+  ];
+}
+
 /** What a total is made of. */
 export const sums = {
   cost: sum(usages.cost),
@@ -59,5 +76,6 @@ export function toTotal(row: Sums | undefined): Total {
 }
 
 function sum(column: SQL | (typeof usages)[keyof (typeof usages)["_"]["columns"]]) {
-  return sql<number>`coalesce(sum(${column}), 0)`;
+  // `sum` overflows where `total` does not, and what a number can't hold could not be read at all.
+  return sql<number>`cast(min(total(${column}), ${Number.MAX_SAFE_INTEGER}) as integer)`;
 }

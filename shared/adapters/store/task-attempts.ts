@@ -5,7 +5,7 @@ import { leaseMs, unclaimedMs } from "#core/fleet.ts";
 import { leasedStates, placedStates } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
 import { noting } from "./incidents.ts";
-import { record } from "./ledger.ts";
+import { recordOf } from "./ledger.ts";
 import { noteTurn } from "./queue.ts";
 import { hear } from "./reports.ts";
 import { attempts, outbox, tasks } from "./schema.ts";
@@ -64,7 +64,7 @@ export function taskAttempts(database: Database): Attempts {
 
     async settle(factory, { results, usages, incidents, heard }, now) {
       const statements = [
-        ...record([...usages, ...results.flatMap(({ result }) => result.usages)], now),
+        ...recordOf(factory, [...usages, ...results.flatMap(({ result }) => result.usages)], now),
         ...incidents.flatMap((incident) => noting(incident, now)),
         ...hear(factory, heard),
       ];
@@ -87,7 +87,7 @@ export function taskAttempts(database: Database): Attempts {
     async retry(from, to, result, { notBefore, text }, now) {
       const { code, persona, summary, receipt, log } = result;
       const { id, epoch, factory } = from;
-      const usages = record(result.usages, now);
+      const usages = recordOf(factory ?? "", result.usages, now);
       const dead = to.state === "dead";
       const kept = {
         persona,

@@ -28,7 +28,9 @@ export function taskLeases({ q, run, write }: Database): Pick<Tasks, "expired" |
       // A report that a living factory sent and that did not come may be the end of it: there is time to send it again.
       const mayBeTold = sql`exists (select 1 from factories as f where f.id = tasks.factory and f.told_to > f.heard_to
         and f.last_heartbeat_at > ${now - leaseMs} and tasks.lease_until > ${now - missedMs})`;
-      const rests = and(eq(tasks.state, "paused"), isNull(tasks.cancelRequested)) as SQL;
+      // A factory that was retired resumes nothing.
+      const there = sql`not exists (select 1 from factories as g where g.id = tasks.factory and g.status = 'retired')`;
+      const rests = and(eq(tasks.state, "paused"), isNull(tasks.cancelRequested), there) as SQL;
       const rows = await run(
         q
           .select(taskColumns)

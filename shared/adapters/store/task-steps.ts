@@ -1,5 +1,5 @@
 /** Steps of a task that HQ takes by itself. Each is a compare-and-set on epoch and state; a lost one leaves no trace. */
-import { and, eq, inArray, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
 import { sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
 import type { Tasks } from "#ports/store.ts";
@@ -33,7 +33,7 @@ export function taskSteps(database: Database): Steps {
       return hit(created);
     },
 
-    async move(id, epoch, event, { code, ...entry }, now) {
+    async move(id, epoch, event, { code, from, ...entry }, now) {
       if (ownMethod.includes(event)) {
         throw new UacError("illegal_transition", `A task can't be moved by "${event}": use the method that is made for it.`);
       }
@@ -43,7 +43,7 @@ export function taskSteps(database: Database): Steps {
         q
           .update(tasks)
           .set({ ...after(event, now), ...left, ...backAtHq, code, reason: entry.text, updatedAt: now })
-          .where(at(id, epoch, event)),
+          .where(and(at(id, epoch, event), from && eq(tasks.state, from))),
         ...tell(id, epoch, entry, now),
         ...(keepsLease.includes(event) ? [] : closeAttempt(id, epoch, { outcome: outcomeOf(event), reason: entry.text }, now)),
       );
@@ -83,7 +83,7 @@ export function taskSteps(database: Database): Steps {
             reason: entry.text,
             updatedAt: now,
           })
-          .where(and(at(from.id, from.epoch, event), eq(tasks.state, from.state), silent)),
+          .where(and(at(from.id, from.epoch, event), eq(tasks.state, from.state), isNull(tasks.cancelRequested), silent)),
         ...tell(from.id, from.epoch, entry, now),
         ...closeAttempt(from.id, from.epoch, { outcome: attemptOutcomes[event], reason: entry.text }, now),
       );
