@@ -2,11 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { terminalStates } from "#core/task.ts";
 import type { Verdict } from "./gate.ts";
+import type { TownBranch } from "./machine.ts";
 import type { Member } from "./member.ts";
 import type { Planned } from "./plan.ts";
 import type { Point } from "./points.ts";
 import type { Random } from "./random.ts";
-import type { Town, TownBranch } from "./town.ts";
+import type { Town } from "./town.ts";
 
 /** There was nothing to hurt in time: the fault is dealt again later. */
 export class NotLanded extends Error {}

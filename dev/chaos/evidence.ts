@@ -12,10 +12,11 @@ import { leftOf } from "../processes.ts";
 import { redisCommand } from "../redis.ts";
 import type { Told } from "./controller.ts";
 import type { Landed } from "./dealer.ts";
+import type { TownBranch } from "./machine.ts";
 import type { Life } from "./member.ts";
 import type { Call } from "./model.ts";
 import { slipOf } from "./script.ts";
-import type { Town, TownBranch } from "./town.ts";
+import type { Town } from "./town.ts";
 
 export interface TaskRow {
   id: string;

@@ -103,6 +103,8 @@ function asJson(ok: boolean, seed: number, sabotage: Sabotage | null, reports: r
   };
 }
 
+// By way of an exit, so that nothing of the town stays behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   return 1;

@@ -2,22 +2,17 @@
  * A corporation of real processes that can be hurt: headquarters (workerd or Node), branches, Redis with an append-only file and
  * the libSQL server, each killable, their links cuttable; Telegram and the model are the harness's own.
  */
-import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { type Client, createClient, type InArgs } from "@libsql/client";
 import { redisBus } from "#adapters/bus/redis.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Store } from "#ports/store.ts";
-import { readEnrolment } from "../../branch-agent/state.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 import { buildAssets } from "../box/assets.ts";
-import { joinHq } from "../box/branch.ts";
-import { startChild } from "../box/child.ts";
 import type { HqKind } from "../box/hq.ts";
 import { nodeHq } from "../box/hq-node.ts";
 import { tickWorker, workerdHq } from "../box/hq-workerd.ts";
@@ -29,15 +24,15 @@ import { startTelegram, type TelegramStandIn } from "../telegram/start.ts";
 import { startUpstashGateway, type UpstashGateway } from "../upstash/start.ts";
 import { type Controller, startController } from "./controller.ts";
 import { controllerVariable, lifeVariable } from "./gate.ts";
+import { openMachine, type TownBranch } from "./machine.ts";
 import { type Member, member } from "./member.ts";
 import { type ChaosModel, startChaosModel } from "./model.ts";
+import { answers, startProgram } from "./program.ts";
 import { type Sabotage, sabotageVariable } from "./sabotage.ts";
-import { workspace } from "./script.ts";
 import { type Pace, pacedClock, paceVariable, townSpeed } from "./time.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readyMs = 90_000;
-const probeMs = 3000;
 const tickEveryMs = 60_000;
 const hourMs = 3_600_000;
 
@@ -54,16 +49,6 @@ export interface TownOptions {
   bus?: "redis" | "upstash";
   /** By branch: how far its clock is off, ms. Otherwise the second is an hour ahead, and the third an hour behind. */
   skews?: readonly number[];
-}
-
-export interface TownBranch {
-  id: string;
-  member: Member;
-  home: string;
-  /** The owner's repository on that machine. */
-  repo: string;
-  /** Its links to Redis and to headquarters. */
-  links: { redis: TcpProxy; hq: TcpProxy };
 }
 
 export interface Town {
@@ -126,7 +111,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
     const database = member(
       "database",
       () =>
-        node("database", dir, "database.ts", {
+        startProgram("database", dir, "database.ts", {
           DATABASE_FILE: join(dir, "hq.db"),
           DATABASE_TOKEN: keys.databaseToken,
           PORT: String(databasePort),
@@ -183,7 +168,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
 
     const branches = await Promise.all(
       Array.from({ length: count }, async (_, i) => {
-        const branch = await openBranch({ dir, id: `desk-${i + 1}`, redis, hqPort, slots, store, bus, pace }, (life) =>
+        const branch = await openMachine({ dir, id: `desk-${i + 1}`, redis, hqPort, slots, store, bus, pace }, (life) =>
           common(life, skews[i] ?? 0),
         );
         closers.push(branch.close);
@@ -222,81 +207,6 @@ export async function openTown(options: TownOptions): Promise<Town> {
     await stop();
     throw error;
   }
-}
-
-interface Place {
-  dir: string;
-  id: string;
-  redis: RedisServer;
-  hqPort: number;
-  slots: number;
-  store: Store;
-  bus: Bus;
-  pace: Pace;
-}
-
-/** A machine with a repository, joined as a person would; its links go through proxies. */
-async function openBranch({ dir, id, redis, hqPort, slots, store, bus, pace }: Place, common: (life: string) => Record<string, string>) {
-  const home = join(dir, id);
-  const repo = join(dir, `${id}-${workspace}`);
-  const [toRedis, toHq] = await Promise.all([startTcpProxy({ to: redis.port }), startTcpProxy({ to: hqPort })]);
-  await Promise.all([mkdir(home, { recursive: true, mode: 0o700 }), makeRepository(repo)]);
-  const own = {
-    PATH: process.env.PATH ?? "",
-    HOME: process.env.HOME ?? "",
-    UAC_HOME: home,
-    FACTORY_ROLE: "branch",
-    FACTORY_ID: id,
-    FACTORY_NAME: id,
-    HQ_URL: `http://127.0.0.1:${toHq.port}`,
-    WORKSPACES: `${workspace}=${repo}`,
-    MAX_CONCURRENT_TASKS: String(slots),
-  };
-  await joinHq({ ...own, ...common(id) }, { id, name: id, store, bus, home, now: pacedClock(pace).now });
-  const { busUrl = "", busToken = "" } = (await readEnrolment(home)) ?? {};
-  const told = { BUS_URL: busUrl.startsWith("redis:") ? withPort(busUrl, toRedis.port) : busUrl, BUS_TOKEN: busToken };
-  const launch = (life: string) => node(id, dir, "branch.ts", { ...own, ...common(life), ...told });
-  const branch: TownBranch = { id, home, repo, links: { redis: toRedis, hq: toHq }, member: member(id, launch) };
-  return {
-    branch,
-    async close() {
-      await branch.member.sweep();
-      await Promise.all([toRedis.close(), toHq.close()]);
-    },
-  };
-}
-
-function withPort(url: string, port: number): string {
-  const address = new URL(url);
-  address.port = String(port);
-  return address.href;
-}
-
-function node(name: string, dir: string, file: string, env: Record<string, string>) {
-  const args = ["--import", "tsx", join(root, "dev", "chaos", file)];
-  return startChild({ name, args, env, logFile: join(dir, "logs", `${name}.log`) });
-}
-
-async function makeRepository(path: string) {
-  await mkdir(path, { recursive: true });
-  await writeFile(join(path, "README.md"), "# A yard where slips are written\n");
-  const env = { PATH: process.env.PATH, HOME: path, GIT_CONFIG_NOSYSTEM: "1" };
-  const git = (...args: string[]) => promisify(execFile)("git", args, { cwd: path, env });
-  await git("init", "--quiet", "--initial-branch=main");
-  await git("add", ".");
-  await git("-c", "user.name=Owner", "-c", "user.email=owner@yard.invalid", "commit", "--quiet", "-m", "A yard");
-}
-
-/** Rejects if nobody answers there within a minute and a half. */
-async function answers(url: string) {
-  const until = Date.now() + readyMs;
-  while (Date.now() < until) {
-    const response = await fetch(url, { signal: AbortSignal.timeout(probeMs) }).catch(() => null);
-    await response?.body?.cancel();
-    if (response?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`Nothing answers at ${url}`);
 }
 
 async function allOnline({ store, branches }: Town) {

@@ -8,12 +8,13 @@ import type { Dealer } from "../../dev/chaos/dealer.ts";
 import { dealerIn } from "../../dev/chaos/dealer.ts";
 import type { Verdict } from "../../dev/chaos/gate.ts";
 import { judge, settled } from "../../dev/chaos/judge.ts";
+import type { TownBranch } from "../../dev/chaos/machine.ts";
 import type { Member } from "../../dev/chaos/member.ts";
 import type { Call } from "../../dev/chaos/model.ts";
 import type { Point } from "../../dev/chaos/points.ts";
 import { randomFrom } from "../../dev/chaos/random.ts";
 import { titleOf, wishFor } from "../../dev/chaos/script.ts";
-import { openTown, type Town, type TownBranch, type TownOptions } from "../../dev/chaos/town.ts";
+import { openTown, type Town, type TownOptions } from "../../dev/chaos/town.ts";
 import { until } from "../e2e/until.ts";
 
 /** A task's end as headquarters has it. */
