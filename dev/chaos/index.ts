@@ -26,8 +26,8 @@ interface Options {
 async function main(): Promise<number> {
   const options = read();
   if (typeof options === "string") {
-    process.stderr.write(`${options}\n${usage}`);
-    return 2;
+    process.stderr.write(`${options}${usage}`);
+    return options === "" ? 0 : 2;
   }
   const { seed, sabotage, hq, json } = options;
   const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -49,6 +49,7 @@ async function main(): Promise<number> {
   return ok ? 0 : 1;
 }
 
+/** What is wrong with the arguments, a line; "" where only the usage was asked for. */
 function read(): Options | string {
   try {
     const { values } = parseArgs({
@@ -59,20 +60,22 @@ function read(): Options | string {
         sabotage: { type: "string" },
         seconds: { type: "string" },
         json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
       },
     });
+    if (values.help) return "";
     const whole = (text: string | undefined) => (text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : null);
     const tasks = whole(values.tasks);
     const seed = values.seed === undefined ? Date.now() % 1_000_000 : whole(values.seed);
     const seconds = whole(values.seconds);
     const sabotage = sabotages.find((one) => one === values.sabotage) ?? null;
     const hq = values.hq === "both" ? hqKinds : hqKinds.filter((kind) => kind === values.hq);
-    if (!tasks || seed === null || hq.length === 0) return "--tasks and --seed are whole numbers; --hq is node, workerd or both.";
-    if (values.sabotage !== undefined && !sabotage) return `--sabotage is one of ${sabotages.join(", ")}.`;
-    if (values.seconds !== undefined && !seconds) return "--seconds is a whole number.";
+    if (!tasks || seed === null || hq.length === 0) return "--tasks and --seed are whole numbers; --hq is node, workerd or both.\n";
+    if (values.sabotage !== undefined && !sabotage) return `--sabotage is one of ${sabotages.join(", ")}.\n`;
+    if (values.seconds !== undefined && !seconds) return "--seconds is a whole number.\n";
     return { tasks, seed, hq, sabotage, seconds, json: values.json };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return `${error instanceof Error ? error.message : error}\n`;
   }
 }
 
