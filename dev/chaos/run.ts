@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HqKind } from "../box/hq.ts";
 import type { Invariant } from "./checks/invariant.ts";
-import { faultsLanded } from "./checks/landed.ts";
+import { everyBranchWorked, faultsLanded } from "./checks/landed.ts";
 import { type Dealer, dealerIn, type Landed, NotLanded } from "./dealer.ts";
 import { faults } from "./faults.ts";
 import { judge, settled } from "./judge.ts";
@@ -68,11 +68,11 @@ export async function runChaos(options: RunOptions): Promise<RunReport> {
       await owner.allDone(restMs);
     }
     const run = { jobs: owner.jobs, wishes: owner.wishes, landed: dealer.landed, cancelled: dealer.cancelled, hopeless: new Set<number>() };
-    const judged = await judge(town, run, await settled(town));
-    const invariants = [...judged.invariants, faultsLanded(deck, dealer.landed, missed)];
+    const { evidence, invariants: held } = await judge(town, run, await settled(town));
+    const invariants = [...held, everyBranchWorked(evidence), faultsLanded(deck, dealer.landed, missed)];
     const well = invariants.every(({ ok }) => ok);
     if (well) await rm(dir, { recursive: true, force: true });
-    return { hq, tasks: judged.tasks, seconds: secondsSince(begun), landed: dealer.landed, invariants, logs: well ? null : dir };
+    return { hq, tasks: evidence.tasks.length, seconds: secondsSince(begun), landed: dealer.landed, invariants, logs: well ? null : dir };
   } finally {
     await town.stop();
   }
