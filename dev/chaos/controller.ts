@@ -45,8 +45,9 @@ export async function startController(): Promise<Controller> {
   const fits = (arm: Arm, who: string) => arm.who === null || arm.who === who;
 
   async function reached(here: Reached): Promise<Verdict> {
-    for (const arm of arms) {
-      if (arm.point !== here.point || !fits(arm, here.who)) continue;
+    // Of those that are armed now: one that lets this process pass is armed again, and not for this process.
+    for (const arm of [...arms]) {
+      if (!arms.has(arm) || arm.point !== here.point || !fits(arm, here.who)) continue;
       arms.delete(arm);
       const verdict = await arm.act(here);
       if (verdict !== null) return verdict;
