@@ -69,9 +69,9 @@ export async function startRedis(options: { args?: string[] } = {}): Promise<Red
   };
 }
 
-/** One raw command of an administrator, on a connection of its own. */
+/** One raw command of an administrator, on a connection of its own. Rejects at once where no server is. */
 export async function redisCommand(url: string, ...args: string[]): Promise<unknown> {
-  const client = createClient({ url, RESP: 2, disableClientInfo: true });
+  const client = createClient({ url, RESP: 2, disableClientInfo: true, socket: { reconnectStrategy: false } });
   client.on("error", () => {});
   await client.connect();
   try {

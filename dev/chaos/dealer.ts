@@ -7,6 +7,7 @@ import type { Member } from "./member.ts";
 import type { Planned } from "./plan.ts";
 import type { Point } from "./points.ts";
 import type { Random } from "./random.ts";
+import { inTime } from "./time.ts";
 import type { Town } from "./town.ts";
 
 /** There was nothing to hurt in time: the fault is dealt again later. */
@@ -60,6 +61,10 @@ export interface Dealer {
 
 /** Longest wait for a fault to land, machine time: two leases and what comes around them. */
 const landMs = 40_000;
+/** Longest for all of one fault: it waits for work, for something to hurt, and for what comes of it. Beyond that the harness itself is stuck. */
+const dealMs = 6 * landMs;
+/** Longest for all cures that are under way: an absence of headquarters, and a start that takes three goes. */
+const cureMs = 400_000;
 const atFactory = "('dispatched', 'running', 'awaiting_approval', 'paused')";
 const over = terminalStates.map((state) => `'${state}'`).join(", ");
 
@@ -115,12 +120,13 @@ export function dealerIn(town: Town, random: Random): Dealer {
     free: (target) => (hurting.has(target.id) ? null : target),
 
     async deal(planned, inject) {
+      if (failures.length > 0) throw failures[0];
       let inFlight = 0;
       await until("a task is at work", async () => {
         inFlight = (await busy()).length;
         return inFlight > 0;
       });
-      const target = await inject(dealer, planned.point ?? "hq.bus.read:after");
+      const target = await inTime(dealMs, `dealing ${planned.kind}`, inject(dealer, planned.point ?? "hq.bus.read:after"));
       landed.push({ ...planned, target, at: Date.now(), inFlight });
     },
 
@@ -201,7 +207,8 @@ export function dealerIn(town: Town, random: Random): Dealer {
     },
 
     async healed() {
-      while (cures.size > 0) await Promise.all(cures);
+      const end = Date.now() + cureMs;
+      while (cures.size > 0) await inTime(end - Date.now(), `healing ${[...healing].join(", ")}`, Promise.all(cures));
       if (failures.length > 0) throw failures[0];
     },
   };

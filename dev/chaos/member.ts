@@ -19,7 +19,7 @@ export interface Member {
   /** The current or last run. */
   life(): Life;
   alive(): boolean;
-  /** Starts the next run; nothing if it is running. */
+  /** Starts the next run, a third time at most where it does not become ready; nothing if it is running. */
   start(): Promise<void>;
   /** SIGKILL: of the program alone, or with everything that it started. Resolves when it is gone. */
   kill(whom?: "program" | "group"): Promise<void>;
@@ -31,6 +31,9 @@ export interface Member {
   /** Ends whatever any of its runs left running. */
   sweep(): Promise<void>;
 }
+
+/** Goes at a start: on a machine under load a program may not be ready in time, and a service manager would try again. */
+const goes = 3;
 
 /** `launch` starts the process of one life; `ready`, if given, is awaited before `start` resolves. */
 export function member(id: string, launch: (life: string) => Child, ready?: (child: Child) => Promise<void>): Member {
@@ -53,30 +56,41 @@ export function member(id: string, launch: (life: string) => Child, ready?: (chi
   };
   const isAlive = () => lives.length > 0 && current().until === null;
 
+  function begin(): Child {
+    const life: Life = { name: `${id}.${lives.length + 1}`, since: Date.now(), until: null, how: null, frozen: [] };
+    const started = launch(life.name);
+    child = started;
+    children.push(started);
+    lives.push(life);
+    void started.exited.then((how) => {
+      life.until = Date.now();
+      life.how ??= how;
+    });
+    return started;
+  }
+  async function kill(whom: "program" | "group" = "program") {
+    if (!child || !isAlive()) return;
+    current().how = "killed";
+    signal("SIGKILL", whom);
+    await child.exited;
+  }
+
   return {
     id,
     lives,
     life: current,
     alive: isAlive,
     async start() {
-      if (isAlive()) return;
-      const life: Life = { name: `${id}.${lives.length + 1}`, since: Date.now(), until: null, how: null, frozen: [] };
-      const started = launch(life.name);
-      child = started;
-      children.push(started);
-      lives.push(life);
-      void started.exited.then((how) => {
-        life.until = Date.now();
-        life.how ??= how;
-      });
-      await ready?.(started);
+      for (let go = 1; !isAlive(); go += 1) {
+        try {
+          await ready?.(begin());
+        } catch (error) {
+          if (go === goes) throw error;
+          await kill("group");
+        }
+      }
     },
-    async kill(whom = "program") {
-      if (!child || !isAlive()) return;
-      current().how = "killed";
-      signal("SIGKILL", whom);
-      await child.exited;
-    },
+    kill,
     freeze() {
       signal("SIGSTOP", "group");
       current().frozen.push({ from: Date.now(), to: null });

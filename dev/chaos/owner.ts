@@ -10,6 +10,8 @@ const atOnce = { min: 1, max: 4 };
 /** Beyond what the branches hold at once. */
 const queued = 6;
 const lookEveryMs = 150;
+/** Machine time: ten times the longest absence that is dealt, and its lease. */
+const stuckMs = 300_000;
 /** Numbers of the jobs with which every branch shows at the end that it is well: beyond any other. */
 const lastRound = 900_001;
 
@@ -19,7 +21,7 @@ export interface Owner {
   /** Jobs asked for, and the messages that asked. */
   jobs: readonly number[];
   wishes: readonly number[];
-  /** Asks for jobs until it is `enough`: as many as `mayAsk` says of now, and more where fewer than `mustBeOpen` are. */
+  /** Asks for jobs until it is `enough`: as many as `mayAsk` says of now, and more where fewer than `mustBeOpen` are. Gives up where none of them ends for five minutes. */
   ask(how: { mayAsk(): number; mustBeOpen(): number; enough(): boolean }): Promise<void>;
   /** One job for each branch by name. */
   askEach(): void;
@@ -45,9 +47,11 @@ export function ownerOf(town: Town, random: Random): Owner {
     jobs,
     wishes,
     async ask({ mayAsk, mustBeOpen, enough }) {
-      while (!enough()) {
+      let moved = { ended: 0, at: Date.now() };
+      while (!enough() && Date.now() - moved.at < stuckMs) {
         const ended = await count(`select count(*) as n from tasks where state in (${over})`);
         if (ended !== null) {
+          if (ended !== moved.ended) moved = { ended, at: Date.now() };
           const open = jobs.length - ended;
           const wanted = Math.max(mayAsk() - jobs.length, mustBeOpen() - open);
           const asked = Math.min(wanted, room - open, random.whole(atOnce.min, atOnce.max));

@@ -36,3 +36,12 @@ export function paceOf(env: Readonly<Record<string, unknown>>): Pace {
   if (typeof told !== "string") throw new Error(`${paceVariable} is not set: this program is started by the chaos harness alone`);
   return JSON.parse(told) as Pace;
 }
+
+/** `promise`, or an error that names `what` after `ms` of the machine's time: no wait of the harness is without end. */
+export async function inTime<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${Math.round(ms / 1000)} s`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -29,10 +29,11 @@ import { type Member, member } from "./member.ts";
 import { type ChaosModel, startChaosModel } from "./model.ts";
 import { answers, startProgram } from "./program.ts";
 import { type Sabotage, sabotageVariable } from "./sabotage.ts";
-import { type Pace, pacedClock, paceVariable, townSpeed } from "./time.ts";
+import { inTime, type Pace, pacedClock, paceVariable, townSpeed } from "./time.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readyMs = 90_000;
+const queryMs = 15_000;
 const tickEveryMs = 60_000;
 const hourMs = 3_600_000;
 
@@ -70,7 +71,7 @@ export interface Town {
   controller: Controller;
   store: Store;
   bus: Bus;
-  /** Rows of the state of record. */
+  /** Rows of the state of record. Rejects after 15 s. */
   rows<T = Record<string, unknown>>(sql: string, args?: InArgs): Promise<T[]>;
   /** The minute tick, now; nothing where headquarters ticks by itself alone. */
   tick(): Promise<void>;
@@ -221,5 +222,5 @@ async function allOnline({ store, branches }: Town) {
 
 function rowsOf(client: Client) {
   return async <T = Record<string, unknown>>(sql: string, args: InArgs = []) =>
-    (await client.execute({ sql, args })).rows as unknown as T[];
+    (await inTime(queryMs, "a query", client.execute({ sql, args }))).rows as unknown as T[];
 }
