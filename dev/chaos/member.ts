@@ -82,8 +82,9 @@ export function member(id: string, launch: (life: string) => Child, ready?: (chi
     alive: isAlive,
     async start() {
       for (let go = 1; !isAlive(); go += 1) {
+        const started = begin();
         try {
-          await ready?.(begin());
+          await ready?.(started);
         } catch (error) {
           if (go === goes) throw error;
           await kill("group");
