@@ -5,6 +5,7 @@
  * Wire history
  *   1  first version
  *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
+ *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list
  */
 import * as z from "zod";
 import { capabilityNames } from "./capability.ts";
@@ -16,7 +17,7 @@ import { receiptSchema } from "./receipt.ts";
 import { roles } from "./role.ts";
 import { byVp, vpSeats } from "./vp.ts";
 
-export const wireVersion = 2;
+export const wireVersion = 3;
 export const envelopeType = "uac-env+jws";
 /** Largest entry on the bus, bytes of the compact JWS. */
 export const maxEntryBytes = 256 * 1024;

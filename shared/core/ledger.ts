@@ -20,28 +20,60 @@ export type Usage = z.infer<typeof usageSchema>;
 
 export const noUsage: Usage = { uncachedIn: 0, cacheRead: 0, write5m: 0, write1h: 0, output: 0, reasoning: 0 };
 
-/** How the numbers of an entry came to be. */
+/** How the numbers of an entry came to be: told whole, told in part, reckoned by us, or nobody knows. */
 export const usageSources = ["reported", "partial", "estimated", "missing"] as const;
 
-/** One model call, failed ones included. Append-only; `id` makes a repeated delivery a no-op. */
+/**
+ * Who pays for a call: `metered` at list price; `subscription`: a plan, so nothing more than what is paid already; `local`: a model on
+ * the owner's machine. The list price is recorded for all of them.
+ */
+export const billingModes = ["metered", "subscription", "local"] as const;
+export type BillingMode = (typeof billingModes)[number];
+
+/** `interrupted`: nobody waited for its end, but it was made and costs. */
+export const callOutcomes = ["ok", "failed", "interrupted"] as const;
+
+/** One call of a model's endpoint, failed and interrupted ones included. Append-only; `id` makes a repeated delivery a no-op. */
 export const ledgerEntrySchema = z.strictObject({
   id: z.string().min(8).max(64),
+  /** Null: a turn of the primary's. */
   task: z.string().max(64).nullable(),
   epoch: z.int().nonnegative(),
   step: z.int().nonnegative(),
+  /** From 1: a step whose call failed and was made again has several entries. */
+  try: z.int().positive().max(1000),
   factory: z.string().max(64),
   persona: z.string().max(64),
+  seat: z.string().max(32),
+  /** Who made the call: `uac`, or an engine of somebody else's. */
+  engine: z.string().max(32),
   provider: z.string().max(64),
+  /** As it was asked for. */
+  requestedModel: z.string().max(128),
+  /** As the provider reports it. */
   model: z.string().max(128),
+  /** The provider's names for the request and for the message, where it gave any. */
+  requestId: z.string().max(128).nullable(),
+  messageId: z.string().max(128).nullable(),
   at: z.int(),
   durationMs: z.int().nonnegative(),
   usage: usageSchema,
   source: z.enum(usageSources),
-  /** List price of the call in nano-dollars; null is unpriced, never 0. */
+  /** The price list that `cost` was reckoned with, and its date; null where none knows the model. */
+  prices: z.string().max(64).nullable(),
+  /** At list price, nano-dollars; null is unpriced, never 0. */
   cost: z.int().nonnegative().max(mostCost).nullable(),
-  outcome: z.enum(["ok", "failed"]),
+  billing: z.enum(billingModes),
+  /** What it adds to a bill, nano-dollars: `cost` where it is metered, else 0; null is unknown. */
+  billed: z.int().nonnegative().max(mostCost).nullable(),
+  outcome: z.enum(callOutcomes),
 });
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;
+
+/** What a call adds to a bill. */
+export function billedOf(cost: number | null, billing: BillingMode): number | null {
+  return billing === "metered" ? cost : 0;
+}
 
 /** Nano-dollars per token. */
 export interface Price {

@@ -61,7 +61,7 @@ export async function converse(
     transcript: store.conversations.turn(turn),
     meter: meter(
       { llm, clock, ids, priceOf, record: (entry) => store.ledger.add([entry], clock.now()), spent: [] },
-      { task: null, epoch: 0, factory: profile.id, persona: profile.personas.primary },
+      { task: null, epoch: 0, factory: profile.id, persona: profile.personas.primary, seat: "primary" },
     ),
     limits: turnLimits,
     deadline: () => deadline,

@@ -1,6 +1,6 @@
 /** Turns model calls into ledger entries, written down before anyone acts on the answer. */
 import type { LedgerEntry, Price, Total, Usage } from "#core/ledger.ts";
-import { costOf, noUsage, sum, tokensOf } from "#core/ledger.ts";
+import { billedOf, costOf, noUsage, sum, tokensOf } from "#core/ledger.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Ids } from "#ports/ids.ts";
 import type { Llm, LlmFailure, ModelReply, ModelRequest } from "#ports/llm.ts";
@@ -24,7 +24,7 @@ export interface Meter {
 }
 
 /** `who` is written into every entry. */
-export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" | "factory" | "persona">): Meter {
+export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" | "factory" | "persona" | "seat">): Meter {
   const { llm, clock, ids } = deps;
   const entries: Pick<LedgerEntry, "usage" | "cost">[] = [...deps.spent];
 
@@ -38,14 +38,14 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
       id: ids.next("use"),
       ...who,
       step,
-      provider: llm.provider,
+      ...{ try: 1, engine: "uac", provider: llm.provider, requestedModel: llm.model, requestId: null, messageId: null },
       model: reply?.model ?? llm.model,
       at,
       // A clock that was set back must not cost the entry.
       durationMs: Math.max(0, clock.now() - at),
       usage,
       source,
-      cost,
+      ...{ prices: cost === null ? null : "list", cost, billing: "metered", billed: billedOf(cost, "metered") },
       outcome: reply ? "ok" : "failed",
     };
     entries.push(entry);

@@ -108,7 +108,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const spent = await journal.spent(order.task, order.epoch);
   const meters = meter(
     { llm, clock, ids: deps.ids, priceOf: deps.priceOf, record: journal.spend, spent },
-    { task: order.task, epoch: order.epoch, factory: deps.self, persona },
+    { task: order.task, epoch: order.epoch, factory: deps.self, persona, seat },
   );
   const tools = deps.toolsFor({
     task: order.task,

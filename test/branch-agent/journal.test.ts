@@ -5,10 +5,11 @@ import { createClient } from "@libsql/client";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Control } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
-import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import { noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import type { Journal, Report } from "#ports/journal.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
+import { ledgerEntry } from "../support/ledger.ts";
 
 let folder: string;
 let journal: Journal;
@@ -44,22 +45,8 @@ const attempt = (task: string, epoch = 1) => ({
   entryId: `entry-${task}-${epoch}`,
 });
 const report = (id: string, seq: number, ackEntry: string | null = null): Report => ({ id, seq, data: `sealed ${id}`, ackEntry });
-const spending = (id: string, task: string | null = "task-a", epoch = 1): LedgerEntry => ({
-  id: `usage no ${id}`,
-  task,
-  epoch,
-  step: 0,
-  factory: "branch",
-  persona: "Lisa",
-  provider: "scripted",
-  model: "m",
-  at: 1,
-  durationMs: 2,
-  usage: { ...noUsage, output: 3 },
-  source: "reported",
-  cost: null,
-  outcome: "ok",
-});
+const spending = (id: string, task: string | null = "task-a", epoch = 1) =>
+  ledgerEntry({ id: `usage no ${id}`, task, epoch, usage: { ...noUsage, output: 3 }, cost: null });
 
 test("an order is accepted once per task and epoch, whatever brought it", async () => {
   expect(await journal.accept(attempt("task-a"), 1)).toBe(true);

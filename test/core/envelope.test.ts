@@ -2,26 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { capabilityNames } from "#core/capability.ts";
 import { type Body, type Kind, kinds, parseEnvelope, wireVersion } from "#core/envelope.ts";
-import { noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { quietBeat } from "../support/heartbeats.ts";
+import { ledgerEntry } from "../support/ledger.ts";
 
 const nowS = 1_900_000_000;
 const task = { task: "task_0001", epoch: 1 };
-const spent = {
-  ...{
-    id: "use_00000001",
-    task: "task_0001",
-    epoch: 1,
-    step: 0,
-    factory: "homer",
-    persona: "Lisa",
-    provider: "anthropic",
-    model: "m",
-    at: 1,
-  },
-  ...{ durationMs: 1, usage: noUsage, source: "reported" as const, cost: null, outcome: "ok" as const },
-};
+const spent = ledgerEntry({ factory: "homer" });
 const facts = {
   ...{
     name: "Homer",

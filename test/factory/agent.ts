@@ -62,7 +62,7 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
         recorded.push(entry);
       },
     },
-    { task: "task_1", epoch: 1, factory: "desk", persona: "Lisa" },
+    { task: "task_1", epoch: 1, factory: "desk", persona: "Lisa", seat: "coder" },
   );
   const steps: string[] = [];
   const run: AgentRun = {

@@ -7,7 +7,7 @@ import { type LedgerEntry, ledgerEntrySchema, noUsage, type Price } from "#core/
 import { type MeterDeps, meter } from "#factory/meter.ts";
 
 const price: Price = { uncachedIn: 10, cacheRead: 1, write5m: 12, write1h: 20, output: 50 };
-const who = { task: "t1-1-1", epoch: 2, factory: "desk-1", persona: "Lisa" };
+const who = { task: "t1-1-1", epoch: 2, factory: "desk-1", persona: "Lisa", seat: "coder" };
 const request = { system: "", messages: [], tools: [], maxTokens: 1 };
 
 function bench(script: Script, changed: Partial<MeterDeps> = {}) {
@@ -42,7 +42,7 @@ describe("a call of the model", () => {
       return { text: "hi", usage: { cacheRead: 1000, output: 7, reasoning: 5 } };
     });
     await timed.meters.call(request, 3);
-    expect(timed.recorded).toEqual([
+    expect(timed.recorded).toMatchObject([
       {
         ...who,
         id: "use_0000000000000001",

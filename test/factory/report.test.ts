@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
 import { orderLifeS } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
-import { type LedgerEntry, noUsage } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { acceptOrder, claimAttempt } from "#factory/accept.ts";
 import { flushReports, reportResult, resendReports, ringDoorbell } from "#factory/report.ts";
 import { seal } from "#factory/seal.ts";
 import type { BusEntry } from "#ports/bus.ts";
+import { ledgerEntry } from "../support/ledger.ts";
 import { type BranchBench, openBranch } from "./branch.ts";
 import { resultOf, startMs } from "./headquarters.ts";
 
@@ -21,18 +21,7 @@ const pending = async () => {
   const from = [{ factory: "desk-1", channel: "in" as const }];
   return (await b.bus.read({ from, consumer: "desk-1", what: "own", count: 100, blockMs: 0 })).length;
 };
-const usage = (n: number): LedgerEntry => ({
-  ...{
-    id: `usage_${String(n).padStart(4, "0")}`,
-    task: "t1-1-1",
-    epoch: 1,
-    step: n,
-    factory: "desk-1",
-    persona: "Lisa",
-    provider: "scripted",
-  },
-  ...{ model: "scripted-1", at: 1, durationMs: 1, usage: noUsage, source: "reported", cost: 1, outcome: "ok" },
-});
+const usage = (n: number) => ledgerEntry({ id: `usage_${String(n).padStart(4, "0")}`, task: "t1-1-1", step: n });
 const receipt: Receipt = {
   ...{ verdict: "verified", why: "the tests pass", base: null, head: "c".repeat(40), branch: "uac/t1-1-1-1" },
   ...{ diffstat: { files: 1, insertions: 1, deletions: 1, text: "" }, patch: "p", patchSha256: null, commands: [], testsBefore: null },

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UacError } from "#core/errors.ts";
-import { noUsage } from "#core/ledger.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { grantClaim } from "#factory/claim.ts";
@@ -9,6 +8,7 @@ import { drain } from "#factory/drain.ts";
 import { requeue } from "#factory/recover.ts";
 
 import { settle } from "../contracts/store/samples.ts";
+import { ledgerEntry } from "../support/ledger.ts";
 import { type Desk, type HqBench, openHq, resultOf, settleResult, wish } from "./headquarters.ts";
 
 let b: HqBench;
@@ -30,17 +30,7 @@ const letters = async () => (await b.rows("select key from letters order by id")
 const incidents = () => b.rows("select kind, factory, text from incidents order by id");
 const deadLetters = () => b.rows("select factory, text, data from incidents where kind = 'dead_letter'");
 const left = (channel: "out" | "ev" = "out") => b.hq.bus.length({ factory: "desk-1", channel });
-const usage = { id: "usage_0001", task: "t1-1-1", epoch: 1, step: 1, factory: "desk-1", persona: "Lisa", provider: "scripted" };
-const entry = {
-  ...usage,
-  model: "scripted-1",
-  at: 1,
-  durationMs: 1,
-  usage: noUsage,
-  source: "reported",
-  cost: 250_000,
-  outcome: "ok",
-} as const;
+const entry = ledgerEntry({ task: "t1-1-1", cost: 250_000, billed: 250_000 });
 
 describe("a result", () => {
   it.each([

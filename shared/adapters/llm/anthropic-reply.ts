@@ -4,6 +4,7 @@
  */
 import { UacError } from "#core/errors.ts";
 import { noUsage, type Usage } from "#core/ledger.ts";
+import { mergeUsage, toldUsage } from "#core/wire-usage.ts";
 import type { Block, ModelReply } from "#ports/llm.ts";
 
 /** What arrives is not trusted to have the SDK's types. */
@@ -39,14 +40,14 @@ export function assemble(provider: string, requestedModel: string): Assembly {
 
   return {
     started: () => begun,
-    usage: () => toUsage(counts)?.usage ?? null,
+    usage: () => toldUsage("anthropic", counts)?.usage ?? null,
     add(event) {
       switch (event.type) {
         case "message_start": {
           begun = true;
           const message = fields(event.message);
           if (typeof message.model === "string" && message.model) model = message.model;
-          counts = merge(counts, fields(message.usage));
+          counts = mergeUsage(counts, message.usage);
           break;
         }
         case "content_block_start":
@@ -59,7 +60,7 @@ export function assemble(provider: string, requestedModel: string): Assembly {
         case "message_delta": {
           const reason = fields(event.delta).stop_reason;
           if (typeof reason === "string") stop = reason;
-          counts = merge(counts, fields(event.usage));
+          counts = mergeUsage(counts, event.usage);
           break;
         }
         case "message_stop":
@@ -72,7 +73,7 @@ export function assemble(provider: string, requestedModel: string): Assembly {
       const cut = stop === "max_tokens" || stop === "model_context_window_exceeded";
       const ordered = [...drafts.entries()].sort(([a], [b]) => a - b).map(([, draft]) => draft);
       const content = ordered.flatMap((draft, i) => toBlock(draft, provider, cut && i === ordered.length - 1));
-      const usage = toUsage(counts);
+      const usage = toldUsage("anthropic", counts);
       return {
         content,
         stop: toStop(stop, cut, content),
@@ -136,32 +137,6 @@ function toStop(stop: string | null, cut: boolean, content: Block[]): ModelReply
   if (stop === "refusal") return "refusal";
   if (cut) return "max_tokens";
   return content.some((block) => block.type === "tool_use") ? "tool_use" : "end";
-}
-
-/** Last wins, and null or nothing wins over nothing. */
-function merge(before: Fields, next: Fields): Fields {
-  return { ...before, ...Object.fromEntries(Object.entries(next).filter(([, value]) => value !== null && value !== undefined)) };
-}
-
-/** Null where nothing was counted: every call uses something, so all zeros means that nobody told. */
-function toUsage(counts: Fields): { usage: Usage; source: "reported" | "partial" } | null {
-  const written = fields(counts.cache_creation);
-  const write1h = count(written.ephemeral_1h_input_tokens);
-  const usage: Usage = {
-    uncachedIn: count(counts.input_tokens),
-    cacheRead: count(counts.cache_read_input_tokens),
-    write5m: Math.max(count(counts.cache_creation_input_tokens) - write1h, count(written.ephemeral_5m_input_tokens)),
-    write1h,
-    output: count(counts.output_tokens),
-    reasoning: count(fields(counts.output_tokens_details).thinking_tokens),
-  };
-  const input = usage.uncachedIn + usage.cacheRead + usage.write5m + usage.write1h;
-  if (input === 0 && usage.output === 0) return null;
-  return { usage, source: input > 0 && usage.output > 0 ? "reported" : "partial" };
-}
-
-function count(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) ? Math.max(0, Math.trunc(value)) : 0;
 }
 
 function fields(value: unknown): Fields {

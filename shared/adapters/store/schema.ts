@@ -1,7 +1,7 @@
 /** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { factoryStatuses } from "#core/fleet.ts";
-import { usageSources } from "#core/ledger.ts";
+import { billingModes, callOutcomes, usageSources } from "#core/ledger.ts";
 import { answerWays } from "#core/question.ts";
 import { roles } from "#core/role.ts";
 import { taskStates } from "#core/task.ts";
@@ -295,10 +295,16 @@ export const usages = sqliteTable(
     task: text(),
     epoch: integer().notNull(),
     step: integer().notNull(),
+    try: integer().notNull().default(1),
     factory: text().notNull(),
     persona: text().notNull(),
+    seat: text().notNull().default("primary"),
+    engine: text().notNull().default("uac"),
     provider: text().notNull(),
+    requestedModel: text("requested_model").notNull().default(""),
     model: text().notNull(),
+    requestId: text("request_id"),
+    messageId: text("message_id"),
     /** When the call began, on the clock of the one who made it. */
     at: integer().notNull(),
     recordedAt: integer("recorded_at").notNull(),
@@ -310,9 +316,12 @@ export const usages = sqliteTable(
     output: integer().notNull(),
     reasoning: integer().notNull(),
     source: text({ enum: usageSources }).notNull(),
-    /** Null: unpriced. */
+    prices: text(),
+    /** At list price. Null: unpriced. */
     cost: integer(),
-    outcome: text({ enum: ["ok", "failed"] }).notNull(),
+    billing: text({ enum: billingModes }).notNull().default("metered"),
+    billed: integer(),
+    outcome: text({ enum: callOutcomes }).notNull(),
   },
   (t) => [index("usages_task").on(t.task), index("usages_recorded").on(t.recordedAt)],
 );

@@ -4,6 +4,7 @@ import type { FactoryFacts, Result } from "#core/envelope.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import type { NewTask, Task, Told } from "#ports/store.ts";
+import { ledgerEntry } from "../../support/ledger.ts";
 import type { Bench } from "../store.contract.ts";
 
 export const key = (letter: string) => ({ kty: "OKP" as const, crv: "Ed25519" as const, x: letter.repeat(43) });
@@ -42,23 +43,11 @@ export const newTask: NewTask = {
 export const delegated = { kind: "delegated", text: "asked for" };
 
 export function entry(changed: Partial<LedgerEntry> = {}): LedgerEntry {
-  return {
-    id: "usage_0001",
-    task: "task_1",
-    epoch: 1,
-    step: 1,
-    factory: "desk",
-    persona: "Lisa",
-    provider: "p",
-    model: "m",
-    at: 5,
-    durationMs: 6,
+  return ledgerEntry({
+    ...{ task: "task_1", factory: "desk", provider: "p", requestedModel: "m", model: "m", at: 5, durationMs: 6, cost: 11, billed: 11 },
     usage: { uncachedIn: 1, cacheRead: 20, write5m: 300, write1h: 4000, output: 50_000, reasoning: 600 },
-    source: "reported",
-    cost: 11,
-    outcome: "ok",
     ...changed,
-  };
+  });
 }
 
 export const receipt: Receipt = {
