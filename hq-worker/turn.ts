@@ -1,6 +1,7 @@
 /** One update of the owner's, worked to its end: a tap, a command, or a turn of Simone's. */
 import { publicMessage } from "#core/errors.ts";
 import { isTerminal } from "#core/task.ts";
+import { cardLetter } from "#factory/card.ts";
 import { converse, say } from "#factory/converse.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
@@ -49,8 +50,7 @@ export async function workChat(hq: Headquarters, digest: Digest, chat: number): 
 async function workUpdate(hq: Headquarters, digest: Digest, update: Update): Promise<string> {
   const { inbound, attempts } = update;
   if (attempts > maxAttempts) {
-    const text = `I broke off at this message ${maxAttempts} times and leave it now. Please say it in another way; the log has the cause.`;
-    await say(hq, { key: `poison:${update.id}`, chat: inbound.chat, message: inbound.message, text });
+    await leave(hq, update);
     return "poison";
   }
   if (inbound.kind === "tap") {
@@ -69,6 +69,19 @@ async function workUpdate(hq: Headquarters, digest: Digest, update: Update): Pro
     return "steered";
   }
   return converse(hq, update, inbound, frontDeskTools(hq, digest, update, inbound), about);
+}
+
+/** Ends a message that can't be worked on. What it had led to before it broke off goes on, and is shown. */
+async function leave(hq: Headquarters, { id, inbound: { chat, message } }: Update) {
+  const tasks = (await hq.store.tasks.list({ chat, limit: 100 })).filter((task) => task.id.startsWith(`t${id}-`));
+  await hq.store.letters.add(
+    tasks.map((task) => cardLetter(hq, task)),
+    hq.clock.now(),
+  );
+  const names = tasks.map((task) => task.id).join(", ");
+  const left = names && ` What it had begun by then goes on: ${names}.`;
+  const text = `I broke off at this message ${maxAttempts} times and leave it now.${left} Please say the rest in another way; the log has the cause.`;
+  await say(hq, { key: `poison:${id}`, chat, message, text });
 }
 
 /** The task whose card or completion the owner replies to, in words of their own. */

@@ -75,6 +75,24 @@ describe("the desk", () => {
   });
 });
 
+it("a message that is left shows the task that it had made, and names it", async () => {
+  const away = new UacError("store_unavailable", "away");
+  b = await openOffice({ script: handsOn });
+  await b.join();
+  const add: typeof b.store.letters.add = (letters, now) =>
+    letters.some(({ key }) => key.startsWith("card:")) ? Promise.reject(away) : b.store.letters.add(letters, now);
+  const broken = { ...b.hq, store: { ...b.store, letters: { ...b.store.letters, add } } };
+  await b.webhook(message(1, "Fix the tests"));
+  for (let i = 0; i < 5; i += 1) await workChat(broken, digest, owner);
+  const [task] = await b.store.tasks.list({ chat: owner, limit: 5 });
+  expect(await b.letters()).toEqual([]);
+  await b.work();
+  expect(await b.letters()).toEqual([
+    [`card:${task?.id}`, expect.anything()],
+    ["poison:1", expect.stringContaining(`What it had begun by then goes on: ${task?.id}.`)],
+  ]);
+});
+
 it("a turn that takes many events is no poison", async () => {
   b = await openOffice({ script: (_, call) => (call < 11 ? { tools: [use("fleet", {}), use("task", { id: `t${call}` })] } : "Done.") });
   await b.webhook(message(1, "Look"));
