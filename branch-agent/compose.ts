@@ -24,6 +24,7 @@ import { loadOrMakeKey } from "./keys.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { type Enrolment, homeOf, readEnrolment } from "./state.ts";
+import { steadyClock } from "./steady-clock.ts";
 import { coderTools } from "./tools/coder-tools.ts";
 import { version } from "./version.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
@@ -67,7 +68,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const sandbox = profile.sandbox === "none" ? noSandbox() : bubblewrap();
   if (profile.sandbox !== "none" && profile.capabilities.shell) await sandbox.check();
 
-  const clock = hqClock(systemClock);
+  const clock = hqClock(steadyClock(systemClock));
   const journal = await openJournal(home);
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,

@@ -157,6 +157,14 @@ test("a report is kept until it was heard, and sent again less and less often", 
   expect(await journal.again([3], at * 2)).toEqual([]);
 });
 
+test("a report that was sent again by a clock that was hours ahead waits no longer for that", async () => {
+  await journal.send(report("r1", 1), [], 0);
+  await journal.sent("r1");
+  const hour = 3_600_000;
+  const again = async (at: number) => (await journal.again([1], at)).length;
+  expect([await again(10 * hour), await again(2 * hour), await again(2 * hour), await again(2 * hour + 120_000)]).toEqual([1, 1, 0, 1]);
+});
+
 test("a journal that replaces one with higher numbers goes on above them", async () => {
   await journal.send(report("r1", 50), [], 0);
   await journal.sent("r1");
