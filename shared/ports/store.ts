@@ -223,8 +223,11 @@ export interface Tasks extends Queue {
     leaseUntil: number,
     now: number,
   ): Promise<{ task: string; epoch: number; reason: string }[]>;
-  /** Other wishes for a task that nobody has yet (queued, waiting, held). False: the state had moved on, or they are its wishes already. */
-  change(id: string, epoch: number, wishes: Partial<Pick<NewTask, "wanted" | "deadline">>, now: number): Promise<boolean>;
+  /**
+   * Other wishes for a task that nobody has yet (queued, waiting, held), by the answer to `question`, while that is the last that was
+   * asked. False: task or question had moved on, or they are its wishes already.
+   */
+  change(id: string, epoch: number, wishes: Partial<Pick<NewTask, "wanted" | "deadline">>, question: string, now: number): Promise<boolean>;
   /**
    * Tasks given to a factory whose lease ended before `now`, but for those of `unread` factories; and, for a while, of factories that
    * live and have sent reports that did not come. A paused task waits for its factory as long as the owner lets it: nobody works on
