@@ -3,7 +3,7 @@ import type { Order, Progress, Result } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { narrower } from "#core/limits.ts";
 import { type CommandRun, commandRunSchema, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
-import type { Attempt } from "#ports/journal.ts";
+import { type Attempt, attemptFact } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { staffIn } from "#staff/roster.ts";
@@ -216,8 +216,8 @@ async function commit(deps: Branch, bench: Bench): Promise<Changes> {
 }
 
 /** When the attempt was first begun: its time runs on over a restart. */
-async function begunAt({ journal, clock }: Branch, { task, epoch }: Order): Promise<number> {
-  const key = `begun:${task}:${epoch}`;
+async function begunAt({ journal, clock }: Branch, order: Order): Promise<number> {
+  const key = attemptFact("begun", order);
   const kept = await journal.get(key);
   if (kept !== null) return Number(kept);
   await journal.set(key, String(clock.now()));
@@ -225,8 +225,8 @@ async function begunAt({ journal, clock }: Branch, { task, epoch }: Order): Prom
 }
 
 /** What the VP ran, the newest: kept in the journal, since the receipt tells also of what ran before a restart. */
-async function commandsOf({ journal }: Branch, { task, epoch }: Order) {
-  const key = `commands:${task}:${epoch}`;
+async function commandsOf({ journal }: Branch, order: Order) {
+  const key = attemptFact("commands", order);
   const commands: CommandRun[] = commandRunSchema.array().parse(JSON.parse((await journal.get(key)) ?? "[]"));
   const ran = async (run: CommandRun) => {
     commands.push(run);
@@ -244,7 +244,7 @@ interface Test {
 /** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */
 async function testsAtBase(deps: Branch, bench: Bench, test: Test): Promise<TestRun | null> {
   const { order, grant } = bench;
-  const key = `tests-at-base:${order.task}:${order.epoch}`;
+  const key = attemptFact("tests-at-base", order);
   const kept = await deps.journal.get(key);
   if (kept !== null) return testRunSchema.nullable().parse(JSON.parse(kept));
   const run = await runTests(deps, bench, test);
