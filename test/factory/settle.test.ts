@@ -166,7 +166,9 @@ describe("entries that are none", () => {
     const seq = 77;
     const bad = { ...entry, id: "usage_bad0" };
     // No database takes this.
-    await b.client.execute("create trigger bad before insert on usages when new.id = 'usage_bad0' begin select raise(abort, 'no'); end");
+    await b.client.execute(
+      "create trigger bad before insert on usages when new.id = 'desk-1:usage_bad0' begin select raise(abort, 'no'); end",
+    );
     for (let i = 0; i < 3; i += 1) await desk.say("usage", { usages: [{ ...entry, id: `usage_${i}000` }] });
     const data = await desk.sealed("usage", { usages: [bad, entry] }, "hq", seq);
     await b.hq.bus.publish({ factory: "desk-1", channel: "out" }, data);

@@ -38,18 +38,16 @@ export function record(entries: readonly LedgerEntry[], now: number): Statement[
 
 /**
  * The same for what a factory told: it tells what it spent itself, and of no task but its own. An entry about another's counts as
- * the factory's, for no task.
+ * the factory's, for no task. Ids are of its own choice, so they are its own: no entry of another's, or of HQ's, is kept out by one.
  */
 export function recordOf(factory: string, told: readonly LedgerEntry[], now: number): Statement[] {
   if (told.length === 0) return [];
-  const ids = JSON.stringify(told.map(({ id }) => id));
+  const entries = told.map((entry) => ({ ...entry, id: `${factory}:${entry.id}`, factory }));
+  const ids = JSON.stringify(entries.map(({ id }) => id));
   const had = sql`exists (select 1 from ${attempts} as a where a.task = usages.task and a.epoch = usages.epoch and a.factory = ${factory})`;
   return [
-    ...record(
-      told.map((entry) => ({ ...entry, factory })),
-      now,
-    ),
-    sql`update usages set task = null where id in (select value from json_each(${ids})) and factory = ${factory} and task is not null and not ${had}`,
+    ...record(entries, now),
+    sql`update usages set task = null where id in (select value from json_each(${ids})) and task is not null and not ${had}`,
   ];
 }
 
