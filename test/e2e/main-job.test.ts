@@ -1,7 +1,7 @@
 /** The main job: a real Update, real workerd, real Redis, real git, real sandbox, to a commit and a completion with its diff. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { showCost, type Usage } from "#core/ledger.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { ChatMessage } from "../../dev/telegram/start.ts";
 import { billedFor } from "./billed.ts";
 import { type House, mission, openHouse } from "./house.ts";

@@ -3,7 +3,7 @@ import type { ResultSet } from "@libsql/client/web";
 import { and, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { leaseMs, unclaimedMs } from "#core/fleet.ts";
 import { leasedStates, placedStates } from "#core/task.ts";
-import type { Tasks } from "#ports/store.ts";
+import type { Tasks } from "#ports/tasks.ts";
 import { noting } from "./incidents.ts";
 import { recordOf } from "./ledger.ts";
 import { noteTurn } from "./queue.ts";

@@ -2,7 +2,7 @@
 import { and, eq, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
 import { sourcesOf, type TaskEvent, type TaskState, terminalStates, transitions } from "#core/task.ts";
-import type { Tasks } from "#ports/store.ts";
+import type { Tasks } from "#ports/tasks.ts";
 import { isCurrent } from "./questions.ts";
 import { unmet } from "./queue.ts";
 import { tasks } from "./schema.ts";

@@ -3,7 +3,7 @@ import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts, Result } from "#core/envelope.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
-import type { NewTask, Task, Told } from "#ports/store.ts";
+import type { NewTask, Task, Told } from "#ports/tasks.ts";
 import { ledgerEntry } from "../../support/ledger.ts";
 import type { Bench } from "../store.contract.ts";
 
