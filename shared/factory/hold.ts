@@ -96,18 +96,19 @@ export async function decideHold(deps: Headquarters, question: Question): Promis
     const outcome = await cancelTask(deps, task.id, `cancelled by ${by}`);
     return outcome === "requested" ? "A factory had begun it; it was told to stop." : whereIs(deps, task.id, "");
   }
-  const wait = waits[option];
+  // What was decided about an attempt is nothing to the next one.
+  const counts = task.epoch === epoch;
+  const wait = counts ? waits[option] : undefined;
   // "At most": what the owner said before about the task stays.
   const until = wait === undefined ? null : Math.min(at + wait, task.deadline ?? Number.POSITIVE_INFINITY);
   const change = (wishes: Pick<Partial<Task>, "wanted" | "deadline">) =>
-    deps.store.tasks.change(task.id, epoch ?? 0, wishes, question.id, deps.clock.now());
-  // What was decided about an attempt is nothing to the next one.
-  if (task.epoch === epoch && option.startsWith(give)) {
+    deps.store.tasks.change(task.id, task.epoch, wishes, question.id, deps.clock.now());
+  if (counts && option.startsWith(give)) {
     const factory = option.slice(give.length);
     // It is that factory's already where a crash came between the two.
     if ((await change({ wanted: factory })) || task.wanted === factory) await giveTo(deps, task, factory);
   }
-  if (task.epoch === epoch && until !== null) await change({ deadline: until });
+  if (until !== null) await change({ deadline: until });
   const now = deps.clock.now();
   return whereIs(deps, task.id, until === null ? "It waits." : `It waits; unless it has begun by then, it expires ${timeOf(until, now)}.`);
 }

@@ -1,11 +1,14 @@
 /** What HQ tells a factory at work, by bus and by heartbeat: obeyed once, in HQ's order, over kills too. */
 import { describe, expect, it } from "vitest";
+import { manualClock } from "#adapters/clock/manual.ts";
 import type { Control, NewControl } from "#core/control.ts";
 import { UacError } from "#core/errors.ts";
 import { seal } from "#factory/seal.ts";
+import { hqClock } from "../../branch-agent/hq-clock.ts";
 import { finish, use } from "./agent.ts";
 import { again, answers, atWork, b, beats, drain, halt, open, quick, results, running, send, start, until } from "./at-work.ts";
 import { orderOf } from "./branch.ts";
+import { startMs } from "./headquarters.ts";
 
 atWork();
 
@@ -311,6 +314,22 @@ describe("the owner's word on the factory", () => {
     await until(async () => (await b.journal.obeyed(9)).length === 2);
     await send();
     expect(await results(1)).toMatchObject([{ body: { outcome: "succeeded" } }]);
+  });
+
+  it("undrain is heard of a heartbeat, though the clock was set back since the drain", async () => {
+    const own = manualClock(startMs);
+    const clock = hqClock(own);
+    await open({ clock });
+    b.advance = own.advance;
+    start();
+    await told({ id: "ctl_1", seq: 1, do: "drain" });
+    await until(() => b.lines.some((line) => line.includes("begin nothing new")));
+    clock.follow(startMs - 5 * 3_600_000);
+    answers([{ status: "active" }]);
+    await until(async () => {
+      await b.advance(5000);
+      return b.lines.some((line) => line.includes("begin work again"));
+    });
   });
 
   it("drain gives back what waits for HQ to answer its claim", async () => {
