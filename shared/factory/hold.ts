@@ -92,12 +92,13 @@ export async function decideHold(deps: Headquarters, { task: id, epoch, answer }
     const outcome = await cancelTask(deps, task.id, `cancelled by ${by}`);
     return outcome === "requested" ? "A factory had begun it; it was told to stop." : whereIs(deps, task.id, "");
   }
-  const wait = waits[option];
+  // What was decided about an attempt is nothing to the next one.
+  const counts = task.epoch === epoch;
+  const wait = counts ? waits[option] : undefined;
   // "At most": what the owner said before about the task stays.
   const until = wait === undefined ? null : Math.min(at + wait, task.deadline ?? Number.POSITIVE_INFINITY);
-  // What was decided about an attempt is nothing to the next one.
-  if (task.epoch === epoch && option.startsWith(give)) await giveTo(deps, task, option.slice(give.length));
-  if (task.epoch === epoch && until !== null) await deps.store.tasks.change(task.id, epoch, { deadline: until }, deps.clock.now());
+  if (counts && option.startsWith(give)) await giveTo(deps, task, option.slice(give.length));
+  if (until !== null) await deps.store.tasks.change(task.id, task.epoch, { deadline: until }, deps.clock.now());
   const now = deps.clock.now();
   return whereIs(deps, task.id, until === null ? "It waits." : `It waits; unless it has begun by then, it expires ${timeOf(until, now)}.`);
 }

@@ -213,6 +213,17 @@ describe("the owner's decision", () => {
     expect((await b.task()).state).toBe("expired");
   });
 
+  it("wait at most, carried out when another attempt waits: that one gets no deadline, and none is promised", async () => {
+    await named();
+    await b.store.questions.answer("q1", { option: "wait-8h", by: "Ann", via: "telegram" }, b.clock.now());
+    await b.client.execute("update tasks set epoch = 2, state = 'queued', reason = 'given back; it is tried again'");
+    await settleQuestions(b.hq);
+    expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, deadline: null });
+    const said = (await shown())["ask:q1:end"];
+    expect(said).toContain("It waits. Now: given back; it is tried again.");
+    expect(said).not.toContain("expires");
+  });
+
   it("another factory: it goes there at once, with an order on the bus, and the card says so", async () => {
     const desk = await named();
     expect(await answer("to-desk-2")).toEqual({ outcome: "answered", text: "desk-2 has it." });
