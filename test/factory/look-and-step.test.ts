@@ -77,6 +77,14 @@ describe("a cancellation that comes in between", () => {
   });
 });
 
+it("a task that moves on while its factory is retired is not said to be tried again", async () => {
+  await claimIt();
+  expect(await retireFactory(meeting(cancel, "requeue"), "desk-1")).not.toContain("tried again");
+  expect(await b.task()).toMatchObject({ state: "running", cancelRequested: "not needed" });
+  await silence();
+  expect(await b.task()).toMatchObject({ state: "cancelled", epoch: 1 });
+});
+
 describe("a claim that comes in between", () => {
   it("is not undone by holding the task", async () => {
     const seen = { ...(await b.task()), state: "queued" as const };
