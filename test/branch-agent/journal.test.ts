@@ -208,6 +208,17 @@ test("a start that came to nothing is taken back", async () => {
   expect((await journal.find("task-a", 1))?.state).toBe("reported");
 });
 
+test("the starts that an attempt survived are counted from one again, and nobody else's", async () => {
+  for (const task of ["task-a", "task-b"]) {
+    await journal.accept(attempt(task), 1);
+    for (let i = 0; i < 3; i += 1) await journal.begin(task, 1, 2);
+  }
+  await journal.survived("task-a", 1);
+  expect(await journal.find("task-a", 1)).toMatchObject({ starts: 1, state: "running" });
+  expect(await journal.find("task-b", 1)).toMatchObject({ starts: 3 });
+  expect(await journal.begin("task-a", 1, 3)).toBe(2);
+});
+
 test("a ledger entry is kept once, listed by its attempt and told once", async () => {
   await journal.spend(spending("2"));
   await journal.spend(spending("1"));

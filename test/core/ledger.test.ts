@@ -215,6 +215,7 @@ describe("ledgerEntrySchema", () => {
   it("takes an entry, priced or not", () => {
     expect(ledgerEntrySchema.parse(good)).toEqual(good);
     expect(ledgerEntrySchema.parse({ ...good, cost: 5 }).cost).toBe(5);
+    expect(ledgerEntrySchema.parse({ ...good, cost: 1000 * nanosPerUsd }).cost).toBe(1000 * nanosPerUsd);
   });
 
   it.each([
@@ -222,7 +223,9 @@ describe("ledgerEntrySchema", () => {
     ["a cost in halves", { cost: 0.5 }],
     ["a cost that is no number", { cost: Number.NaN }],
     ["a cost beyond exactness", { cost: 2 ** 53 }],
+    ["a cost that no call has", { cost: 1000 * nanosPerUsd + 1 }],
     ["no word about the cost", { cost: undefined }],
+    ["tokens that no call uses", { usage: { ...noUsage, cacheRead: 100_000_001 } }],
     ["negative tokens", { usage: { ...noUsage, output: -1 } }],
     ["tokens of an unknown kind", { usage: { ...noUsage, free: 1 } }],
     ["an invented source", { source: "guessed" }],

@@ -213,6 +213,7 @@ export async function joined(hq: Headquarters, id: string, changed: Partial<Fact
   return {
     id,
     signer,
+    privateJwk,
     facts,
     sealed,
     /** Says that it is still there. */

@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Question } from "#core/question.ts";
 import { answerQuestion, settleQuestions } from "#factory/answer-owner.ts";
+import { timeOf } from "#factory/ask-owner.ts";
 import { delegate } from "#factory/delegate.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
+import { expireOverdue } from "#factory/expire.ts";
 import { askAboutHolds, decideHold } from "#factory/hold.ts";
 import type { Letter } from "#ports/chat.ts";
 import { lifeUntil } from "../support/mortal.ts";
@@ -197,6 +199,36 @@ describe("the owner's decision", () => {
     await settleQuestions(b.hq);
     expect((await b.task()).deadline).toBe(at + 8 * 60 * minute);
     expect((await shown())["ask:q1:end"]).toContain("unless it has begun by then, it expires on 2030-03-18 at 02:06 UTC");
+  });
+
+  it.each([
+    ["an earlier deadline stays", 2 * 60 * minute, 2 * 60 * minute],
+    ["a later one is brought forward", 20 * 60 * minute, 8 * 60 * minute],
+  ])("wait at most: %s, and the owner is told which counts", async (_, left, after) => {
+    await b.join();
+    await sleep();
+    const now = b.clock.now();
+    await delegate(b.hq, wish({ deadline: now + left }));
+    const said = await answer("wait-8h");
+    expect(await b.task()).toMatchObject({ state: "held", deadline: now + after });
+    expect(said.text).toContain(`unless it has begun by then, it expires ${timeOf(now + after, now)}. Now: desk-1 is offline.`);
+    await b.clock.advance(after - 1);
+    await expireOverdue(b.hq);
+    expect((await b.task()).state).toBe("held");
+    await b.clock.advance(2);
+    await expireOverdue(b.hq);
+    expect((await b.task()).state).toBe("expired");
+  });
+
+  it("wait at most, carried out when another attempt waits: that one gets no deadline, and none is promised", async () => {
+    await named();
+    await b.store.questions.answer("q1", { option: "wait-8h", by: "Ann", via: "telegram" }, b.clock.now());
+    await b.client.execute("update tasks set epoch = 2, state = 'queued', reason = 'given back; it is tried again'");
+    await settleQuestions(b.hq);
+    expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, deadline: null });
+    const said = (await shown())["ask:q1:end"];
+    expect(said).toContain("It waits. Now: given back; it is tried again.");
+    expect(said).not.toContain("expires");
   });
 
   it("another factory: it goes there at once, with an order on the bus, and the card says so", async () => {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { skewS } from "#core/envelope.ts";
 import { noTotal } from "#core/ledger.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, entry, taskIn } from "./samples.ts";
+import { atOnce, count, entry, nothingTold, result, settle, taskIn } from "./samples.ts";
 
 export function recordCases(bench: Bench): void {
   it("adds every ledger entry once, and sums what is asked for", async () => {
@@ -27,6 +27,48 @@ export function recordCases(bench: Bench): void {
     const many = Array.from({ length: 400 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}` }));
     await bench.store.ledger.add(many, 100);
     expect(await bench.store.ledger.total({})).toMatchObject({ calls: 400, cost: 4400 });
+  });
+
+  it("sums to no more than a number holds, and never fails at it", async () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const usage = { uncachedIn: most, cacheRead: most, write5m: most, write1h: most, output: most, reasoning: most };
+    // More than 64 bits hold.
+    const many = Array.from({ length: 1100 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}`, usage, cost: most }));
+    await taskIn(bench, "running");
+    await bench.store.ledger.add(many, 100);
+    const total = { cost: most, calls: 1100, unpriced: 0, usage };
+    expect(await bench.store.ledger.total({ task: "task_1" })).toEqual(total);
+    expect(await bench.store.tasks.withCosts(["task_1"])).toMatchObject([{ cost: total }]);
+  });
+
+  it("takes a factory's word on its own spending alone", async () => {
+    const { ledger, tasks } = bench.store;
+    const spent = async () => bench.sql("select id, task, factory, cost from usages order by id");
+    const running = await taskIn(bench, "running");
+    const mine = entry();
+    await tasks.settle("desk", { ...nothingTold, usages: [mine] }, 400);
+    const row = (id: string, task: string | null, factory: string) => ({ id, task, factory, cost: 11 });
+    expect(await spent()).toEqual([row(mine.id, "task_1", "desk")]);
+
+    // As an event, with a result, and with a failure that is tried again: of another's task, in another's name, under another's number.
+    const forged = (id: string) => entry({ id, factory: "desk" });
+    await tasks.settle("other", { ...nothingTold, usages: [forged("usage_0002"), { ...mine, factory: "other", cost: 99 }] }, 410);
+    await settle(bench, "succeed", "other", result({ usages: [forged("usage_0003")] }), 420);
+    const again = { state: "queued" as const, epoch: 2, lost: 0, failed: 1 };
+    const told = result({
+      outcome: "failed",
+      usages: [entry({ id: "usage_0004", factory: "other" }), entry({ id: "usage_0005", epoch: 2 })],
+    });
+    expect(await tasks.retry(running, again, told, { notBefore: null, text: "" }, 430)).toBe(true);
+    expect(await spent()).toEqual([
+      row("usage_0001", "task_1", "desk"),
+      row("usage_0002", null, "other"),
+      row("usage_0003", null, "other"),
+      row("usage_0004", "task_1", "desk"),
+      row("usage_0005", null, "desk"),
+    ]);
+    expect(await ledger.total({ task: "task_1" })).toMatchObject({ cost: 22, calls: 2 });
+    expect(await ledger.total({}), "and none of it is lost").toMatchObject({ cost: 55, calls: 5 });
   });
 
   it("knows an envelope again for as long as it could be taken", async () => {
