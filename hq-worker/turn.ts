@@ -13,8 +13,8 @@ import { answerTap } from "./taps.ts";
 import { frontDeskTools, type TextInbound } from "./tools/index.ts";
 import { steerReport } from "./tools/steer.ts";
 
-/** After so many beginnings a message is poison: it is ended, and the owner is told. */
-const maxAttempts = 5;
+/** After so many beginnings a message is poison: it is ended, and the owner is told. With the waits between them that is eight minutes of an outage. */
+const maxAttempts = 8;
 /** Letters that may go out before the turn: it needs its calls for itself. */
 const lettersBefore = 3;
 

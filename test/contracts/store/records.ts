@@ -48,7 +48,7 @@ export function recordCases(bench: Bench): void {
     const mine = entry();
     await tasks.settle("desk", { ...nothingTold, usages: [mine] }, 400);
     const row = (id: string, task: string | null, factory: string) => ({ id, task, factory, cost: 11 });
-    expect(await spent()).toEqual([row(mine.id, "task_1", "desk")]);
+    expect(await spent()).toEqual([row("desk:usage_0001", "task_1", "desk")]);
 
     // As an event, with a result, and with a failure that is tried again: of another's task, in another's name, under another's number.
     const forged = (id: string) => entry({ id, factory: "desk" });
@@ -61,14 +61,15 @@ export function recordCases(bench: Bench): void {
     });
     expect(await tasks.retry(running, again, told, { notBefore: null, text: "" }, 430)).toBe(true);
     expect(await spent()).toEqual([
-      row("usage_0001", "task_1", "desk"),
-      row("usage_0002", null, "other"),
-      row("usage_0003", null, "other"),
-      row("usage_0004", "task_1", "desk"),
-      row("usage_0005", null, "desk"),
+      row("desk:usage_0001", "task_1", "desk"),
+      row("desk:usage_0004", "task_1", "desk"),
+      row("desk:usage_0005", null, "desk"),
+      { ...row("other:usage_0001", null, "other"), cost: 99 },
+      row("other:usage_0002", null, "other"),
+      row("other:usage_0003", null, "other"),
     ]);
     expect(await ledger.total({ task: "task_1" })).toMatchObject({ cost: 22, calls: 2 });
-    expect(await ledger.total({}), "and none of it is lost").toMatchObject({ cost: 55, calls: 5 });
+    expect(await ledger.total({}), "and none of it is lost").toMatchObject({ cost: 154, calls: 6 });
   });
 
   it("knows an envelope again for as long as it could be taken", async () => {
