@@ -188,7 +188,7 @@ describe("controls", () => {
     expect(await heard()).toEqual(["steer_1"]);
   });
 
-  it("count over a kill between the journal and the deed: what was to end ends", async () => {
+  it("count over a kill between the journal and the deed: what was to end ends, and leaves no worktree", async () => {
     await open({ model: "endless" });
     start();
     await send();
@@ -200,6 +200,8 @@ describe("controls", () => {
     again();
     start();
     expect(await results(1)).toMatchObject([{ body: { outcome: "cancelled", reason: "not needed" } }]);
+    await until(() => b.state.closed.length > 0);
+    expect(b.state.closed).toEqual(["uac/t1-1-1-1"]);
   });
 
   it("that HQ did not write are let go, and the next is read", async () => {
