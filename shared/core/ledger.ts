@@ -75,27 +75,6 @@ export function billedOf(cost: number | null, billing: BillingMode): number | nu
   return billing === "metered" ? cost : 0;
 }
 
-/** Nano-dollars per token. */
-export interface Price {
-  uncachedIn: number;
-  cacheRead: number;
-  write5m: number;
-  write1h: number;
-  output: number;
-}
-
-/** Cost in nano-dollars. Reasoning is inside output and is not counted again. */
-export function costOf(usage: Usage, price: Price | null): number | null {
-  if (!price) return null;
-  return (
-    usage.uncachedIn * price.uncachedIn +
-    usage.cacheRead * price.cacheRead +
-    usage.write5m * price.write5m +
-    usage.write1h * price.write1h +
-    usage.output * price.output
-  );
-}
-
 export interface Total {
   /** Sum of the priced entries, nano-dollars. */
   cost: number;
