@@ -75,14 +75,17 @@ export function billedOf(cost: number | null, billing: BillingMode): number | nu
   return billing === "metered" ? cost : 0;
 }
 
-export interface Total {
+const count = z.int().nonnegative();
+
+export const totalSchema = z.strictObject({
   /** Sum of the priced entries, nano-dollars. */
-  cost: number;
-  calls: number;
+  cost: count,
+  calls: count,
   /** Entries without a price: the sum is a floor when this is not 0. */
-  unpriced: number;
-  usage: Usage;
-}
+  unpriced: count,
+  usage: z.strictObject({ uncachedIn: count, cacheRead: count, write5m: count, write1h: count, output: count, reasoning: count }),
+});
+export type Total = z.infer<typeof totalSchema>;
 
 export const noTotal: Total = { cost: 0, calls: 0, unpriced: 0, usage: noUsage };
 

@@ -1,6 +1,7 @@
 /** A VP does the work: worktree, agent loop, commit by the host, tests by the harness, receipt. */
 import type { Order, Progress, Result } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
+import type { Total } from "#core/ledger.ts";
 import { narrower } from "#core/limits.ts";
 import { type CommandRun, commandRunSchema, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
 import { type Attempt, attemptFact } from "#ports/journal.ts";
@@ -12,7 +13,7 @@ import type { Branch, Grant } from "./branch.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
-import { meter } from "./meter.ts";
+import { type Meter, meter } from "./meter.ts";
 
 /** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
 const testTimeoutMs = 10 * 60_000;
@@ -153,12 +154,19 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     testsBefore: before,
     testsAfter: after,
     steps: agent.steps,
+    usage: spentOf(meters),
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
   return concluded(bench, agent, receipt, await owner.missed());
+}
+
+/** What the receipt tells of the ledger, which headquarters' own must agree with. */
+function spentOf(meters: Meter): Total {
+  const { cost, calls, unpriced, usage } = meters.total();
+  return { cost, calls, unpriced, usage };
 }
 
 /** Cancelled by the owner, or given back by its factory: the signal's reason says which. */

@@ -1,4 +1,5 @@
 /** A database with a corporation in it, and the dashboard over it. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { libsqlStore } from "#adapters/store/libsql.ts";
 import * as schema from "#adapters/store/schema.ts";
 import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts } from "#core/envelope.ts";
+import { noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { defaultPersonas } from "#core/persona.ts";
 import type { Receipt } from "#core/receipt.ts";
@@ -122,6 +124,7 @@ export function receiptOf(part: Partial<Receipt> = {}): Receipt {
       { command: "node -e 'console.log(1)'", exitCode: 0, durationMs: 41 },
     ],
     testsBefore: { command: "npm test", exitCode: 1, durationMs: 812, tail: "not ok 1 - sums\nexpected 6, got 5" },
+    usage: { cost: 1_234_000_000, calls: 14, unpriced: 1, usage: { ...noUsage, uncachedIn: 12_000, cacheRead: 300_000, output: 345 } },
     testsAfter: { command: "npm test", exitCode: 0, durationMs: 790, tail: "ok 1 - sums" },
     steps: 6,
     wallMs: 34_200,
