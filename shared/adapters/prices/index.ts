@@ -7,6 +7,9 @@ import { ownPrices } from "./own.ts";
 /** `npm run prices` writes it from the package's newest release that is installed. */
 const { version, ...packaged } = genaiPrices;
 
+/** Providers of which at least one list has prices. */
+export const pricedProviders = [...new Set([genaiPrices, ownPrices].flatMap(({ models }) => Object.keys(models)))];
+
 /** Prices by provider (our names for them), exact model id and time. What no list knows is unpriced. */
 export function pricesOf(override: PriceList | null = null): PriceOf {
   const lists = [
