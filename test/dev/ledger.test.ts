@@ -129,6 +129,23 @@ describe("npm run ledger -- verify", () => {
     expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining("they agree to the token") });
   });
 
+  it("nor is what lies in a report that headquarters did not confirm", async () => {
+    const one = entry(1);
+    const opened = await openJournal(home);
+    await opened.spend(one);
+    const data = `head.${Buffer.from(JSON.stringify({ body: { usages: [one] } })).toString("base64url")}.signature`;
+    const seq = await opened.nextSeq(1);
+    await opened.send({ id: "env_1", seq, data, ackEntry: null }, [one.id], 1);
+    await opened.sent("env_1");
+    expect(await ledger(["verify"])).toMatchObject({ code: 0, out: expect.stringContaining("1 entry is on the way") });
+    await opened.heard(seq);
+    expect(await ledger(["verify"])).toMatchObject({
+      code: 1,
+      out: expect.stringContaining("headquarters does not have what the journal reported"),
+    });
+    await opened.close();
+  });
+
   it("says what it could not look at, and 2 where that is everything", async () => {
     const nobody = { UAC_HOME: join(dir, "nobody") };
     expect(await ledger(["verify"], nobody)).toMatchObject({
