@@ -1,5 +1,6 @@
 /** Headquarters' ledger, read in pages: the table may be larger than memory. */
 import type { Client, InStatement, InValue, Row } from "@libsql/client";
+import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import { type LedgerEntry, ledgerEntrySchema, type Total, type Usage } from "#core/ledger.ts";
 import { receiptSchema } from "#core/receipt.ts";
@@ -14,6 +15,9 @@ async function readPage<T>(client: Client, statement: InStatement, read: (row: R
     throw new UacError("store_unavailable", what, { cause });
   }
 }
+
+/** Headquarters puts a factory's name before the ids that the factory gave. */
+const keptSchema = ledgerEntrySchema.extend({ id: z.string().max(128) });
 
 export interface Kept extends LedgerEntry {
   recordedAt: number;
@@ -31,7 +35,7 @@ export async function* entriesAt(client: Client, where: string, args: readonly I
 }
 
 function toEntry(row: Row): Kept {
-  const entry = ledgerEntrySchema.parse({
+  const entry = keptSchema.parse({
     ...{ id: row.id, task: row.task, epoch: row.epoch, step: row.step, try: row.try, factory: row.factory, persona: row.persona },
     ...{ seat: row.seat, engine: row.engine, provider: row.provider, requestedModel: row.requested_model, model: row.model },
     ...{ requestId: row.request_id, messageId: row.message_id, at: row.at, durationMs: row.duration_ms, usage: toUsage(row) },

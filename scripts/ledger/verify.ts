@@ -29,7 +29,11 @@ const shownIds = 5;
 /** A journal beside headquarters' ledger, entry by entry, told by task and attempt. */
 export async function compareJournal(journal: JournalLedger, hq: Client): Promise<Verified> {
   const kept = new Map<string, LedgerEntry>();
-  for await (const { recordedAt: _, ...entry } of entriesAt(hq, "factory = ?", [journal.factory])) kept.set(entry.id, entry);
+  const prefix = `${journal.factory}:`;
+  for await (const { recordedAt: _, ...entry } of entriesAt(hq, "factory = ?", [journal.factory])) {
+    const id = entry.id.startsWith(prefix) ? entry.id.slice(prefix.length) : entry.id;
+    kept.set(id, { ...entry, id });
+  }
   const lost: LedgerEntry[] = [];
   const changed: [LedgerEntry, LedgerEntry][] = [];
   let underWay = 0;

@@ -49,7 +49,11 @@ async function journal(entries: readonly LedgerEntry[], told: readonly LedgerEnt
   for (const { id } of told) await client.execute({ sql: "update usages set told = 1 where id = ?", args: [id] });
   client.close();
 }
-const keep = (entries: readonly LedgerEntry[]) => libsqlStore(hq).ledger.add(entries, Date.parse("2026-11-26T08:00:00Z"));
+/** As headquarters keeps what a factory told: under ids of that factory's own. */
+const keep = (entries: readonly LedgerEntry[]) => {
+  const own = entries.map((one) => ({ ...one, id: `${one.factory}:${one.id}` }));
+  return libsqlStore(hq).ledger.add(own, Date.parse("2026-11-26T08:00:00Z"));
+};
 async function receiptOf(task: string, total: ReturnType<typeof sum> | null) {
   await hq.execute({
     sql: `insert into tasks (id, chat, title, instruction, state, epoch, limits_json, require_verified, received_at, created_at, updated_at, receipt_json)
