@@ -5,7 +5,8 @@ import { createClient } from "@libsql/client";
 import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { llmFor, providers } from "#adapters/llm/index.ts";
+import { llmFor } from "#adapters/llm/index.ts";
+import { presets } from "#adapters/llm/presets.ts";
 import { jsonLog } from "#adapters/log/json.ts";
 import { prettyLog } from "#adapters/log/pretty.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
@@ -37,7 +38,7 @@ export interface Opened {
 }
 
 /** Provider names that an environment may name. */
-export const providerNames = Object.keys(providers);
+export const providerNames = Object.keys(presets);
 
 /** The log and the redactor, which everything else speaks through. */
 export function openVoice(env: Env, level: Profile["logLevel"]) {
@@ -104,6 +105,8 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
         baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
         apiKey: profile.llm.anthropicApiKey ?? undefined,
         authToken: profile.llm.anthropicAuthToken ?? undefined,
+        openaiBaseUrl: profile.llm.openaiBaseUrl ?? undefined,
+        openaiApiKey: profile.llm.openaiApiKey ?? undefined,
       }),
     toolsFor: ({ names, task, epoch, ...bench }) => {
       const logDir = join(home, "logs", `${task}-${epoch}`);

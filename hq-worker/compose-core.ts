@@ -3,7 +3,8 @@ import type { Client } from "@libsql/client/web";
 import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { llmFor, providers } from "#adapters/llm/index.ts";
+import { llmFor } from "#adapters/llm/index.ts";
+import { presets } from "#adapters/llm/presets.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
@@ -33,7 +34,7 @@ export interface Fixed {
 
 /** Throws `bad_config`, naming every variable that is wrong. */
 export async function readEnvironment(env: Env): Promise<Fixed> {
-  const known = Object.keys(providers);
+  const known = Object.keys(presets);
   const { profile, hq: settings } = parseHqProfile(env, { providers: known, role: "headquarters" });
   const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", known));
   return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env) };
@@ -81,6 +82,8 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
       baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
       apiKey: profile.llm.anthropicApiKey ?? undefined,
       authToken: profile.llm.anthropicAuthToken ?? undefined,
+      openaiBaseUrl: profile.llm.openaiBaseUrl ?? undefined,
+      openaiApiKey: profile.llm.openaiApiKey ?? undefined,
       ...fetching,
     }),
     signer,

@@ -1,5 +1,5 @@
 /** docs/configuration.md, from the one table of settings. */
-import { providers } from "#adapters/llm/index.ts";
+import { presets } from "#adapters/llm/presets.ts";
 import { capabilities, capabilityNames } from "#core/capability.ts";
 import { type Setting, settings } from "#factory/settings.ts";
 
@@ -47,12 +47,14 @@ export function renderConfiguration(): string {
     "",
     "## Providers",
     "",
-    "What `LLM_PROVIDER` may be. Keys go into `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN`, whoever the provider is.",
+    "What `LLM_PROVIDER` may be. Keys go into `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` where the wire is `anthropic`, else into",
+    "`OPENAI_API_KEY`, whoever the provider is.",
     "",
-    "| provider | default model | address |",
-    "|---|---|---|",
-    ...Object.entries(providers).map(
-      ([name, { label, model, baseUrl }]) => `| \`${name}\` (${label}) | \`${model}\` | ${baseUrl ?? "none: set `ANTHROPIC_BASE_URL`"} |`,
+    "| provider | wire | default model | address |",
+    "|---|---|---|---|",
+    ...Object.entries(presets).map(
+      ([name, { label, wire, model, urls }]) =>
+        `| \`${name}\` (${label}) | ${wire} | \`${model}\` | ${urls[wire] ?? "none: set `ANTHROPIC_BASE_URL`"} |`,
     ),
     "",
   ].join("\n");

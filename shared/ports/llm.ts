@@ -3,18 +3,27 @@
  * stalls or a reply that is not the protocol is an error, so no tool ever runs from half a message.
  *
  * Errors: `UacError` with `llm_unreachable` (network, 408, 429, 5xx: retried here within bounds), `llm_refused` (the
- * provider said no: key, balance, bad request), `llm_incomplete` (not a whole message, retried here within bounds) or
- * `interrupted` (the signal). Tries that failed cost too: they are part of a reply's usage, or are on the error.
+ * provider said no: key, balance, bad request), `llm_incomplete` (not a whole message, retried here within bounds),
+ * `over_budget` (a budget of ours refused the call before it was made) or `interrupted` (the signal).
  */
 import type { UacError } from "#core/errors.ts";
 import type { Usage, usageSources } from "#core/ledger.ts";
+import type { Wire } from "#core/wire-usage.ts";
 
 export type Block =
   | { type: "text"; text: string }
+  /** In a user's message alone. `data` is base64. A model that sees no images is told that there was one. */
+  | { type: "image"; mediaType: ImageType; data: string }
   | { type: "tool_use"; id: string; name: string; input: unknown }
   | { type: "tool_result"; id: string; content: string; isError: boolean }
-  /** A provider's own block (thinking, …), replayed verbatim to the same provider and to no other. */
-  | { type: "opaque"; provider: string; raw: unknown };
+  /**
+   * A provider's own block (thinking, a signature, …), replayed verbatim to the same provider over the same wire and to no other.
+   * Absent, the wire is Anthropic's: older transcripts know no other. Its place among the blocks says what it belongs to.
+   */
+  | { type: "opaque"; provider: string; wire?: Wire; raw: unknown };
+
+export const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
+export type ImageType = (typeof imageTypes)[number];
 
 export interface Message {
   role: "user" | "assistant";
@@ -28,20 +37,31 @@ export interface ToolSpec {
   inputSchema: Record<string, unknown>;
 }
 
+/** How much a model may think before it answers. A model that can't be told so thinks as it likes. */
+export const thinkingLevels = ["off", "low", "high"] as const;
+export type Thinking = (typeof thinkingLevels)[number];
+
 export interface ModelRequest {
   system: string;
   messages: readonly Message[];
   /** Sorted by name: a byte-stable prefix is a cacheable prefix. */
   tools: readonly ToolSpec[];
   maxTokens: number;
+  /** Absent: as the provider does by itself. */
+  thinking?: Thinking;
+  /** The step of the run that asks, for the meter. */
+  step?: number;
   signal?: AbortSignal;
 }
 
 export interface ModelReply {
   content: Block[];
   stop: "end" | "tool_use" | "max_tokens" | "refusal";
+  /** Of the try that succeeded. Tries that failed are calls of their own. */
   usage: Usage;
   usageSource: (typeof usageSources)[number];
+  /** Who answered: in a chain, not always the first. */
+  provider: string;
   /** As the provider reports it; it may differ from what was asked. */
   model: string;
 }
@@ -54,6 +74,8 @@ export interface Llm {
 
 /** What `complete` rejects with. */
 export interface LlmFailure extends UacError {
-  /** What the failed tries used, as far as the provider told. */
+  /** What the last try used, as far as the provider told. */
   usage?: Usage;
+  /** The account has nothing left, or nothing until its window resets: another provider may answer. */
+  exhausted?: boolean;
 }

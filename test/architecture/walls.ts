@@ -63,7 +63,7 @@ export const walls: readonly Wall[] = [
   adapter("chat", ["grammy"], "a chat network's API stays behind the chat port"),
   adapter("clock", [], "time comes from the platform"),
   adapter("ids", [], "randomness comes from the platform"),
-  adapter("llm", ["@anthropic-ai/sdk"], "a provider's SDK stays behind the model port"),
+  adapter("llm", ["@anthropic-ai/sdk", "openai"], "a provider's SDK stays behind the model port"),
   adapter("log", [], "a log line is written without help"),
   adapter("prices", ["zod"], "a list is read and looked up, never fetched"),
   adapter("redactor", [], "what keeps secrets in depends on nobody"),

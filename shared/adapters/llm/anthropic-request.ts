@@ -1,31 +1,35 @@
 /** Our request in the words of the Anthropic Messages API. */
-import type Anthropic from "@anthropic-ai/sdk";
+import type { Messages } from "@anthropic-ai/sdk/resources/messages/messages";
 import type { Block, Message, ModelRequest } from "#ports/llm.ts";
+import { isOwn, noImage, notThought, type Place } from "./place.ts";
+import { thinkingFields } from "./thinking.ts";
 
-type Param = Anthropic.ContentBlockParam;
+type Param = Messages.ContentBlockParam;
 
 const breakpoint = { cache_control: { type: "ephemeral" } } as const;
 
 /**
  * Four cache breakpoints, all that the API allows: the system prompt, the last tool, and the last two user messages
- * (the second finds what the previous call wrote). `provider` decides which opaque blocks go along.
+ * (the second finds what the previous call wrote). `place` decides which opaque blocks go along.
  */
-export function toWire(request: ModelRequest, provider: string, model: string): Anthropic.MessageCreateParamsStreaming {
+export function toMessages(request: ModelRequest, place: Place): Messages.MessageCreateParamsStreaming {
   const last = request.tools.length - 1;
+  const { does, quirks } = place;
   return {
-    model,
+    model: place.model,
     max_tokens: request.maxTokens,
     stream: true,
+    ...thinkingFields(does.thinking.anthropic, request.thinking, { maxTokens: request.maxTokens, ...quirks }),
     ...(request.system && { system: [{ type: "text", text: request.system, ...breakpoint }] }),
     ...(last >= 0 && {
       tools: request.tools.map((tool, i) => ({
         name: tool.name,
         description: tool.description,
-        input_schema: tool.inputSchema as Anthropic.Tool.InputSchema,
+        input_schema: tool.inputSchema as Messages.Tool.InputSchema,
         ...(i === last && breakpoint),
       })),
     }),
-    messages: markLastTwo(join(request.messages, provider)),
+    messages: markLastTwo(join(request.messages, place)),
   };
 }
 
@@ -35,10 +39,10 @@ interface Turn {
 }
 
 /** Neighbours of one role become one message: the results of one step must stand together, before any text. */
-function join(messages: readonly Message[], provider: string): Turn[] {
+function join(messages: readonly Message[], place: Place): Turn[] {
   const turns: Turn[] = [];
   for (const message of messages) {
-    const content = message.content.flatMap((block) => toParam(block, provider));
+    const content = message.content.flatMap((block) => toParam(block, place));
     const before = turns.at(-1);
     if (before?.role === message.role) before.content.push(...content);
     else turns.push({ role: message.role, content });
@@ -47,18 +51,28 @@ function join(messages: readonly Message[], provider: string): Turn[] {
     // An empty message is refused, and a reply that was cut at its first token is one.
     if (turn.content.length === 0) turn.content.push({ type: "text", text: "(nothing)" });
     if (turn.role === "user") turn.content.sort((a, b) => rank(a) - rank(b));
+    else if (lacksThinking(turn, place)) turn.content.unshift({ type: "thinking", thinking: notThought, signature: "" });
   }
   return turns;
+}
+
+/** What another provider said, or said without thinking, is refused by some. */
+function lacksThinking({ content }: Turn, { quirks }: Place): boolean {
+  if (!quirks.wantsThinking || content.some((param) => param.type === "thinking" || param.type === "redacted_thinking")) return false;
+  return quirks.wantsThinking === "all" || content.some((param) => param.type === "tool_use");
 }
 
 function rank(param: Param) {
   return param.type === "tool_result" ? 0 : 1;
 }
 
-function toParam(block: Block, provider: string): Param[] {
+function toParam(block: Block, place: Place): Param[] {
   switch (block.type) {
     case "text":
       return block.text.trim() === "" ? [] : [{ type: "text", text: block.text }];
+    case "image":
+      if (!place.does.images) return [{ type: "text", text: noImage }];
+      return [{ type: "image", source: { type: "base64", media_type: block.mediaType, data: block.data } }];
     case "tool_use":
       return [{ type: "tool_use", id: block.id, name: block.name, input: block.input }];
     case "tool_result": {
@@ -66,7 +80,7 @@ function toParam(block: Block, provider: string): Param[] {
       return [{ type: "tool_result", tool_use_id: block.id, content, ...(block.isError && { is_error: true }) }];
     }
     case "opaque":
-      return block.provider === provider ? [block.raw as Param] : [];
+      return isOwn(block, place) ? [block.raw as Param] : [];
   }
 }
 

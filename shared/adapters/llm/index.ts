@@ -1,82 +1,84 @@
-/**
- * Provider names to adapters: the one place that knows them all. To add a provider: its adapter (if it speaks a wire of
- * its own), a row here, a line in the contract suite.
- */
+/** From what an operator names to an adapter. The providers themselves are data: `presets.ts`. */
+import type { Endpoint } from "#core/endpoint.ts";
 import { UacError } from "#core/errors.ts";
-import type { Clock } from "#ports/clock.ts";
+import type { BillingMode } from "#core/ledger.ts";
+import type { Wire } from "#core/wire-usage.ts";
 import type { Llm } from "#ports/llm.ts";
-import { anthropicLlm, anthropicUrl, classicVersion, currentVersion } from "./anthropic.ts";
+import { anthropicLlm } from "./anthropic.ts";
+import { openAiLlm } from "./openai.ts";
+import { type Preset, presetOf, presets } from "./presets.ts";
+import type { TransportOptions } from "./transport.ts";
 
-export interface Provider {
-  label: string;
-  /** Null: the operator must say where it is. */
-  baseUrl: string | null;
-  /** How it wants an API key; an `authToken` is always sent as a bearer token. */
-  keyHeader: "x-api-key" | "bearer";
-  /** `anthropic-version` */
-  version: string;
-  /** Used where the operator names none. */
-  model: string;
-}
-
-/** All of these speak the Anthropic Messages API. Base URLs as in each provider's documentation, November 2026. */
-export const providers: Readonly<Record<string, Provider>> = {
-  anthropic: { label: "Anthropic", baseUrl: anthropicUrl, keyHeader: "x-api-key", version: currentVersion, model: "claude-sonnet-5-5" },
-  zai: { label: "Z.ai", baseUrl: "https://api.z.ai/api/anthropic", keyHeader: "bearer", version: classicVersion, model: "glm-5.3" },
-  deepseek: {
-    label: "DeepSeek",
-    baseUrl: "https://api.deepseek.com/anthropic",
-    keyHeader: "x-api-key",
-    version: classicVersion,
-    model: "deepseek-v4-pro",
-  },
-  kimi: { label: "Kimi", baseUrl: "https://api.moonshot.ai/anthropic", keyHeader: "bearer", version: classicVersion, model: "kimi-k3" },
-  minimax: {
-    label: "MiniMax",
-    baseUrl: "https://api.minimax.io/anthropic",
-    keyHeader: "bearer",
-    version: classicVersion,
-    model: "MiniMax-M2.7",
-  },
-  /** The stand-in of the corporation in a box. It has no intelligence, and says so. */
-  scripted: { label: "Scripted stand-in", baseUrl: null, keyHeader: "x-api-key", version: currentVersion, model: "scripted-1" },
-};
-
-export interface LlmConfig {
+/** What an operator may say of an endpoint; the preset says the rest. Empty is absent. */
+export interface EndpointChoice {
   provider: string;
-  clock: Clock;
+  wire?: Wire | undefined;
   model?: string | undefined;
   /** Instead of the provider's own address: a gateway, a local server. */
   baseUrl?: string | undefined;
   apiKey?: string | undefined;
+  /** Sent as a bearer token, and before `apiKey`. */
   authToken?: string | undefined;
-  fetch?: typeof fetch | undefined;
-  /** Tries after the first. */
-  maxRetries?: number | undefined;
+  billing?: BillingMode | undefined;
 }
 
 /** Throws `bad_config` that names the variable to set. */
-export function llmFor(config: LlmConfig): Llm {
-  const provider = Object.hasOwn(providers, config.provider) ? providers[config.provider] : undefined;
-  if (!provider) {
-    throw badConfig(`There is no model provider ${config.provider}. Known: ${Object.keys(providers).join(", ")}.`);
+export function endpointOf(choice: EndpointChoice): Endpoint {
+  const { provider } = choice;
+  const preset = presetOf(provider);
+  if (!preset) throw badConfig(`There is no model provider ${provider}. Known: ${Object.keys(presets).join(", ")}.`);
+  const wire = choice.wire ?? preset.wire;
+  const family = wire === "anthropic" ? "ANTHROPIC" : "OPENAI";
+  const ownUrl = preset.urls[wire];
+  const baseUrl = choice.baseUrl || ownUrl;
+  if (ownUrl === undefined && !baseUrl) {
+    const known = Object.keys(preset.urls).join(", ");
+    throw badConfig(`${preset.label} does not speak the wire ${wire}. It speaks: ${known}. Set LLM_WIRE to one of them.`);
   }
-  const baseUrl = config.baseUrl || provider.baseUrl;
-  if (!baseUrl) throw badConfig(`The provider ${config.provider} has no address of its own. Set ANTHROPIC_BASE_URL.`);
-  if (!URL.canParse(baseUrl)) throw badConfig(`ANTHROPIC_BASE_URL is not a URL: ${baseUrl}`);
-  const key = config.apiKey || undefined;
-  const token = config.authToken || (provider.keyHeader === "bearer" ? key : undefined);
-  if (!key && !token) throw badConfig(`${provider.label} needs a key. Set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN.`);
-  return anthropicLlm({
-    provider: config.provider,
-    model: config.model || provider.model,
-    clock: config.clock,
+  if (!baseUrl) throw badConfig(`The provider ${provider} has no address of its own. Set ${family}_BASE_URL.`);
+  if (!URL.canParse(baseUrl)) throw badConfig(`${family}_BASE_URL is not a URL: ${baseUrl}`);
+  return {
+    provider,
+    wire,
+    model: choice.model || preset.model,
     baseUrl,
-    version: provider.version,
-    ...(token ? { authToken: token } : key ? { apiKey: key } : {}),
-    ...(config.fetch && { fetch: config.fetch }),
-    ...(config.maxRetries !== undefined && { maxRetries: config.maxRetries }),
-  });
+    key: keyOf(choice, preset, wire),
+    billing: choice.billing ?? preset.billing,
+  };
+}
+
+function keyOf({ apiKey, authToken }: EndpointChoice, preset: Preset, wire: Wire): Endpoint["key"] {
+  const kind = wire === "anthropic" && preset.key === "x-api-key" ? "x-api-key" : "bearer";
+  if (authToken) return { kind: "bearer", value: authToken };
+  if (apiKey) return { kind, value: apiKey };
+  if (preset.key === "none") return null;
+  const names = wire === "anthropic" ? "ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN" : "OPENAI_API_KEY";
+  throw badConfig(`${preset.label} needs a key. Set ${names}.`);
+}
+
+/** What an adapter needs beside where the model is. */
+export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | "silenceMs" | "annotate">;
+
+/** An endpoint as today's profiles hold it: one address and key for each family of wires. */
+export interface LlmConfig extends EndpointChoice, LlmDeps {
+  /** These two where the wire is one of OpenAI's. */
+  openaiBaseUrl?: string | undefined;
+  openaiApiKey?: string | undefined;
+}
+
+/** The second form resolves its endpoint first, and throws as `endpointOf` does. */
+export function llmFor(endpoint: Endpoint, deps: LlmDeps): Llm;
+export function llmFor(config: LlmConfig): Llm;
+export function llmFor(given: Endpoint | LlmConfig, deps?: LlmDeps): Llm {
+  if (!deps) {
+    const { openaiBaseUrl, openaiApiKey, ...config } = given as LlmConfig;
+    const wire = config.wire ?? presetOf(config.provider)?.wire;
+    const choice = wire === "anthropic" ? config : { ...config, baseUrl: openaiBaseUrl, apiKey: openaiApiKey, authToken: undefined };
+    return llmFor(endpointOf(choice), config);
+  }
+  const { provider, wire, model, baseUrl, key } = given as Endpoint;
+  const options = { ...deps, provider, model, baseUrl, key };
+  return wire === "anthropic" ? anthropicLlm(options) : openAiLlm({ ...options, wire });
 }
 
 function badConfig(message: string): UacError {

@@ -1,6 +1,5 @@
-/** When a failed model call is worth another try. Bounded in tries and in time; each failed try's tokens are kept. */
+/** When a failed model call is worth another try. Bounded in tries and in time. Each try is a call of its own for the meter. */
 import { UacError } from "#core/errors.ts";
-import { addUsage, type Usage } from "#core/ledger.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { LlmFailure } from "#ports/llm.ts";
 
@@ -10,22 +9,14 @@ export const giveUpAfterMs = 120_000;
 
 /** One try that failed. */
 export interface Failure {
-  error: UacError;
+  error: LlmFailure;
   /** False: the same request would be refused again. */
   retry: boolean;
   /** What the provider asked us to wait, milliseconds. */
   afterMs: number | null;
-  /** What the try had used when it failed, if it was told. */
-  usage: Usage | null;
 }
 
 export type Try<T> = { ok: true; value: T } | ({ ok: false } & Failure);
-
-export interface Retried<T> {
-  value: T;
-  /** Tokens of the tries that failed; null if none were told. */
-  wasted: Usage | null;
-}
 
 export interface RetryOptions {
   maxRetries: number;
@@ -35,23 +26,21 @@ export interface RetryOptions {
   random?: () => number;
 }
 
-/** Rejects with the last try's error, `usage` on it; with `interrupted` once the signal is aborted. */
-export async function retrying<T>(attempt: () => Promise<Try<T>>, options: RetryOptions): Promise<Retried<T>> {
+/** `attempt` is told which try it is, from 1. Rejects with the last try's error, and with `interrupted` once the signal is aborted. */
+export async function retrying<T>(attempt: (count: number) => Promise<Try<T>>, options: RetryOptions): Promise<T> {
   const { clock, signal } = options;
   const started = clock.now();
-  let wasted: Usage | null = null;
   for (let tries = 1; ; tries++) {
-    const result = await attempt();
-    if (result.ok) return { value: result.value, wasted };
-    if (result.usage) wasted = wasted ? addUsage(wasted, result.usage) : result.usage;
+    const result = await attempt(tries);
+    if (result.ok) return result.value;
 
-    const waitMs = result.afterMs ?? backoffMs(tries, options.random ?? Math.random);
+    // What is asked for is waited for, but never less than our own patience: `retry-after: 0` is no invitation to hammer.
+    const waitMs = Math.max(result.afterMs ?? 0, backoffMs(tries, options.random ?? Math.random));
     const late = clock.now() + waitMs - started > giveUpAfterMs;
-    if (signal?.aborted || !result.retry || tries > options.maxRetries || late) {
-      throw withUsage(signal?.aborted ? interrupted(result.error) : explain(result, tries, late), wasted);
-    }
+    if (signal?.aborted) throw interrupted(result.error);
+    if (!result.retry || tries > options.maxRetries || late) throw explain(result, tries, late);
     await clock.sleep(waitMs, signal);
-    if (signal?.aborted) throw withUsage(interrupted(result.error), wasted);
+    if (signal?.aborted) throw interrupted(result.error);
   }
 }
 
@@ -60,17 +49,18 @@ function backoffMs(tries: number, random: () => number): number {
   return Math.round(Math.min(30_000, 1000 * 2 ** (tries - 1)) * (0.5 + random()));
 }
 
-export function interrupted(cause?: unknown): UacError {
-  return new UacError("interrupted", "The model call was cancelled.", { cause });
+export function interrupted(cause?: unknown): LlmFailure {
+  const usage = (cause as LlmFailure | undefined)?.usage;
+  return Object.assign(new UacError("interrupted", "The model call was cancelled.", { cause }), usage && { usage });
 }
 
-function explain(failure: Failure, tries: number, late: boolean): UacError {
-  if (!failure.retry) return failure.error;
-  const wait = late && failure.afterMs ? ` It asks to wait ${Math.ceil(failure.afterMs / 1000)} s, longer than this call may.` : "";
+function explain({ error, retry, afterMs }: Failure, tries: number, late: boolean): LlmFailure {
+  if (!retry) return error;
+  const wait = late && afterMs ? ` It asks to wait ${Math.ceil(afterMs / 1000)} s, longer than this call may.` : "";
   const count = tries === 1 ? "" : ` (${tries} tries)`;
-  return new UacError(failure.error.code, `${failure.error.message}${count}${wait}`, { cause: failure.error.cause ?? failure.error });
-}
-
-function withUsage(error: UacError, usage: Usage | null): LlmFailure {
-  return usage ? Object.assign(error, { usage }) : error;
+  const { usage, exhausted } = error;
+  return Object.assign(new UacError(error.code, `${error.message}${count}${wait}`, { cause: error.cause ?? error }), {
+    ...(usage && { usage }),
+    ...(exhausted && { exhausted }),
+  });
 }

@@ -41,12 +41,12 @@ export function scriptedLlm(script: Script, name: { provider?: string; model?: s
       const reply = typeof script === "function" ? await script(request, call) : script[call];
       if (reply === undefined) throw new UacError("internal", `The script has no reply ${call + 1}; it has ${script.length}.`);
       if (reply instanceof Error) throw reply;
-      return toReply(typeof reply === "string" ? { text: reply } : reply, call, model);
+      return toReply(typeof reply === "string" ? { text: reply } : reply, call, { provider, model });
     },
   };
 }
 
-function toReply(reply: Exclude<ScriptedReply, string | Error>, call: number, model: string): ModelReply {
+function toReply(reply: Exclude<ScriptedReply, string | Error>, call: number, who: Pick<ModelReply, "provider" | "model">): ModelReply {
   const { text, tools = [] } = reply;
   const content: Block[] = [
     ...(text ? [{ type: "text" as const, text }] : []),
@@ -57,6 +57,6 @@ function toReply(reply: Exclude<ScriptedReply, string | Error>, call: number, mo
     stop: reply.stop ?? (tools.length > 0 ? "tool_use" : "end"),
     usage: { ...noUsage, uncachedIn: 100, output: 10, ...reply.usage },
     usageSource: reply.usageSource ?? "reported",
-    model,
+    ...who,
   };
 }

@@ -1,0 +1,185 @@
+/**
+ * The providers that are known by name: where each is, how it is asked, what it can do and what is odd about it. Addresses, models and
+ * oddities as in each provider's documentation and its users' reports, November 2026. To add a provider: a row here, its prices, `npm run docs`.
+ */
+import type { BillingMode } from "#core/ledger.ts";
+import type { Wire } from "#core/wire-usage.ts";
+import type { ThinkingStyle } from "./thinking.ts";
+
+/** Current since October 2026 and the SDK's own default; it refuses temperature, top_p and top_k, which we never send. */
+const currentVersion = "2026-10-21";
+/** What the endpoints of others were written against. */
+const classicVersion = "2023-06-01";
+
+export interface Preset {
+  label: string;
+  /** What it speaks unless the operator says otherwise. */
+  wire: Wire;
+  /** Every wire that it speaks, and where. Null: the operator must say where it is. */
+  urls: Partial<Record<Wire, string | null>>;
+  /** How it wants an API key over Anthropic's wire; over OpenAI's it is always a bearer token. `none`: it asks for none. */
+  key: "x-api-key" | "bearer" | "none";
+  /** `anthropic-version` */
+  version: string;
+  /** Used where the operator names none. */
+  model: string;
+  billing: BillingMode;
+  does: Abilities;
+  quirks: Quirks;
+}
+
+export interface Abilities {
+  /** How it is told to think, by wire; null or absent: it can't be told. */
+  thinking: Partial<Record<Wire, ThinkingStyle>>;
+  /** False: its default model sees no images, and they are replaced by a word. */
+  images: boolean;
+  /** `marks`: caches up to our marks; `itself`: caches without being asked; `none`: neither. Marks are sent over Anthropic's wire in any case. */
+  caching: "marks" | "itself" | "none";
+}
+
+export interface Quirks {
+  /** Refuses an assistant's message without thinking: `tools`, those that call tools; `all`, any. What another provider said gets a word. */
+  wantsThinking?: "tools" | "all";
+  /** Some of its models can't be told not to think, and refuse to be: they are not told. */
+  alwaysThinks?: boolean;
+  /** `<think>` may stand at the head of the text over Chat Completions. */
+  thinkInText?: boolean;
+  /** Asks for the thinking beside the text over Chat Completions (MiniMax's own parameter). */
+  splitsReasoning?: boolean;
+  /** Caches only up to `cache_control`, for models of this prefix, and rejects the mark on messages of the role `tool`. */
+  marksFor?: string;
+  /** The name of the output limit over Chat Completions; `max_tokens` where absent. */
+  outputLimit?: "max_completion_tokens";
+}
+
+const asToldByOpenAi: Abilities["thinking"] = { chat: "effort", responses: "reasoning" };
+
+export const presets: Readonly<Record<string, Preset>> = {
+  anthropic: {
+    label: "Anthropic",
+    wire: "anthropic",
+    key: "x-api-key",
+    version: currentVersion,
+    model: "claude-sonnet-5-5",
+    billing: "metered",
+    urls: { anthropic: "https://api.anthropic.com" },
+    does: { thinking: { anthropic: "adaptive" }, images: true, caching: "marks" },
+    quirks: {},
+  },
+  zai: {
+    label: "Z.ai",
+    wire: "anthropic",
+    key: "bearer",
+    version: classicVersion,
+    model: "glm-5.3",
+    billing: "metered",
+    urls: { anthropic: "https://api.z.ai/api/anthropic", chat: "https://api.z.ai/api/paas/v4" },
+    does: { thinking: { anthropic: "budget", chat: "switch" }, images: false, caching: "itself" },
+    quirks: {},
+  },
+  deepseek: {
+    label: "DeepSeek",
+    wire: "anthropic",
+    key: "x-api-key",
+    version: classicVersion,
+    model: "deepseek-v4-pro",
+    billing: "metered",
+    urls: { anthropic: "https://api.deepseek.com/anthropic", chat: "https://api.deepseek.com" },
+    does: { thinking: { anthropic: "budget", chat: "switch" }, images: false, caching: "itself" },
+    quirks: { wantsThinking: "all" },
+  },
+  kimi: {
+    label: "Kimi",
+    wire: "anthropic",
+    key: "bearer",
+    version: classicVersion,
+    model: "kimi-k3",
+    billing: "metered",
+    urls: { anthropic: "https://api.moonshot.ai/anthropic", chat: "https://api.moonshot.ai/v1" },
+    does: { thinking: { anthropic: "budget", chat: "switch" }, images: true, caching: "itself" },
+    quirks: { wantsThinking: "tools", alwaysThinks: true },
+  },
+  minimax: {
+    label: "MiniMax",
+    wire: "anthropic",
+    key: "bearer",
+    version: classicVersion,
+    model: "MiniMax-M2.7",
+    billing: "metered",
+    urls: { anthropic: "https://api.minimax.io/anthropic", chat: "https://api.minimax.io/v1" },
+    does: { thinking: {}, images: false, caching: "marks" },
+    quirks: { thinkInText: true, splitsReasoning: true, outputLimit: "max_completion_tokens" },
+  },
+  gemini: {
+    label: "Gemini",
+    wire: "chat",
+    key: "bearer",
+    version: classicVersion,
+    model: "gemini-3.8-flash",
+    billing: "metered",
+    urls: { chat: "https://generativelanguage.googleapis.com/v1beta/openai" },
+    does: { thinking: asToldByOpenAi, images: true, caching: "itself" },
+    quirks: {},
+  },
+  openrouter: {
+    label: "OpenRouter",
+    wire: "chat",
+    key: "bearer",
+    version: classicVersion,
+    model: "anthropic/claude-sonnet-5",
+    billing: "metered",
+    urls: { chat: "https://openrouter.ai/api/v1", anthropic: "https://openrouter.ai/api", responses: "https://openrouter.ai/api/v1" },
+    does: { thinking: { chat: "reasoning", responses: "reasoning", anthropic: "budget" }, images: true, caching: "marks" },
+    quirks: { marksFor: "anthropic/" },
+  },
+  openai: {
+    label: "OpenAI",
+    wire: "responses",
+    key: "bearer",
+    version: classicVersion,
+    model: "gpt-5.6-sol",
+    billing: "metered",
+    urls: { responses: "https://api.openai.com/v1", chat: "https://api.openai.com/v1" },
+    does: { thinking: asToldByOpenAi, images: true, caching: "itself" },
+    quirks: { outputLimit: "max_completion_tokens" },
+  },
+  ollama: {
+    label: "Ollama",
+    wire: "chat",
+    key: "none",
+    version: classicVersion,
+    model: "qwen3-coder",
+    billing: "local",
+    urls: { chat: "http://127.0.0.1:11434/v1", anthropic: "http://127.0.0.1:11434" },
+    does: { thinking: { chat: "effort", anthropic: "budget" }, images: false, caching: "none" },
+    quirks: { thinkInText: true },
+  },
+  /** The stand-in of the corporation in a box. It has no intelligence, and says so. */
+  scripted: {
+    label: "Scripted stand-in",
+    wire: "anthropic",
+    key: "x-api-key",
+    version: currentVersion,
+    model: "scripted-1",
+    billing: "metered",
+    urls: { anthropic: null, chat: null, responses: null },
+    does: { thinking: {}, images: false, caching: "marks" },
+    quirks: {},
+  },
+};
+
+/** What is assumed of a provider without a row. */
+const unknown: Pick<Preset, "version" | "does" | "quirks"> = {
+  version: classicVersion,
+  does: { thinking: {}, images: true, caching: "itself" },
+  quirks: {},
+};
+
+/** A provider's ways; plain ones for a name without a row. */
+export function waysOf(provider: string): Pick<Preset, "version" | "does" | "quirks"> {
+  return presetOf(provider) ?? unknown;
+}
+
+export function presetOf(provider: string): Preset | null {
+  return Object.hasOwn(presets, provider) ? (presets[provider] ?? null) : null;
+}
