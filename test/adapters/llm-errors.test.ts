@@ -1,67 +1,174 @@
+/** A transport that cannot be fooled: what is not a whole message is an error over every wire, and errors are judged and bounded. */
 import { describe, expect, it } from "vitest";
-import { anthropicLlm } from "#adapters/llm/anthropic.ts";
+import { llmFor } from "#adapters/llm/index.ts";
 import { giveUpAfterMs } from "#adapters/llm/retry.ts";
+import { wires } from "#core/wire-usage.ts";
 import { asking, fakeClock } from "../contracts/llm.contract.ts";
-import { type Answer, against, type Event, end, failure, plain, start, startWire, stream, text, tool, whole } from "./llm-wire.ts";
+import { speeches } from "./llm-openai-wire.ts";
+import {
+  type Answer,
+  against,
+  type Event,
+  end,
+  failure,
+  plain,
+  plainEndpoint,
+  raw,
+  start,
+  startWire,
+  stream,
+  text,
+  tool,
+  whole,
+} from "./llm-wire.ts";
 
-describe("a reply that is not whole", () => {
+describe.each(wires)("a reply that is not whole, %s", (wire) => {
+  const { cut, stalled, silent, call, cutCall, nameless, failing, untold, whole: all } = speeches[wire];
   const cases: [string, Answer, RegExp][] = [
-    ["cut before message_stop", stream([start(), ...text(0, "Half"), ...end().slice(0, 1)]), /ended before/],
-    ["without any event", stream([]), /nothing of the protocol/],
-    ["truncated tool JSON", stream([start(), ...tool(0, { json: '{"path":"a' }), ...end("tool_use")]), /not one JSON value/],
-    ["concatenated tool JSON", stream([start(), ...tool(0, { json: '{"a":1}{"a":2}' }), ...end("tool_use")]), /not one JSON value/],
-    ["an array as tool input", stream([start(), ...tool(0, { json: "[1]" }), ...end("tool_use")]), /not an object/],
-    ["a string as eager tool input", stream([start(), ...tool(0, { input: "rm" }), ...end("tool_use")]), /not an object/],
-    ["a delta for a block that never began", stream([start(), ...text(0, "a").slice(1), ...end()]), /never began/],
-    ["a block that began twice", stream([start(), ...text(0, "a"), ...text(0, "b"), ...end()]), /twice/],
-    ["a tool call without a name", stream([start(), ...tool(0, { name: "" }), ...end("tool_use")]), /no name/],
+    ["cut before its end", cut, /ended before/],
+    ["without any event", silent, /nothing of the protocol/],
+    ["truncated tool JSON", call('{"path":"a'), /not one JSON value/],
+    ["concatenated tool JSON", call('{"a":1}{"a":2}'), /not one JSON value/],
+    ["an array as tool input", call("[1]"), /not an object/],
+    ["a string as tool input", call('"rm"'), /not an object/],
+    ["a tool call without a name", call("{}", ""), /no name/],
     ["HTML with 200", plain(200, "<html>Log in</html>", { "content-type": "text/html" }), /text\/html/],
+    ["HTML that calls itself a stream", raw("<html>Log in</html>"), /nothing of the protocol/],
     ["JSON with 200", plain(200, { id: "msg_1", content: [] }), /application\/json/],
+    ["an event that is no JSON", raw('event: message\ndata: {"type":"message_st\n\n'), /not JSON/],
   ];
 
   it.each(cases)("is llm_incomplete: %s", async (_, answer, why) => {
-    const { error, wire } = await failure([answer], { maxRetries: 1 });
+    const { error, wire: server } = await failure([answer], { wire, maxRetries: 1 });
     expect(error.code).toBe("llm_incomplete");
     expect(error.message).toMatch(why);
-    expect(wire.requests).toHaveLength(2);
+    expect(server.requests).toHaveLength(2);
   });
 
-  it("is asked for again, and what it cost is counted", async () => {
-    const cut = stream([start({ input_tokens: 10, output_tokens: 1 }), ...text(0, "Half")]);
-    const { ask } = await against([cut, stream(whole)]);
+  it("is asked for again; each try is a call of its own, so the reply's usage is the last one's", async () => {
+    const { ask } = await against([cut, all], { wire });
     expect(await ask()).toMatchObject({
       content: [{ type: "text", text: "Hello." }],
-      usage: { uncachedIn: 20, output: 6 },
-      usageSource: "partial",
+      stop: "end",
+      usage: { uncachedIn: 10, output: 5 },
+      usageSource: "reported",
     });
   });
 
-  it("leaves what it cost on the error", async () => {
-    const { error } = await failure([stream([start({ input_tokens: 10, output_tokens: 1 })])], { maxRetries: 1 });
-    expect(error.usage).toMatchObject({ uncachedIn: 20, output: 2 });
-  });
-
   it("is one that says nothing more, and one that says nothing at all", async () => {
-    const mute = await failure([() => {}], { silenceMs: 60, maxRetries: 0 });
+    const mute = await failure([() => {}], { wire, silenceMs: 60, maxRetries: 0 });
     expect(mute.error).toMatchObject({ code: "llm_unreachable", message: expect.stringContaining("said nothing") });
-    const stalled = await failure([stream(whole.slice(0, 3), { end: false })], { silenceMs: 400, maxRetries: 0 });
-    expect(stalled.error).toMatchObject({ code: "llm_incomplete", message: expect.stringContaining("nothing more came") });
+    const late = await failure([stalled], { wire, silenceMs: 400, maxRetries: 0 });
+    expect(late.error).toMatchObject({ code: "llm_incomplete", message: expect.stringContaining("nothing more came") });
   });
 
-  it("is not one that only pings for a while", async () => {
-    const slow: Answer = (response) => {
+  it("is one whose connection breaks in the middle", async () => {
+    const breaks: Answer = (response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
-      let pings = 0;
-      const timer = setInterval(() => {
-        response.write('event: ping\ndata: {"type":"ping"}\n\n');
-        if (++pings < 20) return;
-        clearInterval(timer);
-        for (const event of whole) response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
-        response.end();
-      }, 60);
+      response.write('data: {"type":"response.created"}\n\n', () => response.destroy());
     };
-    const { ask } = await against([slow], { silenceMs: 1000, maxRetries: 0 });
+    const { ask, wire: server } = await against([breaks, all], { wire });
     expect(await ask()).toMatchObject({ stop: "end" });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("is not one whose last call the length limit cut: what came before it stays, the call does not", async () => {
+    const { ask } = await against([cutCall('{"a":')], { wire });
+    expect(await ask()).toMatchObject({ stop: "max_tokens", content: [{ type: "text", text: "Hello." }] });
+  });
+
+  it("is not one whose call has no id: it gets one", async () => {
+    const { ask } = await against([nameless], { wire });
+    const [block] = (await ask()).content;
+    expect(block).toMatchObject({ type: "tool_use", name: "look", id: expect.stringMatching(/^call_/) });
+  });
+
+  it("is not one that does not say what it used", async () => {
+    const { ask } = await against([untold], { wire });
+    expect(await ask()).toMatchObject({ usageSource: "missing", usage: { uncachedIn: 0, output: 0 } });
+  });
+
+  it("is one that an error ends: overload after HTTP 200 is tried again, a refusal is not", async () => {
+    const overloaded = failing({ type: "overloaded_error", code: "server_error", message: "Overloaded" });
+    const { ask, wire: server } = await against([overloaded, all], { wire });
+    expect(await ask()).toMatchObject({ stop: "end" });
+    expect(server.requests).toHaveLength(2);
+    const refused = await failure([failing({ type: "invalid_request_error", code: "invalid_prompt", message: "bad prompt" })], { wire });
+    expect(refused.error).toMatchObject({ code: "llm_refused", message: expect.stringContaining("bad prompt") });
+    expect(refused.wire.requests).toHaveLength(1);
+  });
+
+  it("is not one that says that it is alive, by pings or by comments, for a while; for ever is too long", async () => {
+    const alive =
+      (until: number): Answer =>
+      (response, count, body) => {
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        let said = 0;
+        const timer = setInterval(() => {
+          response.write(said % 2 ? ": PROCESSING\n\n" : 'event: ping\ndata: {"type":"ping"}\n\n');
+          if (++said < until) return;
+          clearInterval(timer);
+          // The answer writes its own headers; they are sent already.
+          all(
+            Object.assign(Object.create(response), {
+              writeHead: () => response,
+              write: response.write.bind(response),
+              end: response.end.bind(response),
+            }),
+            count,
+            body,
+          );
+        }, 50);
+        response.on("close", () => clearInterval(timer));
+      };
+    const { ask } = await against([alive(20)], { wire, silenceMs: 500, maxRetries: 0 });
+    expect(await ask()).toMatchObject({ stop: "end" });
+    const { error } = await failure([alive(1e9)], { wire, silenceMs: 100, maxRetries: 0 });
+    expect(error).toMatchObject({ code: "llm_incomplete", message: expect.stringContaining("not done after 2 s") });
+  });
+
+  it("stops at once when the caller does, in the middle of a stream and between tries", async () => {
+    const aborter = new AbortController();
+    const { llm, wire: server } = await against([stalled], { wire });
+    const reply = llm.complete(asking("Hi", { signal: aborter.signal })).catch((thrown: unknown) => thrown);
+    await expect.poll(() => server.requests.length).toBe(1);
+    aborter.abort();
+    expect(await reply).toMatchObject({ code: "interrupted" });
+
+    const waiting = new AbortController();
+    const clock = { ...fakeClock(), sleep: async () => waiting.abort() };
+    const busy = await against([plain(529, { error: { message: "busy" } })], { wire, clock });
+    await expect(busy.ask(asking("Hi", { signal: waiting.signal }))).rejects.toMatchObject({ code: "interrupted" });
+    expect(busy.wire.requests).toHaveLength(1);
+  });
+
+  it("is not even asked for where a budget of ours refuses it", async () => {
+    const refusal = { error: { type: "billing_error", code: "over_budget", message: "The task's budget of $1 is used up" } };
+    const { error, wire: server } = await failure([plain(402, wire === "anthropic" ? { type: "error", ...refusal } : refusal)], { wire });
+    expect(error).toMatchObject({ code: "over_budget", message: "The task's budget of $1 is used up." });
+    expect(error).not.toHaveProperty("exhausted");
+    expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe("a reply that is not whole, over Anthropic's wire alone", () => {
+  it.each([
+    ["a string as eager tool input", stream([start(), ...tool(0, { input: "rm" }), ...end("tool_use")]), /not an object/],
+    ["a delta for a block that never began", stream([start(), ...text(0, "a").slice(1), ...end()]), /never began/],
+    ["a block that began twice", stream([start(), ...text(0, "a"), ...text(0, "b"), ...end()]), /twice/],
+  ])("is llm_incomplete: %s", async (_, answer, why) => {
+    const { error } = await failure([answer], { maxRetries: 0 });
+    expect(error).toMatchObject({ code: "llm_incomplete", message: expect.stringMatching(why) });
+  });
+
+  it("leaves on the error what its last try cost", async () => {
+    const { error } = await failure([stream([start({ input_tokens: 10, output_tokens: 1 })])], { maxRetries: 1 });
+    expect(error.usage).toMatchObject({ uncachedIn: 10, output: 1 });
+  });
+
+  it("is not one whose events have no name: the type is in them", async () => {
+    const { ask } = await against([stream(whole, { named: false })]);
+    expect(await ask()).toMatchObject({ content: [{ type: "text", text: "Hello." }] });
   });
 });
 
@@ -91,10 +198,21 @@ describe("errors and tries", () => {
     }
   });
 
-  it("waits as it is asked to", async () => {
-    const { ask, clock } = await against([plain(429, error("rate_limit_error"), { "retry-after": "7" }), stream(whole)]);
+  it.each([
+    ["seconds", { "retry-after": "7" }],
+    ["milliseconds, which are more exact", { "retry-after-ms": "7000", "retry-after": "8" }],
+    ["a date, by the answer's own clock", { date: "Thu, 26 Nov 2026 08:00:00 GMT", "retry-after": "Thu, 26 Nov 2026 08:00:07 GMT" }],
+  ])("waits as it is asked to: %s", async (_, headers) => {
+    const { ask, clock } = await against([plain(429, error("rate_limit_error"), headers), stream(whole)]);
     await ask();
     expect(clock.slept).toEqual([7000]);
+  });
+
+  it.each(["0", "soon", "Thu, 26 Nov 1990 08:00:00 GMT"])("keeps its own patience where %s is asked for", async (after) => {
+    const { ask, clock } = await against([plain(429, error("rate_limit_error"), { "retry-after": after }), stream(whole)]);
+    await ask();
+    expect(clock.slept[0]).toBeGreaterThanOrEqual(500);
+    expect(clock.slept[0]).toBeLessThanOrEqual(1500);
   });
 
   it("does not wait longer than a call may take", async () => {
@@ -137,7 +255,7 @@ describe("errors and tries", () => {
   it("says what can't be reached", async () => {
     const wire = await startWire(stream(whole));
     await wire.close();
-    const llm = anthropicLlm({ provider: "anthropic", model: "m", apiKey: "k", baseUrl: wire.url, maxRetries: 0, clock: fakeClock() });
+    const llm = llmFor({ ...plainEndpoint, baseUrl: wire.url }, { maxRetries: 0, clock: fakeClock() });
     await expect(llm.complete(asking("Hi"))).rejects.toMatchObject({
       code: "llm_unreachable",
       message: expect.stringContaining("ECONNREFUSED"),
@@ -146,24 +264,11 @@ describe("errors and tries", () => {
 
   it("never shows the key, even if the provider does", async () => {
     const secret = crypto.randomUUID();
-    const { error: thrown } = await failure([plain(401, error("authentication_error", `Incorrect key ${secret}`))], { apiKey: secret });
+    const { error: thrown } = await failure([plain(401, error("authentication_error", `Incorrect key ${secret}`))], {
+      key: { kind: "x-api-key", value: secret },
+    });
     expect(thrown.message).toContain("[key]");
     expect(thrown.message).not.toContain(secret);
-  });
-
-  it("stops at once when the caller does, in the middle of a stream and between tries", async () => {
-    const aborter = new AbortController();
-    const { llm, wire } = await against([stream(whole.slice(0, 3), { end: false })]);
-    const reply = llm.complete(asking("Hi", { signal: aborter.signal })).catch((thrown: unknown) => thrown);
-    await expect.poll(() => wire.requests.length).toBe(1);
-    aborter.abort();
-    expect(await reply).toMatchObject({ code: "interrupted" });
-
-    const waiting = new AbortController();
-    const clock = { ...fakeClock(), sleep: async () => waiting.abort() };
-    const busy = await against([plain(529, error("overloaded_error"))], { clock });
-    await expect(busy.ask(asking("Hi", { signal: waiting.signal }))).rejects.toMatchObject({ code: "interrupted" });
-    expect(busy.wire.requests).toHaveLength(1);
   });
 
   it("uses the fetch that it is given", async () => {

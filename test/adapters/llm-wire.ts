@@ -2,12 +2,13 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished } from "vitest";
-import { type AnthropicOptions, anthropicLlm } from "#adapters/llm/anthropic.ts";
+import { type LlmDeps, llmFor } from "#adapters/llm/index.ts";
+import type { Endpoint } from "#core/endpoint.ts";
 import { UacError } from "#core/errors.ts";
 import type { LlmFailure, ModelRequest } from "#ports/llm.ts";
 import { asking, fakeClock } from "../contracts/llm.contract.ts";
 
-export type Answer = (response: ServerResponse, count: number) => void;
+export type Answer = (response: ServerResponse, count: number, body: Record<string, unknown>) => void;
 
 export interface Wire {
   url: string;
@@ -21,9 +22,10 @@ export async function startWire(...answers: Answer[]): Promise<Wire> {
   const server = createServer(async (incoming, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
-    requests.push({ headers: incoming.headers, path: incoming.url ?? "", body: JSON.parse(Buffer.concat(chunks).toString() || "{}") });
+    const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+    requests.push({ headers: incoming.headers, path: incoming.url ?? "", body });
     const answer = answers[Math.min(requests.length, answers.length) - 1];
-    answer?.(response, requests.length);
+    answer?.(response, requests.length, body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -37,15 +39,27 @@ export async function startWire(...answers: Answer[]): Promise<Wire> {
   };
 }
 
-export type Event = { type: string; [key: string]: unknown };
+export type Event = { type?: string; [key: string]: unknown };
 
-/** A stream of events; without `end` the body stays open. */
+/** A stream of events, named where they have a type of their own; without `end` the body stays open. */
 export const stream =
-  (events: readonly Event[], how: { end?: boolean; type?: string } = {}): Answer =>
+  (events: readonly Event[], how: { end?: boolean; type?: string; named?: boolean } = {}): Answer =>
   (response) => {
     response.writeHead(200, { "content-type": how.type ?? "text/event-stream" });
-    for (const event of events) response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    for (const event of events) response.write(frame(event, how.named));
     if (how.end !== false) response.end();
+  };
+
+export function frame(event: Event, named = true): string {
+  return `${named && event.type ? `event: ${event.type}\n` : ""}data: ${JSON.stringify(event)}\n\n`;
+}
+
+/** A body as somebody's wire had it, byte for byte. */
+export const raw =
+  (body: string, type = "text/event-stream"): Answer =>
+  (response) => {
+    response.writeHead(200, { "content-type": type });
+    response.end(body);
   };
 
 /** A plain body. */
@@ -87,17 +101,37 @@ export const end = (stop_reason: string | null = "end_turn", usage: unknown = { 
 
 export const whole: Event[] = [start(), ...text(0, "Hello."), ...end()];
 
-/** A client of a server that answers as told. */
-export async function against(answers: Answer[], more: Partial<AnthropicOptions> = {}) {
+export type Given = Partial<Endpoint> & Partial<Omit<LlmDeps, "clock">> & { clock?: ReturnType<typeof fakeClock> };
+
+/** A client of a server that answers as told: Anthropic's, unless another wire is given. */
+export async function against(answers: readonly Answer[], more: Given = {}) {
   const wire: Wire = await startWire(...answers);
   onTestFinished(() => wire.close());
-  const clock = fakeClock();
-  const llm = anthropicLlm({ provider: "anthropic", model: "m-1", apiKey: "k", baseUrl: wire.url, clock, ...more });
+  const { clock = fakeClock(), fetch: fetcher, maxRetries, silenceMs, annotate, ...endpoint } = more;
+  const llm = llmFor(
+    { ...plainEndpoint, baseUrl: wire.url, ...endpoint },
+    {
+      clock,
+      ...(fetcher && { fetch: fetcher }),
+      ...(maxRetries !== undefined && { maxRetries }),
+      ...(silenceMs !== undefined && { silenceMs }),
+      ...(annotate !== undefined && { annotate }),
+    },
+  );
   return { wire, clock, llm, ask: (request: ModelRequest = asking("Hi")) => llm.complete(request) };
 }
 
+export const plainEndpoint: Endpoint = {
+  provider: "anthropic",
+  wire: "anthropic",
+  model: "m-1",
+  baseUrl: "http://127.0.0.1:1",
+  key: { kind: "x-api-key", value: "key-of-a-test" },
+  billing: "metered",
+};
+
 /** What the first request fails with. */
-export async function failure(answers: Answer[], more: Partial<AnthropicOptions> = {}) {
+export async function failure(answers: readonly Answer[], more: Given = {}) {
   const { ask, ...rest } = await against(answers, more);
   const error = await ask().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UacError);

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { anthropicLlm } from "#adapters/llm/anthropic.ts";
+import { endpointOf, llmFor } from "#adapters/llm/index.ts";
 import type { Message, ModelReply, ToolSpec } from "#ports/llm.ts";
 import { fakeClock } from "../contracts/llm.contract.ts";
 
@@ -37,7 +37,7 @@ export async function runCoder(
   instruction: string,
   interfere: (step: number, result: { content: string; isError: boolean }) => { content: string; isError: boolean } = (_, result) => result,
 ): Promise<Finished> {
-  const llm = anthropicLlm({ provider: "scripted", model: "scripted-1", baseUrl: url, apiKey: "any", clock: fakeClock() });
+  const llm = llmFor(endpointOf({ provider: "scripted", baseUrl: url, apiKey: "any" }), { clock: fakeClock() });
   const messages: Message[] = [{ role: "user", content: [{ type: "text", text: instruction }] }];
   for (let step = 1; step <= 150; step++) {
     const reply: ModelReply = await llm.complete({ system: "You are a coder.", messages, tools: coderTools, maxTokens: 4096 });

@@ -62,13 +62,14 @@ export function assembleChat(provider: string, requestedModel: string, how: { th
     for (const name of ["reasoning_content", "reasoning"]) {
       if (typeof delta[name] === "string") message[name] = `${message[name] ?? ""}${delta[name]}`;
     }
-    if (Array.isArray(delta.reasoning_details)) message.reasoning_details = mergeDetails(message.reasoning_details, delta.reasoning_details);
+    if (Array.isArray(delta.reasoning_details))
+      message.reasoning_details = mergeDetails(message.reasoning_details, delta.reasoning_details);
     if (delta.extra_content) message.extra_content = delta.extra_content;
     if (Array.isArray(delta.tool_calls)) delta.tool_calls.forEach(addCall);
   }
 
   function thought(): { prefix: string; words: string } {
-    const found = how.thinkInText ? /^\s*<think>[^]*?(<\/think>\s*|$)/.exec(text)?.[0] : undefined;
+    const found = how.thinkInText ? /^\s*<think>[\s\S]*?(<\/think>\s*|$)/.exec(text)?.[0] : undefined;
     return { prefix: found ?? "", words: text.slice(found?.length ?? 0) };
   }
 
@@ -129,7 +130,8 @@ function mergeDetails(before: unknown, pieces: readonly unknown[]): Fields[] {
       continue;
     }
     for (const [name, value] of Object.entries(piece)) {
-      const grows = (name === "text" || name === "summary" || name === "data") && typeof value === "string" && typeof last[name] === "string";
+      const grows =
+        (name === "text" || name === "summary" || name === "data") && typeof value === "string" && typeof last[name] === "string";
       if (grows) last[name] = `${last[name]}${value}`;
       else if (value !== null && value !== undefined) last[name] = value;
     }

@@ -84,7 +84,8 @@ const retried: ReadonlySet<ErrorCode> = new Set(["llm_unreachable", "llm_incompl
 
 /** An error in a body or an event that came with HTTP 200; null where `body` holds none. */
 export function errorIn(body: unknown, bench: Bench): LlmFailure | null {
-  const { type, error, base_resp, object } = fields(body);
+  const { type, error, base_resp, object, response } = fields(body);
+  if (type === "response.failed") return verdict(null, response, new Headers(), bench).error;
   const failed = type === "error" || object === "error" || (error !== undefined && error !== null);
   // MiniMax says what is wrong beside an empty completion.
   if (!failed && !Number(fields(base_resp).status_code)) return null;

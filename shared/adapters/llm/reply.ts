@@ -53,7 +53,7 @@ export function toInput(name: unknown, json: string, eager: unknown): Fields {
 export function refuseCallsInText(content: readonly Block[]): void {
   if (content.some((block) => block.type === "tool_use")) return;
   const last = content.findLast((block) => block.type === "text");
-  if (last?.type === "text" && /^<tool_call>[\w.-]+\s*<arg_key>[^]*<\/tool_call>\s*$/m.test(last.text)) {
+  if (last?.type === "text" && /^<tool_call>[\w.-]+\s*<arg_key>[\s\S]*<\/tool_call>\s*$/m.test(last.text)) {
     throw incomplete("it wrote a tool call as text");
   }
 }

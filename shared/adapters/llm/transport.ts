@@ -13,8 +13,8 @@ import { defaultTries, interrupted, retrying, type Try } from "./retry.ts";
 
 /** No byte (pings and comments count) for so long ends a try, milliseconds. */
 const defaultSilenceMs = 90_000;
-/** So many silences without an event of the message: a provider that only says that it is alive. */
-const pingsInVain = 10;
+/** So many silences end a try in any case: a provider may say that it is alive for ever. 30 minutes. */
+const longestSilences = 20;
 /** A reply's output is at most a few hundred thousand tokens; no message of ours is near this, bytes. */
 const maxReplyBytes = 64 * 1024 * 1024;
 
@@ -67,14 +67,13 @@ export function llmOver(speaker: Speaker, secret: string, options: TransportOpti
         const failed = errorIn(event, bench());
         if (failed) throw failed;
         message.add(event);
-        watch.progress();
       }
       // An aborted stream ends without an error.
       if (watch.signal.aborted) throw watch.signal.reason;
       return { ok: true, value: message.finish() };
     } catch (thrown) {
       // What the abort made of fetch is of no interest; why we aborted is.
-      const cause = watch.stalled() ? silent(silenceMs, message.started()) : notJson(thrown);
+      const cause = watch.gaveUp(message.started()) ?? notJson(thrown);
       const failure = judge(cause, bench());
       return { ok: false, ...failure, error: withUsage(failure.error, message.usage()) };
     } finally {
@@ -126,47 +125,41 @@ function withUsage(error: LlmFailure, told: ToldUsage | null): LlmFailure {
   return told ? Object.assign(error, { usage: told.usage }) : error;
 }
 
-function silent(ms: number, begun: boolean): UacError {
-  const seconds = Math.round(ms / 1000);
-  if (begun) return incomplete(`nothing more came for ${seconds} s`);
-  return new UacError("llm_unreachable", `The model said nothing for ${seconds} s.`);
-}
-
-/** Aborts when the caller does, when nothing came for `ms`, or when nothing of the message came for many times `ms`. */
+/** Aborts when the caller does, when nothing came for `ms`, or when it takes many times that. */
 function watchdog(ms: number, outer: AbortSignal | undefined) {
   const controller = new AbortController();
-  let stalled = false;
-  const bark = () => {
-    stalled = true;
+  let gaveUpAfter: number | null = null;
+  const bark = (after: number) => () => {
+    gaveUpAfter = after;
     controller.abort();
   };
-  const guard = (patience: number) => {
-    let timer = setTimeout(bark, patience);
-    return {
-      touch() {
-        clearTimeout(timer);
-        if (!controller.signal.aborted) timer = setTimeout(bark, patience);
-      },
-      stop: () => clearTimeout(timer),
-    };
+  const end = setTimeout(bark(ms * longestSilences), ms * longestSilences);
+  let timer = setTimeout(bark(ms), ms);
+  const touch = () => {
+    clearTimeout(timer);
+    if (!controller.signal.aborted) timer = setTimeout(bark(ms), ms);
   };
-  const bytes = guard(ms);
-  const events = guard(ms * pingsInVain);
   const forward = () => controller.abort(outer?.reason);
   outer?.addEventListener("abort", forward, { once: true });
 
   return {
     controller,
     signal: controller.signal,
-    stalled: () => stalled,
-    progress: () => events.touch(),
+    /** Why it was aborted here; null where it was not. */
+    gaveUp(begun: boolean): UacError | null {
+      if (gaveUpAfter === null) return null;
+      const seconds = Math.round(gaveUpAfter / 1000);
+      if (gaveUpAfter > ms) return incomplete(`it was not done after ${seconds} s`);
+      if (begun) return incomplete(`nothing more came for ${seconds} s`);
+      return new UacError("llm_unreachable", `The model said nothing for ${seconds} s.`);
+    },
     /** The response, each chunk of whose body is a sign of life. */
     through(response: Response): Response {
-      bytes.touch();
+      touch();
       let size = 0;
       const seen = new TransformStream<Uint8Array, Uint8Array>({
         transform(chunk, to) {
-          bytes.touch();
+          touch();
           size += chunk.byteLength;
           if (size > maxReplyBytes) to.error(incomplete(`it is longer than ${maxReplyBytes} bytes`));
           else to.enqueue(chunk);
@@ -175,8 +168,8 @@ function watchdog(ms: number, outer: AbortSignal | undefined) {
       return new Response(response.body?.pipeThrough(seen) ?? null, response);
     },
     stop() {
-      bytes.stop();
-      events.stop();
+      clearTimeout(timer);
+      clearTimeout(end);
       outer?.removeEventListener("abort", forward);
     },
   };
