@@ -95,14 +95,16 @@ export function errorIn(body: unknown, bench: Bench): LlmFailure | null {
 }
 
 function verdict(status: number | null, body: unknown, headers: Headers, bench: Bench): Failure {
-  const { type, code } = errorOf(body);
+  const { type, code, message: own } = errorOf(body);
   const said = clean(sayingOf(body, status), bench.secret);
   const fail = (failure: Omit<Failure, "error"> & { as: ErrorCode; message: string; exhausted?: boolean }): Failure => ({
     error: Object.assign(new UacError(failure.as, failure.message, { cause: body }), failure.exhausted && { exhausted: true }),
     retry: failure.retry,
     afterMs: failure.afterMs,
   });
-  if (code === "over_budget") return fail({ as: "over_budget", message: `${said}.`, retry: false, afterMs: null });
+  // Our own meter's, on the way to the provider.
+  if (code === "over_budget")
+    return fail({ as: "over_budget", message: `${clean(String(own), bench.secret)}.`, retry: false, afterMs: null });
 
   const name = typeof type === "string" && type !== "error" ? type : null;
   const what = status === null ? (name ?? "an error") : `HTTP ${status}${name ? ` ${name}` : ""}`;

@@ -1,0 +1,145 @@
+/** Several providers as one. */
+import { describe, expect, it } from "vitest";
+import { chain, exhaustedRestMs, restMs } from "#adapters/llm/chain.ts";
+import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
+import { UacError } from "#core/errors.ts";
+import { noUsage } from "#core/ledger.ts";
+import type { Block } from "#ports/llm.ts";
+import { asking, fakeClock, llmContract } from "../contracts/llm.contract.ts";
+import { chat, chunk, speeches } from "./llm-openai-wire.ts";
+import { against, end, start, stream } from "./llm-wire.ts";
+
+const down = () => new UacError("llm_unreachable", "It is down.");
+const broke = () => Object.assign(new UacError("llm_refused", "No balance."), { exhausted: true });
+
+function twoOf(first: Script, second: Script) {
+  const clock = fakeClock();
+  const llms = [scriptedLlm(first, { provider: "one", model: "a" }), scriptedLlm(second, { provider: "two", model: "b" })] as const;
+  const switched: string[] = [];
+  const llm = chain(llms, { clock, onFallback: (from, to, why) => switched.push(`${from.provider} → ${to.provider}: ${why.code}`) });
+  return { llm, llms, clock, switched };
+}
+
+const toolRequest = asking("Go", { tools: [{ name: "fleet", description: "", inputSchema: { type: "object" } }] });
+llmContract("a chain whose first is down", async () => {
+  const second = (script: Script) => chain([scriptedLlm(() => down()), scriptedLlm(script)], { clock: fakeClock() });
+  return {
+    talks: second(["I am a fake."]),
+    calls: second([{ tools: [{ name: "fleet", input: {} }] }, "All is well."]),
+    toolRequest,
+  };
+});
+
+describe("a chain", () => {
+  it("goes by the name of its first, and asks it first", async () => {
+    const { llm, llms } = twoOf(["One"], []);
+    expect(llm).toMatchObject({ provider: "one", model: "a" });
+    expect(await llm.complete(asking("Hi"))).toMatchObject({ provider: "one", model: "a" });
+    expect(llms[1].requests).toHaveLength(0);
+  });
+
+  it.each([
+    ["is out of reach", down],
+    ["is out of money", broke],
+    ["sends no whole message", () => new UacError("llm_incomplete", "Half.")],
+  ])("asks the next where one %s, and says who answered", async (_, error) => {
+    const { llm, switched } = twoOf([error()], ["Two"]);
+    expect(await llm.complete(asking("Hi"))).toMatchObject({ content: [{ type: "text", text: "Two" }], provider: "two", model: "b" });
+    expect(switched).toEqual([`one → two: ${error().code}`]);
+  });
+
+  it.each([
+    ["refuses the request", () => new UacError("llm_refused", "Bad request.")],
+    ["is over our own budget", () => new UacError("over_budget", "No more.")],
+    ["is interrupted", () => new UacError("interrupted", "Stopped.")],
+    ["fails in a way of its own", () => new TypeError("a bug")],
+  ])("does not ask the next where one %s", async (_, error) => {
+    const { llm, llms } = twoOf([error()], ["Two"]);
+    await expect(llm.complete(asking("Hi"))).rejects.toMatchObject({ message: error().message });
+    expect(llms[1].requests).toHaveLength(0);
+  });
+
+  it("leaves one that failed out for a while, longer where its account is empty, and then asks it again", async () => {
+    for (const [error, ms] of [
+      [down, restMs],
+      [broke, exhaustedRestMs],
+    ] as const) {
+      const { llm, llms, clock } = twoOf(
+        (_, call) => (call === 0 ? error() : "One again"),
+        () => "Two",
+      );
+      await llm.complete(asking("Hi"));
+      await clock.sleep(ms - 1);
+      expect(await llm.complete(asking("Hi"))).toMatchObject({ provider: "two" });
+      expect(llms[0].requests).toHaveLength(1);
+      await clock.sleep(1);
+      expect(await llm.complete(asking("Hi"))).toMatchObject({ provider: "one" });
+      expect(await llm.complete(asking("Hi"))).toMatchObject({ provider: "one" });
+    }
+  });
+
+  it("asks one that rests where nobody else is left", async () => {
+    const { llm } = twoOf(
+      (_, call) => (call === 0 ? down() : "One"),
+      (_, call) => (call === 0 ? "Two" : broke()),
+    );
+    expect(await llm.complete(asking("Hi"))).toMatchObject({ provider: "two" });
+    expect(await llm.complete(asking("Hi"))).toMatchObject({ provider: "one" });
+  });
+
+  it("says what each said once all have failed, with what the last one used", async () => {
+    const usage = { ...noUsage, uncachedIn: 7 };
+    const { llm } = twoOf([broke()], [Object.assign(down(), { usage })]);
+    await expect(llm.complete(asking("Hi"))).rejects.toMatchObject({
+      code: "llm_unreachable",
+      message: "None of 2 models answered. one: No balance. two: It is down.",
+      usage,
+    });
+    const alone = chain([scriptedLlm([down()])], { clock: fakeClock() });
+    await expect(alone.complete(asking("Hi"))).rejects.toMatchObject({ message: "It is down." });
+  });
+
+  it("does not go on for a caller who is gone", async () => {
+    const aborter = new AbortController();
+    const { llm, llms } = twoOf(() => {
+      aborter.abort();
+      return down();
+    }, ["Two"]);
+    await expect(llm.complete(asking("Hi", { signal: aborter.signal }))).rejects.toMatchObject({ code: "llm_unreachable" });
+    expect(llms[1].requests).toHaveLength(0);
+  });
+
+  it("keeps each provider's thinking to itself, on the wire", async () => {
+    const thinking = [
+      { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "Secret of A", signature: "s" } },
+      { type: "content_block_stop", index: 0 },
+    ];
+    const busy = (response: { writeHead(status: number): { end(): void } }) => response.writeHead(503).end();
+    const a = await against([stream([start(), ...thinking, ...end()]), busy, stream([start(), ...thinking, ...end()])], {
+      provider: "zai",
+      maxRetries: 0,
+    });
+    const b = await against([chat([chunk({ reasoning_content: "Secret of B", content: "Hi" }, "stop")]), speeches.chat.whole], {
+      provider: "deepseek",
+      wire: "chat",
+      maxRetries: 0,
+    });
+    const clock = fakeClock();
+    const llm = chain([a.llm, b.llm], { clock });
+    const said: Block[] = [];
+    const turn = async () => {
+      const messages = said.length > 0 ? [{ role: "assistant" as const, content: said }] : asking("Hi").messages;
+      said.push(...(await llm.complete(asking("Hi", { messages }))).content);
+    };
+    await turn();
+    await turn();
+    await clock.sleep(restMs);
+    await turn();
+    const [, toA] = [a.wire.requests[1]?.body, a.wire.requests[2]?.body];
+    const toB = b.wire.requests[0]?.body;
+    expect(JSON.stringify(toB)).not.toContain("Secret of A");
+    expect(JSON.stringify(toA)).toContain("Secret of A");
+    expect(JSON.stringify(toA)).not.toContain("Secret of B");
+    expect(said.map((block) => (block.type === "opaque" ? block.provider : block.type))).toEqual(["zai", "deepseek", "text", "zai"]);
+  });
+});
