@@ -107,7 +107,7 @@ export type Given = Partial<Endpoint> & Partial<Omit<LlmDeps, "clock">> & { cloc
 export async function against(answers: readonly Answer[], more: Given = {}) {
   const wire: Wire = await startWire(...answers);
   onTestFinished(() => wire.close());
-  const { clock = fakeClock(), fetch: fetcher, maxRetries, silenceMs, annotate, ...endpoint } = more;
+  const { clock = fakeClock(), fetch: fetcher, maxRetries, silenceMs, longestMs, annotate, ...endpoint } = more;
   const llm = llmFor(
     { ...plainEndpoint, baseUrl: wire.url, ...endpoint },
     {
@@ -115,6 +115,7 @@ export async function against(answers: readonly Answer[], more: Given = {}) {
       ...(fetcher && { fetch: fetcher }),
       ...(maxRetries !== undefined && { maxRetries }),
       ...(silenceMs !== undefined && { silenceMs }),
+      ...(longestMs !== undefined && { longestMs }),
       ...(annotate !== undefined && { annotate }),
     },
   );

@@ -57,7 +57,7 @@ function keyOf({ apiKey, authToken }: EndpointChoice, preset: Preset, wire: Wire
 }
 
 /** What an adapter needs beside where the model is. */
-export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | "silenceMs" | "annotate">;
+export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | "silenceMs" | "longestMs" | "annotate">;
 
 /** An endpoint as today's profiles hold it: one address and key for each family of wires. */
 export interface LlmConfig extends EndpointChoice, LlmDeps {

@@ -13,8 +13,8 @@ import { defaultTries, interrupted, retrying, type Try } from "./retry.ts";
 
 /** No byte (pings and comments count) for so long ends a try, milliseconds. */
 const defaultSilenceMs = 90_000;
-/** So many silences end a try in any case: a provider may say that it is alive for ever. 30 minutes. */
-const longestSilences = 20;
+/** Ends a try in any case, milliseconds: a provider may say that it is alive for ever. */
+const defaultLongestMs = 30 * 60_000;
 /** A reply's output is at most a few hundred thousand tokens; no message of ours is near this, bytes. */
 const maxReplyBytes = 64 * 1024 * 1024;
 
@@ -46,6 +46,7 @@ export interface TransportOptions {
   /** Tries after the first. */
   maxRetries?: number;
   silenceMs?: number;
+  longestMs?: number;
   /** Tells the step and the try in the headers `x-uac-step` and `x-uac-try`: for a meter on the way, which takes them off. */
   annotate?: boolean;
 }
@@ -53,11 +54,11 @@ export interface TransportOptions {
 /** `secret` is cut out of every message. Errors as in the port. */
 export function llmOver(speaker: Speaker, secret: string, options: TransportOptions): Llm {
   const { provider, model, clock } = options;
-  const silenceMs = options.silenceMs ?? defaultSilenceMs;
+  const patience = { silenceMs: options.silenceMs ?? defaultSilenceMs, longestMs: options.longestMs ?? defaultLongestMs };
 
   async function once(request: ModelRequest, count: number): Promise<Try<ModelReply>> {
     const message = speaker.assemble();
-    const watch = watchdog(silenceMs, request.signal);
+    const watch = watchdog(patience, request.signal);
     const bench = (): Bench => ({ secret, now: clock.now() });
     try {
       const headers = options.annotate ? annotations(request, count) : {};
@@ -125,19 +126,19 @@ function withUsage(error: LlmFailure, told: ToldUsage | null): LlmFailure {
   return told ? Object.assign(error, { usage: told.usage }) : error;
 }
 
-/** Aborts when the caller does, when nothing came for `ms`, or when it takes many times that. */
-function watchdog(ms: number, outer: AbortSignal | undefined) {
+/** Aborts when the caller does, when nothing came for `silenceMs`, or when it is not done after `longestMs`. */
+function watchdog({ silenceMs, longestMs }: { silenceMs: number; longestMs: number }, outer: AbortSignal | undefined) {
   const controller = new AbortController();
-  let gaveUpAfter: number | null = null;
-  const bark = (after: number) => () => {
-    gaveUpAfter = after;
+  let barked: "silent" | "endless" | null = null;
+  const bark = (why: "silent" | "endless") => {
+    barked ??= why;
     controller.abort();
   };
-  const end = setTimeout(bark(ms * longestSilences), ms * longestSilences);
-  let timer = setTimeout(bark(ms), ms);
+  const end = setTimeout(bark, longestMs, "endless");
+  let timer = setTimeout(bark, silenceMs, "silent");
   const touch = () => {
     clearTimeout(timer);
-    if (!controller.signal.aborted) timer = setTimeout(bark(ms), ms);
+    if (!controller.signal.aborted) timer = setTimeout(bark, silenceMs, "silent");
   };
   const forward = () => controller.abort(outer?.reason);
   outer?.addEventListener("abort", forward, { once: true });
@@ -147,11 +148,10 @@ function watchdog(ms: number, outer: AbortSignal | undefined) {
     signal: controller.signal,
     /** Why it was aborted here; null where it was not. */
     gaveUp(begun: boolean): UacError | null {
-      if (gaveUpAfter === null) return null;
-      const seconds = Math.round(gaveUpAfter / 1000);
-      if (gaveUpAfter > ms) return incomplete(`it was not done after ${seconds} s`);
-      if (begun) return incomplete(`nothing more came for ${seconds} s`);
-      return new UacError("llm_unreachable", `The model said nothing for ${seconds} s.`);
+      if (barked === null) return null;
+      if (barked === "endless") return incomplete(`it was not done after ${seconds(longestMs)}`);
+      if (begun) return incomplete(`nothing more came for ${seconds(silenceMs)}`);
+      return new UacError("llm_unreachable", `The model said nothing for ${seconds(silenceMs)}.`);
     },
     /** The response, each chunk of whose body is a sign of life. */
     through(response: Response): Response {
@@ -173,4 +173,8 @@ function watchdog(ms: number, outer: AbortSignal | undefined) {
       outer?.removeEventListener("abort", forward);
     },
   };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
 }

@@ -1,0 +1,86 @@
+/** What all three wires can say, each in its own words: images, and how much to think. */
+import { describe, expect, it } from "vitest";
+import { endpointOf, llmFor } from "#adapters/llm/index.ts";
+import { presets } from "#adapters/llm/presets.ts";
+import { type Wire, wires } from "#core/wire-usage.ts";
+import type { ModelRequest } from "#ports/llm.ts";
+import { asking } from "../contracts/llm.contract.ts";
+import { speeches } from "./llm-openai-wire.ts";
+import { against } from "./llm-wire.ts";
+
+async function sent(provider: string, wire: Wire, request: ModelRequest) {
+  const { ask, wire: server } = await against([speeches[wire].whole], { provider, wire });
+  await ask(request);
+  return server.requests[0]?.body ?? {};
+}
+
+describe("an image", () => {
+  const image = { type: "image" as const, mediaType: "image/png" as const, data: "iVBORw0KGgo=" };
+  const shown = asking("Hi", { messages: [{ role: "user", content: [image, { type: "text", text: "What is it?" }] }] });
+  const url = "data:image/png;base64,iVBORw0KGgo=";
+
+  it("goes along over every wire", async () => {
+    const [anthropic] = (await sent("anthropic", "anthropic", shown)).messages as { content: unknown[] }[];
+    expect(anthropic?.content[0]).toEqual({ type: "image", source: { type: "base64", media_type: "image/png", data: image.data } });
+    const [, chat] = (await sent("openai", "chat", shown)).messages as { content: unknown[] }[];
+    expect(chat?.content).toEqual([
+      { type: "image_url", image_url: { url } },
+      { type: "text", text: "What is it?" },
+    ]);
+    const [responses] = (await sent("openai", "responses", shown)).input as { content: unknown[] }[];
+    expect(responses?.content).toEqual([
+      { type: "input_image", image_url: url, detail: "auto" },
+      { type: "input_text", text: "What is it?" },
+    ]);
+  });
+
+  it.each([
+    ["zai", "anthropic"],
+    ["deepseek", "chat"],
+    ["scripted", "responses"],
+  ] as const)("is a word to a model that sees none: %s, %s", async (provider, wire) => {
+    const body = JSON.stringify(await sent(provider, wire, shown));
+    expect(body).toContain("this model can't see images");
+    expect(body).not.toContain(image.data);
+  });
+});
+
+describe("how much to think", () => {
+  const level = (thinking: "off" | "low" | "high", maxTokens = 8192) => asking("Hi", { thinking, maxTokens });
+
+  it.each([
+    ["anthropic", "anthropic", "off", { thinking: { type: "disabled" } }],
+    ["anthropic", "anthropic", "low", { thinking: { type: "adaptive" }, output_config: { effort: "low" } }],
+    ["anthropic", "anthropic", "high", { thinking: { type: "adaptive" }, output_config: { effort: "high" } }],
+    ["zai", "anthropic", "off", { thinking: { type: "disabled" } }],
+    ["zai", "anthropic", "low", { thinking: { type: "enabled", budget_tokens: 2048 } }],
+    ["zai", "anthropic", "high", { thinking: { type: "enabled", budget_tokens: 6144 } }],
+    ["zai", "chat", "high", { thinking: { type: "enabled" } }],
+    ["deepseek", "chat", "off", { thinking: { type: "disabled" } }],
+    ["gemini", "chat", "low", { reasoning_effort: "low" }],
+    ["openai", "chat", "off", { reasoning_effort: "none" }],
+    ["openai", "responses", "high", { reasoning: { effort: "high" } }],
+    ["openrouter", "chat", "off", { reasoning: { effort: "none" } }],
+  ] as const)("is said as %s wants it over %s: %s", async (provider, wire, thinking, fields) => {
+    expect(await sent(provider, wire, level(thinking))).toMatchObject(fields);
+  });
+
+  it("leaves room for an answer: too few tokens for a budget are none", async () => {
+    expect(await sent("zai", "anthropic", level("low", 2000))).not.toHaveProperty("thinking");
+  });
+
+  it.each(wires)("is not said where nobody said it: %s", async (wire) => {
+    const said = Object.keys(await sent("openai", wire, asking("Hi")));
+    expect(said.filter((name) => /think|reason|effort|output_config/.test(name))).toEqual([]);
+  });
+});
+
+describe("a provider of the table", () => {
+  it.each(Object.entries(presets))("%s has an address for its own wire, and an adapter", (name, preset) => {
+    const baseUrl = preset.urls[preset.wire] ?? "http://127.0.0.1:1";
+    expect(URL.canParse(baseUrl)).toBe(true);
+    const clock = { now: () => 0, sleep: async () => {} };
+    const llm = llmFor(endpointOf({ provider: name, apiKey: "k", baseUrl }), { clock });
+    expect(llm).toMatchObject({ provider: name, model: preset.model });
+  });
+});
