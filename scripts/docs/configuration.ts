@@ -50,15 +50,19 @@ export function renderConfiguration(): string {
     "What `LLM_PROVIDER` may be. Keys go into `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` where the wire is `anthropic`, else into",
     "`OPENAI_API_KEY`, whoever the provider is.",
     "",
-    "| provider | wire | default model | address |",
-    "|---|---|---|---|",
-    ...Object.entries(presets).map(
-      ([name, { label, wire, model, urls }]) =>
-        `| \`${name}\` (${label}) | ${wire} | \`${model}\` | ${urls[wire] ?? "none: set `ANTHROPIC_BASE_URL`"} |`,
+    "| provider | wire | default model | sees images | caches | address |",
+    "|---|---|---|---|---|---|",
+    ...Object.entries(presets).map(([name, { label, wire, model, does, urls }]) =>
+      [
+        `| \`${name}\` (${label}) | ${wire} | \`${model}\` | ${does.images ? "yes" : "no"} | ${caches[does.caching]}`,
+        `| ${urls[wire] ?? "none: set `ANTHROPIC_BASE_URL`"} |`,
+      ].join(" "),
     ),
     "",
   ].join("\n");
 }
+
+const caches = { marks: "up to our marks", itself: "by itself", none: "no" };
 
 function about({ about, secret, hqOnly }: Setting) {
   const marks = [secret && "*Secret.*", hqOnly && "*HQ only.*"].filter(Boolean);

@@ -1,13 +1,14 @@
 /** Several providers as one. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { chain, exhaustedRestMs, restMs } from "#adapters/llm/chain.ts";
+import { chainFor, endpointOf } from "#adapters/llm/index.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
 import { noUsage } from "#core/ledger.ts";
 import type { Block } from "#ports/llm.ts";
 import { asking, fakeClock, llmContract } from "../contracts/llm.contract.ts";
-import { chat, chunk, speeches } from "./llm-openai-wire.ts";
-import { against, end, start, stream } from "./llm-wire.ts";
+import { chat, chunk } from "./llm-openai-wire.ts";
+import { end, plain, start, startWire, stream } from "./llm-wire.ts";
 
 const down = () => new UacError("llm_unreachable", "It is down.");
 const broke = () => Object.assign(new UacError("llm_refused", "No balance."), { exhausted: true });
@@ -114,18 +115,19 @@ describe("a chain", () => {
       { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "Secret of A", signature: "s" } },
       { type: "content_block_stop", index: 0 },
     ];
-    const busy = (response: { writeHead(status: number): { end(): void } }) => response.writeHead(503).end();
-    const a = await against([stream([start(), ...thinking, ...end()]), busy, stream([start(), ...thinking, ...end()])], {
-      provider: "zai",
-      maxRetries: 0,
-    });
-    const b = await against([chat([chunk({ reasoning_content: "Secret of B", content: "Hi" }, "stop")]), speeches.chat.whole], {
-      provider: "deepseek",
-      wire: "chat",
-      maxRetries: 0,
+    const busy = plain(503, { error: { message: "busy" } });
+    const zai = await startWire(stream([start(), ...thinking, ...end()]), busy, busy, busy, stream([start(), ...thinking, ...end()]));
+    const deepseek = await startWire(chat([chunk({ reasoning_content: "Secret of B", content: "Hi" }, "stop")]));
+    onTestFinished(async () => {
+      await zai.close();
+      await deepseek.close();
     });
     const clock = fakeClock();
-    const llm = chain([a.llm, b.llm], { clock });
+    const endpoints = [
+      endpointOf({ provider: "zai", apiKey: "key-of-a", baseUrl: zai.url }),
+      endpointOf({ provider: "deepseek", wire: "chat", apiKey: "key-of-b", baseUrl: deepseek.url }),
+    ] as const;
+    const llm = chainFor([...endpoints], { clock, depsFor: () => ({ clock }) });
     const said: Block[] = [];
     const turn = async () => {
       const messages = said.length > 0 ? [{ role: "assistant" as const, content: said }] : asking("Hi").messages;
@@ -135,11 +137,19 @@ describe("a chain", () => {
     await turn();
     await clock.sleep(restMs);
     await turn();
-    const [, toA] = [a.wire.requests[1]?.body, a.wire.requests[2]?.body];
-    const toB = b.wire.requests[0]?.body;
+    // Three tries, since another is behind it.
+    expect(zai.requests).toHaveLength(5);
+    const toA = zai.requests[4]?.body;
+    const toB = deepseek.requests[0]?.body;
     expect(JSON.stringify(toB)).not.toContain("Secret of A");
     expect(JSON.stringify(toA)).toContain("Secret of A");
     expect(JSON.stringify(toA)).not.toContain("Secret of B");
     expect(said.map((block) => (block.type === "opaque" ? block.provider : block.type))).toEqual(["zai", "deepseek", "text", "zai"]);
+  });
+
+  it("of one endpoint is that one", () => {
+    const clock = fakeClock();
+    const llm = chainFor([endpointOf({ provider: "zai", apiKey: "key-of-a" })], { clock, depsFor: () => ({ clock }) });
+    expect(llm).toMatchObject({ provider: "zai", model: "glm-5.3" });
   });
 });

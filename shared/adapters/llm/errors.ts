@@ -58,7 +58,7 @@ const emptyAccount =
 
 const advice: Record<number, string> = {
   401: "Check the API key.",
-  402: "Check the account's balance.",
+  402: "Check the account's balance and plan.",
   403: "Check what the API key may do.",
   404: "Check the model's name and the base URL.",
   413: "The conversation is too large for the model.",

@@ -3,8 +3,10 @@ import type { Endpoint } from "#core/endpoint.ts";
 import { UacError } from "#core/errors.ts";
 import type { BillingMode } from "#core/ledger.ts";
 import type { Wire } from "#core/wire-usage.ts";
+import type { Clock } from "#ports/clock.ts";
 import type { Llm } from "#ports/llm.ts";
 import { anthropicLlm } from "./anthropic.ts";
+import { type ChainOptions, chain } from "./chain.ts";
 import { openAiLlm } from "./openai.ts";
 import { type Preset, presetOf, presets } from "./presets.ts";
 import type { TransportOptions } from "./transport.ts";
@@ -79,6 +81,27 @@ export function llmFor(given: Endpoint | LlmConfig, deps?: LlmDeps): Llm {
   const { provider, wire, model, baseUrl, key } = given as Endpoint;
   const options = { ...deps, provider, model, baseUrl, key };
   return wire === "anthropic" ? anthropicLlm(options) : openAiLlm({ ...options, wire });
+}
+
+/** Tries after the first of one that has others behind it: a few seconds, not two minutes. */
+const retriesWithOthersBehind = 2;
+
+export interface ChainDeps {
+  clock: Clock;
+  /** What each is made with; each is metered as the provider that it is. */
+  depsFor(endpoint: Endpoint): LlmDeps;
+  onFallback?: ChainOptions["onFallback"];
+}
+
+/** The first that answers; see `chain.ts`. */
+export function chainFor(endpoints: readonly [Endpoint, ...Endpoint[]], { clock, depsFor, onFallback }: ChainDeps): Llm {
+  const [first, ...others] = endpoints;
+  const make = (endpoint: Endpoint, i: number) => {
+    const deps = depsFor(endpoint);
+    return llmFor(endpoint, i < endpoints.length - 1 ? { maxRetries: retriesWithOthersBehind, ...deps } : deps);
+  };
+  if (others.length === 0) return make(first, 0);
+  return chain([make(first, 0), ...others.map((endpoint, i) => make(endpoint, i + 1))], { clock, ...(onFallback && { onFallback }) });
 }
 
 function badConfig(message: string): UacError {
