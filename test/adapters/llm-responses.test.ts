@@ -27,6 +27,7 @@ describe("the request", () => {
             content: [
               { type: "opaque", provider: "openai", wire: "chat", raw: { on: "message", fields: { reasoning_content: "x" } } },
               { type: "opaque", provider: "anthropic", raw: { type: "thinking", thinking: "y", signature: "s" } },
+              { type: "text", text: "I look." },
               { type: "tool_use", id: "t1", name: "look", input: { a: 1 } },
             ],
           },
@@ -52,6 +53,7 @@ describe("the request", () => {
       tools: [{ type: "function", name: "look", description: "Looks.", parameters: look.inputSchema, strict: false }],
       input: [
         { role: "user", content: [{ type: "input_text", text: "Go" }] },
+        { role: "assistant", content: "I look." },
         { type: "function_call", call_id: "t1", name: "look", arguments: '{"a":1}' },
         { type: "function_call_output", call_id: "t1", output: "Error: no" },
         { role: "user", content: [{ type: "input_text", text: "Quick!" }] },
