@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { createClient } from "@libsql/client";
 import { Command, CommanderError } from "commander";
-import { providers } from "#adapters/llm/index.ts";
+import { presets } from "#adapters/llm/presets.ts";
 import { pricedProviders, pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
@@ -21,7 +21,7 @@ import { attempt, compareJournal, compareReceipts, type Verified, verifiedText }
 
 /** `incomplete`: lines that can't be read, or a difference. */
 const exitCodes = { ok: 0, incomplete: 1, usage: 2 } as const;
-const known = [...new Set([...pricedProviders, ...Object.keys(providers)])];
+const known = [...new Set([...pricedProviders, ...Object.keys(presets)])];
 const { env } = process;
 
 async function replayFile(file: string, options: { json?: boolean; provider?: string; prices?: string }): Promise<number> {
