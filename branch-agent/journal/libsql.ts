@@ -4,7 +4,8 @@ import { UacError } from "#core/errors.ts";
 import type { Journal } from "#ports/journal.ts";
 import { forgetting } from "./forget.ts";
 import { keep, kept, outboxOf, tell } from "./outbox.ts";
-import { checkLedgerEntry, toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
+import { toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
+import { spendingOf } from "./spending.ts";
 import { prepareTables } from "./tables.ts";
 
 /** Another process (a command line) may hold the file this long. */
@@ -133,18 +134,13 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
     async obeyedTold(ids) {
       await write({ sql: "update controls set told = 1 where id in (select value from json_each(?))", args: [JSON.stringify(ids)] });
     },
-    async spend(entry) {
-      // What could not be read back would keep every later report from being written.
-      checkLedgerEntry(entry);
-      const sql = "insert into usages (id, task, epoch, entry_json) values (?, ?, ?, ?) on conflict do nothing";
-      await write({ sql, args: [entry.id, entry.task, entry.epoch, JSON.stringify(entry)] });
-    },
     async spent(task, epoch) {
       return (await rows("select entry_json from usages where task = ? and epoch = ? order by rowid", task, epoch)).map(toLedgerEntry);
     },
     async untold(limit) {
       return (await rows("select entry_json from usages where told = 0 order by rowid limit ?", limit)).map(toLedgerEntry);
     },
+    ...spendingOf({ write, rows }),
     ...outboxOf({ write, rows }),
     async get(key) {
       const [row] = await rows("select value from facts where key = ?", key);

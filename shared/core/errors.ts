@@ -14,6 +14,7 @@ export const errorCodes = {
   bad_envelope: 400,
   illegal_transition: 409,
   limit_reached: 429,
+  over_budget: 402,
   llm_unreachable: 502,
   llm_refused: 502,
   llm_incomplete: 502,

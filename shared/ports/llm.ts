@@ -34,6 +34,8 @@ export interface ModelRequest {
   /** Sorted by name: a byte-stable prefix is a cacheable prefix. */
   tools: readonly ToolSpec[];
   maxTokens: number;
+  /** Which step of a run asks, from 1: told to the meter, never to the provider. */
+  step?: number;
   signal?: AbortSignal;
 }
 

@@ -128,7 +128,7 @@ describe("a claim", () => {
 describe("a result", () => {
   it("is told and its order acknowledged in one step, with the ledger", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 3; n += 1) await b.journal.spend(usage(n));
+    for (let n = 1; n <= 3; n += 1) await b.journal.settle(usage(n), 1);
     await reportResult(b.branch, attempt, resultOf({ receipt }));
     expect(await b.journal.open()).toEqual([]);
     expect(await pending()).toBe(1);
@@ -159,7 +159,7 @@ describe("a result", () => {
 
   it("with a ledger too long for one message sends it ahead, each entry once", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 230; n += 1) await b.journal.spend(usage(n));
+    for (let n = 1; n <= 230; n += 1) await b.journal.settle(usage(n), 1);
     await reportResult(b.branch, attempt, resultOf());
     await flushReports(b.branch);
     const said = await b.said();
@@ -217,7 +217,7 @@ describe("a result", () => {
 describe("a report that headquarters missed", () => {
   async function told() {
     const attempt = await accepted();
-    await b.journal.spend(usage(1));
+    await b.journal.settle(usage(1), 1);
     await reportResult(b.branch, attempt, resultOf());
     await flushReports(b.branch);
     return b.said();

@@ -1,0 +1,140 @@
+/** One request through the gateway: read within limits, sent with the real key, answered as fast as its client takes it. */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { UacError } from "#core/errors.ts";
+import { refusal } from "#core/wire-refusal.ts";
+import { type Route, targetOf, type Upstream } from "./routes.ts";
+
+export interface GatewayLimits {
+  bodyBytes: number;
+  /** A request must be here whole after so long, milliseconds. */
+  requestMs: number;
+  /** A call that a provider adds nothing to for so long is broken off. */
+  silenceMs: number;
+  /** A call may take so long altogether. */
+  callMs: number;
+  /** Calls of one desk at once. */
+  calls: number;
+}
+
+interface Passage {
+  incoming: IncomingMessage;
+  response: ServerResponse;
+  route: Route;
+  upstream: Upstream;
+  fetch: typeof fetch;
+  limits: GatewayLimits;
+  /** The desk closes. */
+  closing: AbortSignal;
+}
+
+/** Of the connection, of the client's own key, or made anew. */
+const notForwarded = new Set(
+  "host connection keep-alive proxy-authorization proxy-connection te trailer transfer-encoding upgrade expect content-length accept-encoding authorization x-api-key cookie".split(
+    " ",
+  ),
+);
+const notReturned = new Set("connection keep-alive transfer-encoding content-length content-encoding set-cookie".split(" "));
+
+/** Resolves when the answer is out and in the ledger, or the client gone. */
+export async function forward(passage: Passage): Promise<void> {
+  const { incoming, response, route, upstream, limits, closing } = passage;
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const silent = new AbortController();
+  const silence = setTimeout(() => silent.abort(), limits.silenceMs);
+  const signal = AbortSignal.any([gone.signal, closing, silent.signal, AbortSignal.timeout(limits.callMs)]);
+  try {
+    const body = incoming.method === "POST" ? await bodyOf(incoming, limits.bodyBytes) : null;
+    const reply = await passage.fetch(targetOf(route, upstream), {
+      method: incoming.method ?? "GET",
+      headers: headersFor(incoming.headers, upstream),
+      ...(body && { body }),
+      // A redirect would take the key elsewhere.
+      redirect: "manual",
+      signal,
+    });
+    silence.refresh();
+    response.writeHead(reply.status, Object.fromEntries([...reply.headers].filter(([name]) => !notReturned.has(name))));
+    if (reply.ok) await pipe(reply, response, () => silence.refresh());
+    else response.end(withoutKey(await reply.text(), upstream));
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    // What was begun can only be cut: a client must not take it for whole.
+    if (response.headersSent) response.destroy();
+    else if (error instanceof UacError) answer(response, route.wire, error.code, error.message);
+    else answer(response, route.wire, "llm_unreachable", `The provider ${upstream.provider} ${whyNot(error, silent.signal, closing)}.`);
+  } finally {
+    clearTimeout(silence);
+  }
+}
+
+function whyNot(error: unknown, silent: AbortSignal, closing: AbortSignal): string {
+  if (silent.aborted) return "said nothing for too long";
+  if (closing.aborted) return "was not waited for: the task is over";
+  const cause = error instanceof Error ? error.cause : null;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "the connection failed";
+  return `can't be reached: ${code}`;
+}
+
+async function bodyOf(incoming: IncomingMessage, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > most) throw new UacError("too_large", `The request is larger than the gateway takes: ${most} bytes.`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+function headersFor(given: IncomingHttpHeaders, { key }: Upstream): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined && !notForwarded.has(name)) headers.set(name, String(value));
+  }
+  if (key?.kind === "x-api-key") headers.set("x-api-key", key.value);
+  if (key?.kind === "bearer") headers.set("authorization", `Bearer ${key.value}`);
+  return headers;
+}
+
+/** No faster than the client reads: what it does not take is not asked for. */
+async function pipe(reply: Response, response: ServerResponse, onPiece: () => void) {
+  response.flushHeaders();
+  const reader = reply.body?.getReader();
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) break;
+    onPiece();
+    if (!response.write(value) && !response.destroyed) await drained(response);
+    if (response.destroyed) {
+      await reader?.cancel();
+      return;
+    }
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
+
+/** Some endpoints quote the key that they refuse. */
+function withoutKey(text: string, { key }: Upstream): string {
+  return key ? text.replaceAll(key.value, "[key]") : text;
+}
+
+/** An error in the words of the wire. */
+export function answer(response: ServerResponse, ...why: Parameters<typeof refusal>): void {
+  const { status, headers, body } = refusal(...why);
+  // The rest of a body that nobody reads would be taken for the next request.
+  response.writeHead(status, { "content-type": "application/json", connection: "close", ...headers });
+  response.end(JSON.stringify(body));
+}
