@@ -39,6 +39,9 @@ export interface Opened {
   close(): Promise<void>;
 }
 
+/** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
+const budgetWaitMs = 75_000;
+
 /** Provider names that an environment may name. */
 export const providerNames = Object.keys(providers);
 
@@ -83,7 +86,8 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const gateway = await openGateway({
     ids: randomIds,
     log,
-    fetchFor: (metering, { upstream: { provider, billing }, wire, engine }) => meteredFetch(metering, { provider, wire, billing, engine }),
+    metered: (metering, { upstream: { provider, billing }, wire, engine, send }) =>
+      meteredFetch(metering, { provider, wire, billing, engine, fetch: send }),
   });
   const modelOf: Branch["modelOf"] = (seat) => modelAt(profile, seat, upstream.baseUrl, upstream.key?.value);
   const bus = busFor({
@@ -111,7 +115,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     redactor,
     priceOf,
     life,
-    line: waitingLine(clock, { most: 256, waitMs: 600_000 }),
+    line: waitingLine(clock, { most: 256, waitMs: budgetWaitMs }),
     async inferenceFor(seat, metering) {
       const desk = gateway.openDesk(metering, [upstream]);
       return { llm: modelAt(profile, seat, desk.urlFor(upstream.provider), desk.token), close: desk.close };

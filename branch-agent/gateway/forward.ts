@@ -21,7 +21,8 @@ interface Passage {
   response: ServerResponse;
   route: Route;
   upstream: Upstream;
-  fetch: typeof fetch;
+  /** `send` under the meter. */
+  metered(send: typeof fetch): typeof fetch;
   limits: GatewayLimits;
   /** The desk closes. */
   closing: AbortSignal;
@@ -41,11 +42,16 @@ export async function forward(passage: Passage): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   const silent = new AbortController();
-  const silence = setTimeout(() => silent.abort(), limits.silenceMs);
+  let silence: NodeJS.Timeout | undefined;
+  // It may have waited for its budget before it is sent.
+  const send: typeof fetch = (input, init) => {
+    silence = setTimeout(() => silent.abort(), limits.silenceMs);
+    return fetch(input, init);
+  };
   const signal = AbortSignal.any([gone.signal, closing, silent.signal, AbortSignal.timeout(limits.callMs)]);
   try {
     const body = incoming.method === "POST" ? await bodyOf(incoming, limits.bodyBytes) : null;
-    const reply = await passage.fetch(targetOf(route, upstream), {
+    const reply = await passage.metered(send)(targetOf(route, upstream), {
       method: incoming.method ?? "GET",
       headers: headersFor(incoming.headers, upstream),
       ...(body && { body }),
@@ -53,9 +59,9 @@ export async function forward(passage: Passage): Promise<void> {
       redirect: "manual",
       signal,
     });
-    silence.refresh();
+    silence?.refresh();
     response.writeHead(reply.status, Object.fromEntries([...reply.headers].filter(([name]) => !notReturned.has(name))));
-    if (reply.ok) await pipe(reply, response, () => silence.refresh());
+    if (reply.ok) await pipe(reply, response, () => silence?.refresh());
     else response.end(withoutKey(await reply.text(), upstream));
   } catch (error) {
     if (gone.signal.aborted) return;

@@ -15,8 +15,8 @@ import { routeOf, type Upstream } from "./routes.ts";
 export interface GatewayOptions {
   ids: Ids;
   log: Log;
-  /** `fetch` that goes by a meter. */
-  fetchFor(metering: Metering, call: { upstream: Upstream; wire: Wire; engine: string }): typeof fetch;
+  /** `send` under a meter. */
+  metered(metering: Metering, call: { upstream: Upstream; wire: Wire; engine: string; send: typeof fetch }): typeof fetch;
   limits?: Partial<GatewayLimits>;
 }
 
@@ -64,8 +64,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     if (desk.calls.size >= limits.calls) return refuse("limit_reached", `${limits.calls} calls of this task are under way already.`);
 
     const { metering, engine, closing } = desk;
-    const fetch = options.fetchFor(metering, { upstream, wire: route.wire, engine });
-    const call = forward({ incoming, response, route, upstream, fetch, limits, closing: closing.signal })
+    const metered = (send: typeof fetch) => options.metered(metering, { upstream, wire: route.wire, engine, send });
+    const call = forward({ incoming, response, route, upstream, metered, limits, closing: closing.signal })
       .catch((error: unknown) => {
         options.log.error("the gateway broke a call off", { provider: upstream.provider, error });
         response.destroy();

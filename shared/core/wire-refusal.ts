@@ -17,7 +17,7 @@ const words: Partial<Record<ErrorCode, Words>> = {
   too_large: { status: 413, anthropic: "request_too_large", openai: "invalid_request_error" },
   llm_unreachable: { status: 502, anthropic: "api_error", openai: "server_error" },
 };
-const again: Partial<Record<ErrorCode, Record<string, string>>> = { limit_reached: { "retry-after": "30" }, llm_unreachable: {} };
+const again: Partial<Record<ErrorCode, Record<string, string>>> = { limit_reached: { "retry-after": "5" }, llm_unreachable: {} };
 const broken: Words = { status: 503, anthropic: "api_error", openai: "server_error" };
 
 /** Another try of the same request is worth it where it is told so: most would be refused again. */

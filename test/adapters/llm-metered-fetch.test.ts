@@ -20,7 +20,8 @@ function reply(body: string, { size = 7, type = "text/event-stream", status = 20
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(to) {
-        if (at < bytes.length) to.enqueue(bytes.slice(at, (at += size)));
+        at += size;
+        if (at - size < bytes.length) to.enqueue(bytes.slice(at - size, at));
         else if (cut) to.error(new TypeError("terminated"));
         else if (!endless) to.close();
         else await new Promise(() => {});
@@ -32,7 +33,10 @@ function reply(body: string, { size = 7, type = "text/event-stream", status = 20
 }
 
 const anthropic = {
-  start: { type: "message_start", message: { id: "msg_1", model: "m-1", usage: { input_tokens: 50, cache_read_input_tokens: 7, output_tokens: 1 } } },
+  start: {
+    type: "message_start",
+    message: { id: "msg_1", model: "m-1", usage: { input_tokens: 50, cache_read_input_tokens: 7, output_tokens: 1 } },
+  },
   delta: { type: "content_block_delta", index: 0, delta: { type: "text_delta", text } },
   end: { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 30 } },
   stop: { type: "message_stop" },
@@ -76,7 +80,12 @@ function bench(answer: (init: RequestInit | undefined) => Response | Promise<Res
       return answer(init);
     },
   });
-  const body = JSON.stringify({ model: "scripted-1", max_tokens: 100, stream: true, messages: [{ role: "user", content: "x".repeat(300) }] });
+  const body = JSON.stringify({
+    model: "scripted-1",
+    max_tokens: 100,
+    stream: true,
+    messages: [{ role: "user", content: "x".repeat(300) }],
+  });
   const ask = (init: RequestInit = {}) => metered(`http://127.0.0.1${paths[wire]}`, { method: "POST", body, ...init });
   return { ask, metered, spending, sent, entry: () => spending.entries()[0], estimate: Math.ceil(body.length / 3) };
 }
@@ -86,7 +95,14 @@ describe.each(Object.keys(whole) as Wire[])("%s", (wire) => {
     for (const size of [1, 7, 100_000]) {
       const { ask, entry } = bench(() => reply(whole[wire], { size }), wire);
       expect(await (await ask()).text()).toBe(whole[wire]);
-      expect(entry()).toMatchObject({ usage, source: "reported", outcome: "ok", model: "m-1", requestId: "req_1", requestedModel: "scripted-1" });
+      expect(entry()).toMatchObject({
+        usage,
+        source: "reported",
+        outcome: "ok",
+        model: "m-1",
+        requestId: "req_1",
+        requestedModel: "scripted-1",
+      });
     }
   });
 
@@ -115,7 +131,9 @@ describe.each(Object.keys(whole) as Wire[])("%s", (wire) => {
   it("a stream that is cut costs what was streamed: failed, and never zero", async () => {
     for (const how of [{ cut: true }, {}]) {
       const { ask, entry, estimate } = bench(() => reply(`${begun(wire)}data: {"typ`, how), wire);
-      await ask().then((response) => response.text(), String).catch(String);
+      await ask()
+        .then((response) => response.text(), String)
+        .catch(String);
       const told = { anthropic: { uncachedIn: 50, cacheRead: 7 }, chat: { uncachedIn: estimate }, responses: { uncachedIn: estimate } };
       const source = wire === "anthropic" ? "partial" : "estimated";
       expect(entry()).toMatchObject({ usage: { ...noUsage, ...told[wire], output }, source, outcome: "failed" });
@@ -142,7 +160,12 @@ describe.each(Object.keys(whole) as Wire[])("%s", (wire) => {
 
   it("an answer in one piece is read too", async () => {
     const bodies: Record<Wire, object> = {
-      anthropic: { id: "msg_1", model: "m-1", content: [{ type: "text", text }], usage: { ...anthropic.start.message.usage, output_tokens: 30 } },
+      anthropic: {
+        id: "msg_1",
+        model: "m-1",
+        content: [{ type: "text", text }],
+        usage: { ...anthropic.start.message.usage, output_tokens: 30 },
+      },
       chat: { id: "chat_1", model: "m-1", choices: [{ message: { content: text } }], usage: chat.usage.usage },
       responses: { ...responses.end.response, output: [] },
     };
@@ -190,7 +213,10 @@ describe("a call", () => {
 
   it("that never got through costs nothing; one that was lost on the way costs its input", async () => {
     const refused = new TypeError("fetch failed", { cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED" }) });
-    for (const [error, tokens] of [[refused, false], [new TypeError("fetch failed"), true]] as const) {
+    for (const [error, tokens] of [
+      [refused, false],
+      [new TypeError("fetch failed"), true],
+    ] as const) {
       const { ask, entry, estimate } = bench(() => Promise.reject(error));
       await expect(ask()).rejects.toBe(error);
       expect(entry()).toMatchObject({ usage: { ...noUsage, uncachedIn: tokens ? estimate : 0 }, outcome: "failed" });

@@ -66,7 +66,10 @@ export function spendingContract(name: string, open: () => Promise<OpenSpending>
     it("counts tokens beside dollars, each once; what has no price takes tokens alone", async () => {
       const first = reservation(null);
       expect(await spending.reserve(first, bounds(1, 100), 1000)).toBeNull();
-      expect(await spending.reserve(reservation(0), bounds(1, 199), 1000)).toMatchObject({ bound: { budget: { unit: "tokens" } }, reserved: 100 });
+      expect(await spending.reserve(reservation(0), bounds(1, 199), 1000)).toMatchObject({
+        bound: { budget: { unit: "tokens" } },
+        reserved: 100,
+      });
       await spending.settle(settled(first, null), 1001);
       expect(await spending.reserve(reservation(2), bounds(1, 109), 1000)).toMatchObject({ bound: { budget: { unit: "usd" } }, spent: 0 });
       expect(await spending.reserve(reservation(1), bounds(1, 110), 1000)).toBeNull();
@@ -79,7 +82,11 @@ export function spendingContract(name: string, open: () => Promise<OpenSpending>
     it("binds the scope that a budget is of, and no other", async () => {
       const scopes: [Budget["scope"], Partial<LedgerEntry>, Partial<LedgerEntry>][] = [
         [task, {}, { epoch: 2 }],
-        [{ kind: "turn", of: 77 }, { task: null, epoch: 77 }, { task: null, epoch: 78 }],
+        [
+          { kind: "turn", of: 77 },
+          { task: null, epoch: 77 },
+          { task: null, epoch: 78 },
+        ],
         [{ kind: "vp", of: "general" }, { seat: "general", task: "x" }, { seat: "researcher" }],
       ];
       for (const [scope, within, without] of scopes) {
