@@ -162,7 +162,8 @@ export async function openIdentity(home: string) {
 
 /** The journal of the factory in `home`; made if it is not there. */
 export function openJournal(home: string): Promise<Journal> {
-  return libsqlJournal(createClient({ url: `file:${join(home, "journal.db")}` }));
+  const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
+  return libsqlJournal(open(), open());
 }
 
 /** The environment's profile, with what the enrolment fixed. Throws `bad_config` where the two disagree. */

@@ -9,7 +9,7 @@ export interface Listening {
 
 /** As of an answer of some length: 40 pieces of 100 bytes. */
 const pieces = 40;
-const event = (data: object & { type: string }) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+const event = (data: { type: string; [key: string]: unknown }) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 const reply = [
   event({ type: "message_start", message: { id: "msg_1", model: "scripted-1", usage: { input_tokens: 5000, output_tokens: 1 } } }),
   event({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } }),

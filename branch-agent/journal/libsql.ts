@@ -12,15 +12,19 @@ import { prepareTables } from "./tables.ts";
 const lockLimitMs = 5_000;
 
 /**
- * Opens the journal on `client`, a `file:` database that belongs to it from here on: `close()` closes it.
+ * Opens the journal on `client`, a `file:` database that belongs to it from here on: `close()` closes it. `light` is a second connection
+ * to the same file, for what must outlive the program but not a power cut: it does not wait for the disk.
  *
  * Errors: `bad_config` for a journal of another version; `store_unavailable` where the file can't be read or written.
  */
-export async function libsqlJournal(client: Client): Promise<Journal> {
+export async function libsqlJournal(client: Client, light: Client = client): Promise<Journal> {
   await patiently(client, () => prepareTables(client));
+  // Its commits reach the disk with the next one of the other connection's.
+  if (light !== client) await patiently(light, () => light.execute("pragma synchronous = normal"));
   const forget = forgetting();
 
   const write = (...statements: InStatement[]): Promise<ResultSet[]> => patiently(client, () => client.batch(statements, "write"));
+  const writeLightly = (statement: InStatement): Promise<ResultSet> => patiently(light, () => light.execute(statement));
   const rows = async (sql: string, ...args: (string | number)[]): Promise<Row[]> =>
     (await patiently(client, () => client.execute({ sql, args }))).rows;
 
@@ -140,7 +144,7 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
     async untold(limit) {
       return (await rows("select entry_json from usages where told = 0 order by rowid limit ?", limit)).map(toLedgerEntry);
     },
-    ...spendingOf({ write, rows }),
+    ...spendingOf({ write, writeLightly, rows }),
     ...outboxOf({ write, rows }),
     async get(key) {
       const [row] = await rows("select value from facts where key = ?", key);
@@ -153,6 +157,7 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
       });
     },
     async close() {
+      light.close();
       client.close();
     },
   };

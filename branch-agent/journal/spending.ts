@@ -6,6 +6,8 @@ import { checkLedgerEntry } from "./rows.ts";
 
 interface Access {
   write(...statements: InStatement[]): Promise<ResultSet[]>;
+  /** Outlives the program, but perhaps not a power cut. */
+  writeLightly(statement: InStatement): Promise<ResultSet>;
   rows(sql: string, ...args: Value[]): Promise<Row[]>;
 }
 type Value = string | number;
@@ -14,7 +16,7 @@ interface Piece {
   args: Value[];
 }
 
-export function spendingOf({ write, rows }: Access): Spending {
+export function spendingOf({ write, writeLightly, rows }: Access): Spending {
   return {
     async reserve({ entry, asks, life, leaseUntil }, bounds) {
       checkLedgerEntry(entry);
@@ -24,7 +26,8 @@ export function spendingOf({ write, rows }: Access): Spending {
         return { sql: ` and ${used.spent.sql} + ${used.reserved.sql} <= ?`, args: [...used.spent.args, ...used.reserved.args, most] };
       });
       const { id, task, epoch, seat, at } = entry;
-      const [reserved] = await write({
+      // Where the power went, nobody was left to hear the answer: what the call had used by then is not known to anyone here.
+      const reserved = await writeLightly({
         sql: `insert into reservations (id, task, epoch, seat, at, cost, tokens, life, lease_until, entry_json)
           select ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where true${fits.map(({ sql }) => sql).join("")}`,
         args: [
@@ -32,7 +35,7 @@ export function spendingOf({ write, rows }: Access): Spending {
           ...fits.flatMap(({ args }) => args),
         ],
       });
-      if (reserved?.rowsAffected === 1) return null;
+      if (reserved.rowsAffected === 1) return null;
       const standings = await standingsOf(bounds);
       // What was in the way may be gone by now: then the first stands for whatever it was, and is asked for again.
       return binding(standings, asks) ?? standings[0] ?? null;

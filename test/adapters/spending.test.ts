@@ -16,7 +16,8 @@ spendingContract("in memory", async () => {
 
 spendingContract("a factory's journal", async () => {
   const folder = await mkdtemp(join(tmpdir(), "uac-spending-"));
-  const open = () => libsqlJournal(createClient({ url: `file:${join(folder, "journal.db")}` }));
+  const client = () => createClient({ url: `file:${join(folder, "journal.db")}` });
+  const open = () => libsqlJournal(client(), client());
   const [spending, other] = [await open(), await open()];
   return {
     spending,

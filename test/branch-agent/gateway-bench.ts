@@ -32,7 +32,8 @@ export function closers() {
 
 export async function gatewayOn(upstream: Pick<Upstream, "baseUrl"> & Partial<Upstream>, limits: GatewayOptions["limits"] = {}) {
   const folder = await mkdtemp(join(tmpdir(), "uac-gateway-"));
-  const journal = await libsqlJournal(createClient({ url: `file:${join(folder, "journal.db")}` }));
+  const open = () => createClient({ url: `file:${join(folder, "journal.db")}` });
+  const journal = await libsqlJournal(open(), open());
   const lines: string[] = [];
   const log = jsonLog({ write: (line) => void lines.push(line), redactor: knownValues(), level: "debug", clock: systemClock });
   const gateway = await openGateway({
