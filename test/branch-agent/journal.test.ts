@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { limitBudgets } from "#core/budget.ts";
 import type { Control } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
 import { noUsage } from "#core/ledger.ts";
@@ -275,7 +276,7 @@ const nothing = { attempts: 0, transcript: 0, usages: 0, facts: 0 };
 async function worked(task: string, now = 0) {
   await journal.accept(attempt(task), now);
   await journal.transcript(task, 1).append(0, { type: "user", text: "go" });
-  await journal.spend(spending(`of ${task}`, task));
+  await journal.settle(spending(`of ${task}`, task), now);
   for (const what of attemptFacts) await journal.set(attemptFact(what, { task, epoch: 1 }), "kept");
 }
 /** It ended, and its report is in the outbox. */
@@ -406,6 +407,12 @@ test("a journal of version 1 is brought up to date, by two programs at once too,
   expect(await other.open()).toMatchObject([{ order: { task: "task-a" }, entryId: "7-0", state: "running", starts: 2 }]);
   expect(await other.transcript("task-a", 1).load()).toEqual([{ type: "user", text: "go" }]);
   expect(await other.deliver("8-0")).toBe(1);
+  // Entries of then named neither seat nor engine nor billing; budgets sum them up all the same.
+  const before = await other.untold(9);
+  expect(before).toMatchObject([{ id: "use_of_old", seat: "coder", engine: "uac", requestedModel: "scripted-1", try: 1, billed: 150_000 }]);
+  const bounds = limitBudgets({ kind: "task", of: "task-a", epoch: 1 }, { usd: 150_000, tokens: 200 });
+  const reservation = { entry: spending("4"), asks: { usd: 1, tokens: 1 }, life: "life_1", leaseUntil: 9 };
+  expect(await other.reserve(reservation, bounds, 1)).toMatchObject({ spent: 150_000, bound: { budget: { unit: "usd" } } });
   await Promise.all([migrated.close(), other.close()]);
 });
 

@@ -103,6 +103,8 @@ export async function openBranch(options: BranchOptions = {}) {
       return "edited";
     },
   });
+  const newLine = () => waitingLine(clock, { most: 9, waitMs: 1000 });
+  let lives = 1;
   let journal = await openJournal(file);
   let branch: Branch = {
     self: "desk-1",
@@ -159,8 +161,8 @@ export async function openBranch(options: BranchOptions = {}) {
     ids: countingIds(),
     log: jsonLog({ write: (line) => void lines.push(line), redactor, level: "debug", clock }),
     redactor,
-    life: "first",
-    line: waitingLine(clock, { most: 9, waitMs: 1000 }),
+    life: "life 1",
+    line: newLine(),
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
     modelOf: () => llm,
     priceOf,
@@ -199,7 +201,9 @@ export async function openBranch(options: BranchOptions = {}) {
     async restart() {
       await journal.close();
       journal = await openJournal(file);
-      branch = { ...branch, journal };
+      lives += 1;
+      branch = { ...branch, journal, life: `life ${lives}`, line: newLine() };
+      await journal.release(clock.now(), branch.life);
     },
     /** An order of HQ's, put on the bus; resolves to the entry as the branch reads it. */
     async order(changed: Partial<Order> = {}) {

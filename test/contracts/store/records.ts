@@ -36,7 +36,7 @@ export function recordCases(bench: Bench): void {
     // More than 64 bits hold.
     const many = Array.from({ length: 1100 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}`, usage, cost: most }));
     await taskIn(bench, "running");
-    await bench.store.ledger.add(many, 100);
+    await bench.store.tasks.settle("desk", { ...nothingTold, usages: many }, 100);
     const total = { cost: most, calls: 1100, unpriced: 0, usage };
     expect(await bench.store.ledger.total({ task: "task_1" })).toEqual(total);
     expect(await bench.store.tasks.withCosts(["task_1"])).toMatchObject([{ cost: total }]);
