@@ -123,7 +123,7 @@ function reportOf(contenders: readonly Contender[], slices: readonly Slice[], wi
     widths.map((width) => {
       const at = (what: string) => `${name} ${what} at ${width}`;
       const { p50, p99, jobs } = latencyOf(of(name, width));
-      const cells = [at(""), add(at("p50"), p50, "ms"), add(at("p99"), p99, "ms"), String(jobs)];
+      const cells = [`${name}, ${width}`, add(at("p50"), p50, "ms"), add(at("p99"), p99, "ms"), String(jobs)];
       if (name === "direct") return cells;
       const parts = [0.5, 0.99].flatMap((share) => {
         const what = share === 0.5 ? "added p50" : "added p99";
@@ -133,7 +133,7 @@ function reportOf(contenders: readonly Contender[], slices: readonly Slice[], wi
       return [...cells, ...parts];
     }),
   );
-  const head = ["calls in flight", "p50 ms", "p99 ms", "calls", "added p50", "of bare", "added p99", "of bare"];
+  const head = ["and calls in flight", "p50 ms", "p99 ms", "calls", "added p50", "of bare", "added p99", "of bare"];
   const notes = contenders.map(({ name, about }) => `  ${name}: ${about}`);
   notes.push(`  This disk keeps a page in ${add("disk flush p50", flushMs, "ms")} ms; a call waits for one.`);
   return { figures, table: `${tableOf([head, ...rows])}\n\n${notes.join("\n")}`, broken: null };

@@ -1,4 +1,5 @@
 /** A gateway as a branch has it: on loopback, over a journal on a file, with a stand-in model behind it. */
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { randomIds } from "#adapters/ids/random.ts";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { jsonLog } from "#adapters/log/json.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
+import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
 import { limitBudgets } from "#core/budget.ts";
 import { priceOf } from "#core/prices.ts";
 import { type Account, metering } from "#factory/metering.ts";
@@ -15,6 +17,7 @@ import { waitingLine } from "#factory/waiting-line.ts";
 import type { Upstream } from "../../branch-agent/gateway/routes.ts";
 import { type GatewayOptions, openGateway } from "../../branch-agent/gateway/server.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
+import { writeEnrolment } from "../../branch-agent/state.ts";
 
 /** Ends of what a test opened, last first. */
 export function closers() {
@@ -71,6 +74,20 @@ export async function gatewayOn(upstream: Pick<Upstream, "baseUrl"> & Partial<Up
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The folder of a factory that joined, and the environment that its program starts with. */
+export async function joinedHome(ends: ReturnType<typeof closers>, modelUrl: string) {
+  const home = ends.add(await mkdtemp(join(tmpdir(), "uac-joined-")), (path) => rm(path, { recursive: true, force: true }));
+  const hq = await joseSigner((await newKeyPair()).privateJwk);
+  const busUrl = `file:${join(home, "bus.db")}`;
+  const where = { hqUrl: "http://127.0.0.1:9", hqKey: hq.publicKey, hqKid: hq.kid, busUrl, busToken: "" };
+  await writeEnrolment(home, { factory: "desk-1", name: "Desk", role: "branch", ...where });
+  const env = {
+    ...{ PATH: process.env.PATH ?? "", UAC_HOME: home, SANDBOX: "none", LLM_PROVIDER: "scripted" },
+    ...{ ANTHROPIC_BASE_URL: modelUrl, ANTHROPIC_API_KEY: randomBytes(16).toString("hex") },
+  };
+  return { home, env };
 }
 
 /** The body of a small call on the Anthropic wire. */
