@@ -36,19 +36,34 @@ const notForwarded = new Set(
 );
 const notReturned = new Set("connection keep-alive transfer-encoding content-length content-encoding set-cookie".split(" "));
 
+/** Why a call is broken off before its end. */
+const causes = {
+  gone: "was not waited for",
+  closing: "was not waited for: the task is over",
+  silent: "said nothing for too long",
+  late: "took too long",
+};
+type Cause = keyof typeof causes;
+
 /** Resolves when the answer is out and in the ledger, or the client gone. */
 export async function forward(passage: Passage): Promise<void> {
   const { incoming, response, route, upstream, limits, closing } = passage;
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  const silent = new AbortController();
+  const stop = new AbortController();
+  let cause: Cause | null = null;
+  const end = (why: Cause) => {
+    cause ??= why;
+    stop.abort();
+  };
+  const onClosing = () => end("closing");
+  response.once("close", () => end("gone"));
+  closing.addEventListener("abort", onClosing, { once: true });
+  const late = setTimeout(end, limits.callMs, "late");
   let silence: NodeJS.Timeout | undefined;
   // It may have waited for its budget before it is sent.
   const send: typeof fetch = (input, init) => {
-    silence = setTimeout(() => silent.abort(), limits.silenceMs);
+    silence = setTimeout(end, limits.silenceMs, "silent");
     return fetch(input, init);
   };
-  const signal = AbortSignal.any([gone.signal, closing, silent.signal, AbortSignal.timeout(limits.callMs)]);
   try {
     const body = incoming.method === "POST" ? await bodyOf(incoming, limits.bodyBytes) : null;
     const reply = await passage.metered(send)(targetOf(route, upstream), {
@@ -57,26 +72,27 @@ export async function forward(passage: Passage): Promise<void> {
       ...(body && { body }),
       // A redirect would take the key elsewhere.
       redirect: "manual",
-      signal,
+      signal: stop.signal,
     });
     silence?.refresh();
     response.writeHead(reply.status, Object.fromEntries([...reply.headers].filter(([name]) => !notReturned.has(name))));
     if (reply.ok) await pipe(reply, response, () => silence?.refresh());
     else response.end(withoutKey(await reply.text(), upstream));
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (cause === "gone") return;
     // What was begun can only be cut: a client must not take it for whole.
     if (response.headersSent) response.destroy();
     else if (error instanceof UacError) answer(response, route.wire, error.code, error.message);
-    else answer(response, route.wire, "llm_unreachable", `The provider ${upstream.provider} ${whyNot(error, silent.signal, closing)}.`);
+    else answer(response, route.wire, "llm_unreachable", `The provider ${upstream.provider} ${whyNot(error, cause)}.`);
   } finally {
     clearTimeout(silence);
+    clearTimeout(late);
+    closing.removeEventListener("abort", onClosing);
   }
 }
 
-function whyNot(error: unknown, silent: AbortSignal, closing: AbortSignal): string {
-  if (silent.aborted) return "said nothing for too long";
-  if (closing.aborted) return "was not waited for: the task is over";
+function whyNot(error: unknown, why: Cause | null): string {
+  if (why) return causes[why];
   const cause = error instanceof Error ? error.cause : null;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "the connection failed";
   return `can't be reached: ${code}`;
