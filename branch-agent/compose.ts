@@ -6,6 +6,7 @@ import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { llmFor } from "#adapters/llm/index.ts";
+import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import { jsonLog } from "#adapters/log/json.ts";
 import { prettyLog } from "#adapters/log/pretty.ts";
@@ -16,10 +17,14 @@ import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { UacError } from "#core/errors.ts";
 import type { PriceOf } from "#core/prices.ts";
+import type { VpSeat } from "#core/vp.ts";
 import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, parseProfile, secretsOf } from "#factory/profile.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
 import type { Journal } from "#ports/journal.ts";
+import type { Upstream } from "./gateway/routes.ts";
+import { openGateway } from "./gateway/server.ts";
 import { httpHq } from "./hq-client.ts";
 import { hqClock } from "./hq-clock.ts";
 import { libsqlJournal } from "./journal/libsql.ts";
@@ -36,6 +41,9 @@ export interface Opened {
   branch: Branch;
   close(): Promise<void>;
 }
+
+/** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
+const budgetWaitMs = 75_000;
 
 /** Provider names that an environment may name. */
 export const providerNames = Object.keys(presets);
@@ -73,6 +81,18 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
 
   const clock = hqClock(steadyClock(systemClock));
   const journal = await openJournal(home);
+  const life = randomIds.next("life");
+  const orphans = await journal.release(clock.now(), life);
+  if (orphans > 0)
+    log.warn("model calls were under way when this factory was killed; all that they might have used is in the ledger", { orphans });
+  const upstream = upstreamOf(profile);
+  const gateway = await openGateway({
+    ids: randomIds,
+    log,
+    metered: (metering, { upstream: { provider, billing }, wire, engine, send }) =>
+      meteredFetch(metering, { provider, wire, billing, engine, fetch: send }),
+  });
+  const modelOf: Branch["modelOf"] = (seat) => modelAt(profile, seat, upstream.baseUrl, upstream.key?.value);
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,
     token: profile.busToken ?? (enrolment.busToken || null),
@@ -97,27 +117,24 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     log,
     redactor,
     priceOf: await pricesFor(profile),
-    llmFor: (seat) =>
-      llmFor({
-        provider: profile.provider,
-        clock: systemClock,
-        model: profile.models[seat] ?? undefined,
-        baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
-        apiKey: profile.llm.anthropicApiKey ?? undefined,
-        authToken: profile.llm.anthropicAuthToken ?? undefined,
-        openaiBaseUrl: profile.llm.openaiBaseUrl ?? undefined,
-        openaiApiKey: profile.llm.openaiApiKey ?? undefined,
-      }),
+    life,
+    line: waitingLine(clock, { most: 256, waitMs: budgetWaitMs }),
+    async inferenceFor(seat, metering) {
+      const desk = gateway.openDesk(metering, [upstream]);
+      return { llm: modelAt(profile, seat, desk.urlFor(upstream.provider), desk.token), close: desk.close };
+    },
+    modelOf,
     toolsFor: ({ names, task, epoch, ...bench }) => {
       const logDir = join(home, "logs", `${task}-${epoch}`);
       return coderTools({ ...bench, redact: redactor.clean, logDir }).filter((tool) => names.includes(tool.name));
     },
   };
   // A model that can't be made is told at boot, not at the first task.
-  branch.llmFor("coder");
+  modelOf("coder");
   return {
     branch: arrange(branch),
     async close() {
+      await gateway.close();
       await bus.close();
       await journal.close();
     },
@@ -135,6 +152,20 @@ async function pricesFor({ pricesFile }: Pick<Profile, "pricesFile">): Promise<P
   return pricesOf(parsePriceList(json, "PRICES_FILE", providerNames));
 }
 
+/** The provider, as the gateway reaches it: the real address, the real key. */
+function upstreamOf({ provider, llm }: Profile): Upstream {
+  const preset = Object.hasOwn(presets, provider) ? presets[provider] : undefined;
+  const kind: "bearer" | "x-api-key" = llm.anthropicAuthToken ? "bearer" : "x-api-key";
+  const value = llm.anthropicAuthToken ?? llm.anthropicApiKey;
+  const key = value ? ({ kind, value } as const) : null;
+  return { provider, wire: "anthropic", baseUrl: llm.anthropicBaseUrl ?? preset?.urls.anthropic ?? "", key, billing: "metered" };
+}
+
+/** A seat's model behind an address. Throws `bad_config` that names the variable to set. */
+function modelAt({ provider, models }: Profile, seat: VpSeat, baseUrl: string, apiKey: string | undefined) {
+  return llmFor({ provider, clock: systemClock, model: models[seat] ?? undefined, baseUrl, apiKey });
+}
+
 /** This machine's key and what `enrol` needs of it. */
 export async function openIdentity(home: string) {
   const key = await loadOrMakeKey(home);
@@ -143,7 +174,8 @@ export async function openIdentity(home: string) {
 
 /** The journal of the factory in `home`; made if it is not there. */
 export function openJournal(home: string): Promise<Journal> {
-  return libsqlJournal(createClient({ url: `file:${join(home, "journal.db")}` }));
+  const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
+  return libsqlJournal(open(), open());
 }
 
 /** The environment's profile, with what the enrolment fixed. Throws `bad_config` where the two disagree. */

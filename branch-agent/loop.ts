@@ -5,7 +5,7 @@ import { hasCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Channel, FactoryStatus } from "#core/fleet.ts";
 import { acceptAgain, acceptOrder, openEntry } from "#factory/accept.ts";
 import type { Branch } from "#factory/branch.ts";
-import { flushReports, resendReports, ringDoorbell } from "#factory/report.ts";
+import { flushReports, reportUsages, resendReports, ringDoorbell } from "#factory/report.ts";
 import type { BusEntry } from "#ports/bus.ts";
 import { factsOf } from "./facts.ts";
 import { obedience } from "./obey.ts";
@@ -131,6 +131,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   async function tidy() {
     const open = (await journal.open()).map(({ order }) => order);
     await deps.workspaces.tidy(open).catch((error: unknown) => log.warn("worktrees stay behind", { error }));
+    await reportUsages(deps);
   }
 
   async function control(entry: BusEntry) {

@@ -4,6 +4,7 @@ import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { llmFor } from "#adapters/llm/index.ts";
+import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
@@ -15,6 +16,7 @@ import type { PriceOf } from "#core/prices.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Log } from "#ports/log.ts";
 import type { Redactor } from "#ports/redactor.ts";
@@ -68,6 +70,18 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
   const clock = systemClock;
   const store = libsqlStore(database);
   const fetching = platform.fetch && { fetch: platform.fetch };
+  const modelOf = (by: { fetch?: typeof fetch }) =>
+    llmFor({
+      provider: profile.provider,
+      clock,
+      model: profile.models.primary ?? undefined,
+      baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
+      apiKey: profile.llm.anthropicApiKey ?? undefined,
+      authToken: profile.llm.anthropicAuthToken ?? undefined,
+      ...by,
+    });
+  // A model that can't be made is told at once, not at the first message.
+  modelOf({});
   const hq: Headquarters = {
     self: "hq",
     profile,
@@ -75,17 +89,9 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
     store,
     bus,
     chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot, ...fetching }),
-    llm: llmFor({
-      provider: profile.provider,
-      clock,
-      model: profile.models.primary ?? undefined,
-      baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
-      apiKey: profile.llm.anthropicApiKey ?? undefined,
-      authToken: profile.llm.anthropicAuthToken ?? undefined,
-      openaiBaseUrl: profile.llm.openaiBaseUrl ?? undefined,
-      openaiApiKey: profile.llm.openaiApiKey ?? undefined,
-      ...fetching,
-    }),
+    llmFor: (metering) => modelOf({ fetch: meteredFetch(metering, { provider: profile.provider, wire: "anthropic", ...fetching }) }),
+    life: randomIds.next("life"),
+    line: waitingLine(clock, { most: 32, waitMs: 15_000 }),
     signer,
     verifier: joseVerifier(),
     clock,

@@ -25,6 +25,7 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
     "expire what is overdue": () => expireOverdue(hq),
     "move on what waited": () => moveWaiting(hq, null),
     "announce what was forgotten": () => announceForgotten(hq),
+    "release what was reserved": async () => void (await hq.store.spending.release(hq.clock.now())),
     "settle questions": () => settleQuestions(hq),
     "ask about holds": () => askAboutHolds(hq),
     ...tellJobs(context),

@@ -4,12 +4,13 @@ import { createClient } from "@libsql/client";
 import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { scriptedLlm } from "#adapters/llm/scripted.ts";
+import { meteredLlm, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
 import type { Workspaces } from "#ports/workspace.ts";
 import { httpHq } from "../../branch-agent/hq-client.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
@@ -27,6 +28,9 @@ interface BranchOptions {
   /** Told when the work on a task begins: its workspace is asked for. */
   onWork(task: string): void;
 }
+
+/** Done at once: what is measured lies before the work and after it. */
+const quick = () => scriptedLlm(() => ({ tools: [{ name: "finish", input: { status: "done", summary: "Nothing to do." } }] }));
 
 /** Enrolled and approved; nothing runs yet. */
 export async function openBranch({ id, busUrl, headquarters, folder, slots, onWork }: BranchOptions) {
@@ -55,8 +59,10 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
     log: errorLog(redactor),
     redactor,
     priceOf: pricesOf(),
-    // Done at once: what is measured lies before the work and after it.
-    llmFor: () => scriptedLlm(() => ({ tools: [{ name: "finish", input: { status: "done", summary: "Nothing to do." } }] })),
+    inferenceFor: async (_, metering) => ({ llm: meteredLlm(quick(), metering), close: async () => {} }),
+    modelOf: quick,
+    life: "bench",
+    line: waitingLine(systemClock, { most: slots, waitMs: 1000 }),
     toolsFor: () => [],
   };
   return {

@@ -4,22 +4,27 @@ import { UacError } from "#core/errors.ts";
 import type { Journal } from "#ports/journal.ts";
 import { forgetting } from "./forget.ts";
 import { keep, kept, outboxOf, tell } from "./outbox.ts";
-import { checkLedgerEntry, toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
+import { toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
+import { spendingOf } from "./spending.ts";
 import { prepareTables } from "./tables.ts";
 
 /** Another process (a command line) may hold the file this long. */
 const lockLimitMs = 5_000;
 
 /**
- * Opens the journal on `client`, a `file:` database that belongs to it from here on: `close()` closes it.
+ * Opens the journal on `client`, a `file:` database that belongs to it from here on: `close()` closes it. `light` is a second connection
+ * to the same file, for what must outlive the program but not a power cut: it does not wait for the disk.
  *
  * Errors: `bad_config` for a journal of another version; `store_unavailable` where the file can't be read or written.
  */
-export async function libsqlJournal(client: Client): Promise<Journal> {
+export async function libsqlJournal(client: Client, light: Client = client): Promise<Journal> {
   await patiently(client, () => prepareTables(client));
+  // Its commits reach the disk with the next one of the other connection's.
+  if (light !== client) await patiently(light, () => light.execute("pragma synchronous = normal"));
   const forget = forgetting();
 
   const write = (...statements: InStatement[]): Promise<ResultSet[]> => patiently(client, () => client.batch(statements, "write"));
+  const writeLightly = (statement: InStatement): Promise<ResultSet> => patiently(light, () => light.execute(statement));
   const rows = async (sql: string, ...args: (string | number)[]): Promise<Row[]> =>
     (await patiently(client, () => client.execute({ sql, args }))).rows;
 
@@ -133,18 +138,13 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
     async obeyedTold(ids) {
       await write({ sql: "update controls set told = 1 where id in (select value from json_each(?))", args: [JSON.stringify(ids)] });
     },
-    async spend(entry) {
-      // What could not be read back would keep every later report from being written.
-      checkLedgerEntry(entry);
-      const sql = "insert into usages (id, task, epoch, entry_json) values (?, ?, ?, ?) on conflict do nothing";
-      await write({ sql, args: [entry.id, entry.task, entry.epoch, JSON.stringify(entry)] });
-    },
     async spent(task, epoch) {
       return (await rows("select entry_json from usages where task = ? and epoch = ? order by rowid", task, epoch)).map(toLedgerEntry);
     },
     async untold(limit) {
       return (await rows("select entry_json from usages where told = 0 order by rowid limit ?", limit)).map(toLedgerEntry);
     },
+    ...spendingOf({ write, writeLightly, rows }),
     ...outboxOf({ write, rows }),
     async get(key) {
       const [row] = await rows("select value from facts where key = ?", key);
@@ -157,6 +157,7 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
       });
     },
     async close() {
+      light.close();
       client.close();
     },
   };

@@ -7,8 +7,9 @@ import { UacError } from "#core/errors.ts";
  *   1  first version
  *   2  reports have numbers and are kept until HQ heard them; deliveries of what was not taken in are counted;
  *      controls
+ *   3  what a budget sums up stands in columns; what is held back for calls under way
  */
-const version = 2;
+const version = 3;
 
 const outbox = `create table outbox (
     seq integer primary key, id text not null unique, data text not null, ack_entry text, at integer not null,
@@ -21,6 +22,25 @@ const controls = [
     id text primary key, task text, epoch integer, control_json text not null, at integer not null, told integer not null default 0)`,
   "create index controls_task on controls (task, epoch)",
   "create index controls_untold on controls (told) where told = 0",
+];
+
+const at = (path: string) => `json_extract(entry_json, '$.${path}')`;
+const tokens = ["uncachedIn", "cacheRead", "write5m", "write1h", "output"].map((part) => at(`usage.${part}`)).join(" + ");
+/** Reckoned from the entry, and kept in the indexes alone: a sum reads no entry. */
+const summed = [
+  ["at", at("at")],
+  ["seat", at("seat")],
+  ["cost", at("cost")],
+  ["tokens", tokens],
+].map(([name, value]) => `alter table usages add column ${name} generated always as (${value}) virtual`);
+const spending = [
+  ...summed,
+  "drop index usages_task",
+  "create index usages_task on usages (task, epoch, cost, tokens)",
+  "create index usages_at on usages (at, seat, cost, tokens)",
+  `create table reservations (
+    id text primary key, task text, epoch integer not null, seat text not null, at integer not null, cost integer, tokens integer not null,
+    life text not null, lease_until integer not null, entry_json text not null) without rowid`,
 ];
 
 const tables = [
@@ -41,6 +61,7 @@ const tables = [
   deliveries,
   ...controls,
   "create table facts (key text primary key, value text not null) without rowid",
+  ...spending,
   `insert into journal_schema (version) values (${version})`,
 ];
 
@@ -63,6 +84,14 @@ const steps: Readonly<Record<number, readonly InStatement[]>> = {
     "insert into facts (key, value) select 'seq', top from (select max(seq) as top from outbox) where top is not null on conflict do nothing",
     "drop table outbox_1",
     "update journal_schema set version = 2",
+  ],
+  2: [
+    // Entries named neither seat nor engine nor billing before.
+    `update usages set entry_json = json_set(entry_json, '$.try', 1, '$.seat', case when task is null then 'primary' else 'coder' end,
+      '$.engine', 'uac', '$.requestedModel', ${at("model")}, '$.requestId', null, '$.messageId', null,
+      '$.prices', null, '$.billing', 'metered', '$.billed', ${at("cost")}) where ${at("try")} is null`,
+    ...spending,
+    "update journal_schema set version = 3",
   ],
 };
 

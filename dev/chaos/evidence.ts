@@ -60,6 +60,8 @@ export interface Evidence extends Run {
   attempts: readonly AttemptRow[];
   events: readonly { task: string; epoch: number; kind: string; text: string }[];
   ledger: readonly LedgerEntry[];
+  /** Calls of headquarters' that are reserved for and not settled: whoever made them was killed, and their lease runs on. */
+  held: number;
   calls: readonly Call[];
   /** What the bot said and everybody can hear, oldest first. */
   said: readonly { text: string; replyTo: number | null }[];
@@ -121,6 +123,7 @@ export async function collect(town: Town, run: Run, left: readonly string[]): Pr
       })),
       attempts: attempts.map((attempt) => ({ ...attempt, sent: attempt.sent === 1 })),
       events: await rows("select task, epoch, kind, text from task_events order by id"),
+      held: (await rows("select id from reservations")).length,
       ledger: (await rows<Record<string, unknown>>("select * from usages")).map(toEntry),
       calls: town.model.calls,
       said: await heard(town.chatFile),
@@ -143,22 +146,28 @@ function toEntry(row: Record<string, unknown>): LedgerEntry {
     output: row.output,
     reasoning: row.reasoning,
   };
-  const { id, task, epoch, step, factory, persona, provider, model, at, duration_ms: durationMs, source, cost, outcome } = row;
-  return ledgerEntrySchema.parse({
+  const {
     id,
     task,
     epoch,
     step,
+    try: tries,
     factory,
     persona,
+    seat,
+    engine,
     provider,
     model,
-    at,
-    durationMs,
     source,
     cost,
+    billing,
+    billed,
     outcome,
-    usage,
+  } = row;
+  return ledgerEntrySchema.parse({
+    ...{ id, task, epoch, step, try: tries, factory, persona, seat, engine, provider, requestedModel: row.requested_model, model },
+    ...{ requestId: row.request_id, messageId: row.message_id, at: row.at, durationMs: row.duration_ms, usage, source },
+    ...{ prices: row.prices, cost, billing, billed, outcome },
   });
 }
 
@@ -203,8 +212,10 @@ async function remains({ options: { dir }, branches }: Town): Promise<string[]> 
     const count = async (sql: string) => Number((await journal.execute(sql)).rows[0]?.n);
     const open = await count("select count(*) as n from attempts where state <> 'reported'");
     const waiting = await count("select count(*) as n from outbox where sent = 0");
+    const reserved = await count("select count(*) as n from reservations");
     journal.close();
     if (open > 0) left.push(`${id}: ${open} attempts in its journal that are not over`);
+    if (reserved > 0) left.push(`${id}: ${reserved} reservations in its journal that nobody settled`);
     if (waiting > 0) left.push(`${id}: ${waiting} reports in its journal that did not leave`);
   }
   return left;

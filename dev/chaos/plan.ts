@@ -41,7 +41,7 @@ const shows: Readonly<Record<Sabotage, readonly Planned[]>> = {
     { kind: "late_result", point: null },
   ],
   journal: [
-    { kind: "kill_at", point: "branch.journal.spend:after" },
+    { kind: "kill_at", point: "branch.journal.settle:after" },
     { kind: "kill_at", point: "branch.journal.transcript.append:after" },
     { kind: "kill_at", point: "branch.bus.finish:before" },
   ],

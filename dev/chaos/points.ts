@@ -14,8 +14,10 @@ export const killPoints: readonly Point[] = [
   // It is worked on.
   "branch.journal.transcript.append:before",
   "branch.journal.transcript.append:after",
-  "branch.journal.spend:before",
-  "branch.journal.spend:after",
+  // A call of the model is reserved for, and settled.
+  "branch.journal.reserve:after",
+  "branch.journal.settle:before",
+  "branch.journal.settle:after",
   "branch.workspaces.commit:after",
   // Its result goes out.
   "branch.journal.report:before",
@@ -27,6 +29,8 @@ export const killPoints: readonly Point[] = [
   // Headquarters takes a message in, and hands work out.
   "hq.store.updates.receive:after",
   "hq.store.conversations.turn.append:after",
+  "hq.store.spending.reserve:after",
+  "hq.store.spending.settle:before",
   "hq.store.tasks.create:after",
   "hq.store.tasks.dispatch:before",
   "hq.store.tasks.dispatch:after",

@@ -21,6 +21,8 @@ export interface ModelOptions {
   apiKey?: string;
   /** A behaviour for the n-th request, from 1; null leaves it to `behave`. */
   chaos?: (count: number) => Behaviour | null;
+  /** What it says to an engine whose tools it does not know; null leaves it to introduce itself. */
+  says?: (request: WireRequest) => Says | null;
 }
 
 export interface LoggedRequest {
@@ -74,7 +76,7 @@ export async function startModel(options: ModelOptions = {}): Promise<Model> {
     const role = roleOf(new Set(body.tools?.map((tool) => tool.name)));
     count++;
     const behaviour = mannerOf(role, incoming.headers["x-scripted-behaviour"]);
-    const says = misbehave(behaviour, role, count) ?? answer(body, role);
+    const says = misbehave(behaviour, role, count) ?? options.says?.(body) ?? answer(body, role);
     requests.push({ count, role, headers: incoming.headers, body, behaviour, says });
     if (requests.length > maxLog) requests.shift();
 

@@ -11,7 +11,8 @@ export const requestSchema = z.looseObject({
   stream: z.boolean().optional(),
   system: content.optional(),
   tools: z.array(z.looseObject({ name: z.string(), input_schema: z.looseObject({}).optional() })).optional(),
-  messages: z.array(z.looseObject({ role: z.enum(["user", "assistant"]), content })).min(1),
+  /** `system` in between: what engines of others remind the model of. */
+  messages: z.array(z.looseObject({ role: z.enum(["user", "assistant", "system"]), content })).min(1),
 });
 export type WireRequest = z.infer<typeof requestSchema>;
 export type WireBlock = z.infer<typeof block>;

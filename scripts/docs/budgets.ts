@@ -13,14 +13,14 @@ export interface Budget {
 
 export const budgets = {
   webhook: { event: "a message comes in by the webhook", subrequests: 1, sql: 1 },
-  turn: { event: "a turn of Simone's that delegates one task", subrequests: 40, sql: 34 },
+  turn: { event: "a turn of Simone's that delegates one task", subrequests: 42, sql: 36 },
   tap: { event: "a tap on a card's stop button", subrequests: 22, sql: 18 },
   claim: { event: "a factory claims a task", subrequests: 6, sql: 6 },
   idleBeat: { event: "a heartbeat of a factory with nothing to do", subrequests: 8, sql: 8 },
   busyBeat: { event: "a heartbeat of a factory with a running task", subrequests: 10, sql: 10 },
   doorbell: { event: "a doorbell, and one result on the bus", subrequests: 26, sql: 20 },
   fullDrain: { event: "a doorbell, and 50 entries of 3 factories on the bus", subrequests: 50, sql: 44 },
-  idleTick: { event: "the minute tick with nothing to do", subrequests: 18, sql: 16 },
+  idleTick: { event: "the minute tick with nothing to do", subrequests: 19, sql: 17 },
   busyTick: { event: "the minute tick with lost tasks, waiting tasks and letters", subrequests: 50, sql: 44 },
   page: { event: "a page of the dashboard", subrequests: 5, sql: 5 },
 } as const satisfies Record<string, Budget>;

@@ -6,10 +6,11 @@ import * as z from "zod";
 import { type ErrorCode, hasCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Clock } from "#ports/clock.ts";
-import type { Block, Message, ModelReply, ToolSpec } from "#ports/llm.ts";
+import type { Block, Llm, Message, ModelReply, ToolSpec } from "#ports/llm.ts";
+import type { OverBudget } from "#ports/metering.ts";
 import type { Tool, ToolResult } from "#ports/tool.ts";
 import type { Entry, Transcript } from "#ports/transcript.ts";
-import type { Meter } from "./meter.ts";
+import type { Spent } from "./metering.ts";
 import { isStuck, maxRepeats, type ToolUse } from "./stuck.ts";
 
 export interface AgentRun {
@@ -19,7 +20,10 @@ export interface AgentRun {
   prompt: string;
   tools: readonly Tool[];
   transcript: Transcript;
-  meter: Meter;
+  /** Metered: every try of a call is in the ledger before its answer is here. */
+  llm: Llm;
+  /** What the run has spent so far, before a restart too. */
+  spent(): Spent;
   limits: Limits;
   /** Clock time at which it must be over; asked again at every step, since it moves while a run stands still. */
   deadline(): number;
@@ -83,11 +87,12 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
       messages: [...run.preface, ...toMessages(entries)],
       tools: specs,
       maxTokens: maxTokensPerReply,
+      step: steps + 1,
       signal: run.signal,
     };
     let reply: ModelReply;
     try {
-      reply = await run.meter.call(request, steps + 1);
+      reply = await run.llm.complete(request);
     } catch (error) {
       return { ...modelFailure(run, error), steps };
     }
@@ -186,6 +191,7 @@ function refusal(content: string) {
 /** What a failed model call means for the run. Anything but a failure of the model is thrown on. */
 function modelFailure(run: AgentRun, error: unknown): End {
   if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
+  if (hasCode(error, "over_budget")) return stopped(isOfTokens(error) ? "token_limit" : "cost_limit", publicMessage(error));
   const code = error instanceof UacError ? modelFailures[error.code] : undefined;
   if (!code) throw error;
   return stopped(code, `the model could not be used: ${publicMessage(error)}`);
@@ -195,11 +201,16 @@ const modelFailures: Partial<Record<ErrorCode, string>> = {
   llm_unreachable: "model_unreachable",
   llm_refused: "model_refused",
   llm_incomplete: "model_garbage",
+  limit_reached: "model_unreachable",
 };
+
+function isOfTokens(error: UacError | OverBudget) {
+  return "budget" in error && error.budget.unit === "tokens";
+}
 
 function overLimit(run: AgentRun, entries: readonly Entry[]): End | null {
   const { limits } = run;
-  const total = run.meter.total();
+  const total = run.spent();
   if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
   if (stepsOf(entries) >= limits.steps) return stopped("step_limit", `it used all of its ${limits.steps} steps`);
   if (total.cost >= limits.usd) return stopped("cost_limit", "it used up its budget");

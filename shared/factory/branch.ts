@@ -12,12 +12,14 @@ import type { Ids } from "#ports/ids.ts";
 import type { Journal } from "#ports/journal.ts";
 import type { Llm } from "#ports/llm.ts";
 import type { Log } from "#ports/log.ts";
+import type { Metering } from "#ports/metering.ts";
 import type { Redactor } from "#ports/redactor.ts";
 import type { Sandbox, SandboxScope } from "#ports/sandbox.ts";
 import type { Signer, Verifier } from "#ports/signer.ts";
 import type { Tool } from "#ports/tool.ts";
 import type { Workspaces, Worktree } from "#ports/workspace.ts";
 import type { Profile } from "./profile.ts";
+import type { WaitingLine } from "./waiting-line.ts";
 
 export interface Branch {
   /** The factory's id, as enrolled. */
@@ -38,10 +40,21 @@ export interface Branch {
   ids: Ids;
   log: Log;
   redactor: Redactor;
-  llmFor(seat: VpSeat): Llm;
+  /** This run of the program: what an earlier one left reserved is nobody's. */
+  life: string;
+  /** Where calls wait for their budgets. */
+  line: WaitingLine;
+  /** A VP's model, all of whose calls go by `metering`. To be closed when the run is over: what is under way then is broken off. */
+  inferenceFor(seat: VpSeat, metering: Metering): Promise<Inference>;
+  modelOf(seat: VpSeat): Pick<Llm, "provider" | "model">;
   priceOf: PriceOf;
   /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
   toolsFor(bench: Workbench): Tool[];
+}
+
+export interface Inference {
+  llm: Llm;
+  close(): Promise<void>;
 }
 
 export interface Workbench {

@@ -1,4 +1,5 @@
 /** Simone's turn: one message of the owner's, answered once, whatever dies in between. */
+import { limitBudgets } from "#core/budget.ts";
 import { UacError } from "#core/errors.ts";
 import { nanosPerUsd } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
@@ -14,11 +15,13 @@ import { roster } from "#staff/roster.ts";
 import { type AgentEnd, runAgent } from "./agent-loop.ts";
 import { capabilitiesMd } from "./capabilities-md.ts";
 import type { Headquarters } from "./headquarters.ts";
-import { meter } from "./meter.ts";
+import { metering, under } from "./metering.ts";
 import { today } from "./when.ts";
 
 /** What one turn may use. */
 const turnLimits: Limits = { usd: nanosPerUsd / 2, tokens: 500_000, steps: 12, wallS: 180 };
+/** Longer than a call of a model may take in a turn. */
+const callLeaseMs = 2 * turnLimits.wallS * 1000;
 const remembered = 12;
 /** Of what became of a task that the owner speaks of. */
 const quotedChars = 1000;
@@ -26,7 +29,7 @@ const quotedChars = 1000;
 type TextInbound = Extract<Inbound, { kind: "text" }>;
 
 /** Calls (of database, bus, chat, model) that one step of a turn and the turn's end may take together. */
-const callsPerStep = 22;
+const callsPerStep = 23;
 
 /**
  * Answers `update`. `about`: a task that is over, whose card the owner replied to. A turn that was cut off, or that paused for another event to go
@@ -39,7 +42,7 @@ export async function converse(
   tools: readonly Tool[],
   about: Task | null = null,
 ): Promise<"answered" | "paused"> {
-  const { store, clock, ids, profile, llm, priceOf } = deps;
+  const { store, clock, profile } = deps;
   const turn = `turn_${update.id}`;
   const earlier = await store.conversations.recent(inbound.chat, remembered);
   const preface = earlier.flatMap((exchange): Message[] => [
@@ -48,6 +51,16 @@ export async function converse(
   ]);
   const overtime = new AbortController();
   const timer = setTimeout(() => overtime.abort(new UacError("limit_reached", "its time was up")), turnLimits.wallS * 1000);
+  const budgets = limitBudgets({ kind: "turn", of: update.id }, turnLimits);
+  const meter = metering(
+    { ...deps, spending: store.spending, leaseMs: callLeaseMs },
+    // An entry of a turn has the number of its message where one of a task has its attempt.
+    {
+      ...{ task: null, epoch: update.id, factory: profile.id, persona: profile.personas.primary, seat: "primary" },
+      bounds: () => budgets,
+      spent: [],
+    },
+  );
   const deadline = clock.now() + turnLimits.wallS * 1000;
   const end = await runAgent({
     system: frontDeskPrompt({
@@ -60,10 +73,8 @@ export async function converse(
     // What others wrote is data: a forwarded message leads to no tool.
     tools: inbound.forwarded ? [] : tools,
     transcript: store.conversations.turn(turn),
-    meter: meter(
-      { llm, clock, ids, priceOf, record: (entry) => store.ledger.add([entry], clock.now()), spent: [] },
-      { task: null, epoch: 0, factory: profile.id, persona: profile.personas.primary, seat: "primary" },
-    ),
+    llm: under(meter, deps.llmFor(meter)),
+    spent: meter.total,
     limits: turnLimits,
     deadline: () => deadline,
     clock,

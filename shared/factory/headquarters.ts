@@ -6,10 +6,12 @@ import type { Clock } from "#ports/clock.ts";
 import type { Ids } from "#ports/ids.ts";
 import type { Llm } from "#ports/llm.ts";
 import type { Log } from "#ports/log.ts";
+import type { Metering } from "#ports/metering.ts";
 import type { Redactor } from "#ports/redactor.ts";
 import type { Signer, Verifier } from "#ports/signer.ts";
 import type { Store } from "#ports/store.ts";
 import type { HqSettings, Profile } from "./profile.ts";
+import type { WaitingLine } from "./waiting-line.ts";
 
 export interface Headquarters {
   /** HQ's name in envelopes. */
@@ -19,7 +21,12 @@ export interface Headquarters {
   store: Store;
   bus: Bus;
   chat: Chat;
-  llm: Llm;
+  /** The primary's model, all of whose calls go by `metering`. */
+  llmFor(metering: Metering): Llm;
+  /** This run of the program. */
+  life: string;
+  /** Where calls wait for their budgets. */
+  line: WaitingLine;
   signer: Signer;
   verifier: Verifier;
   clock: Clock;

@@ -35,6 +35,15 @@ export async function reportResult(deps: Branch, attempt: Attempt, result: Omit<
   );
 }
 
+/** Tells what no result may ever carry: calls that an earlier life of the factory left, of attempts that are another's by now. */
+export async function reportUsages(deps: Branch): Promise<void> {
+  for (;;) {
+    const usages = await deps.journal.untold(usagesPerReport);
+    if (usages.length === 0) return;
+    await sendReport(deps, "usage", { usages }, { corr: null, ackEntry: null, told: idsOf(usages) });
+  }
+}
+
 /** Puts a report into the outbox, with the ledger entries that it tells. */
 export async function sendReport<K extends "usage" | "reject">(
   deps: Branch,

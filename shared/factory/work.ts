@@ -1,4 +1,5 @@
 /** A VP does the work: worktree, agent loop, commit by the host, tests by the harness, receipt. */
+import { limitBudgets } from "#core/budget.ts";
 import type { Order, Progress, Result } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Total } from "#core/ledger.ts";
@@ -13,13 +14,15 @@ import type { Branch, Grant } from "./branch.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
-import { type Meter, meter } from "./meter.ts";
+import { type Meter, metering, under } from "./metering.ts";
 
 /** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
 const testTimeoutMs = 10 * 60_000;
 const testTailChars = 3500;
 const logChars = 15_000;
 const maxCommandsTold = 400;
+/** Longer than a call of a model may take at a branch's gateway. */
+const callLeaseMs = 2 * 3_600_000;
 
 /** Told of every step, in order. Lossy: nobody waits for it. */
 export type Tell = (kind: Progress["kind"], persona: string, text: string) => void;
@@ -105,15 +108,15 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
   const before = mayRun ? await testsAtBase(deps, bench, test) : null;
 
   const staff = staffIn(seat);
-  const llm = deps.llmFor(seat);
-  const spent = await journal.spent(order.task, order.epoch);
-  const meters = meter(
-    { llm, clock, ids: deps.ids, priceOf: deps.priceOf, record: journal.spend, spent },
-    { task: order.task, epoch: order.epoch, factory: deps.self, persona, seat },
+  const { task, epoch } = order;
+  const budgets = limitBudgets({ kind: "task", of: task, epoch }, limits);
+  const meter = metering(
+    { ...deps, spending: journal, leaseMs: callLeaseMs },
+    { task, epoch, factory: deps.self, persona, seat, bounds: () => budgets, spent: await journal.spent(task, epoch) },
   );
   const tools = deps.toolsFor({
-    task: order.task,
-    epoch: order.epoch,
+    task,
+    epoch,
     worktree,
     sandbox: deps.sandbox,
     scope,
@@ -122,13 +125,15 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     ran,
   });
   const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
+  const inference = await deps.inferenceFor(seat, meter);
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
     prompt: `${order.title}\n\n${order.instruction}`,
     tools: [...tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
-    meter: meters,
+    llm: under(meter, inference.llm),
+    spent: meter.total,
     limits,
     deadline: () => startedAt + limits.wallS * 1000 + owner.stoodStill(),
     clock,
@@ -137,7 +142,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     key: `${order.task}-${order.epoch}`,
     between: owner.between,
     onStep: (_, text) => record("step", persona, text),
-  });
+  }).finally(inference.close);
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
 
   const changes = await commit(deps, bench);
@@ -154,7 +159,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     testsBefore: before,
     testsAfter: after,
     steps: agent.steps,
-    usage: spentOf(meters),
+    usage: spentOf(meter),
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
@@ -164,8 +169,8 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
 }
 
 /** What the receipt tells of the ledger, which headquarters' own must agree with. */
-function spentOf(meters: Meter): Total {
-  const { cost, calls, unpriced, usage } = meters.total();
+function spentOf(meter: Meter): Total {
+  const { cost, calls, unpriced, usage } = meter.total();
   return { cost, calls, unpriced, usage };
 }
 

@@ -2,6 +2,7 @@
 import type { Control } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
+import type { Spending } from "./spending.ts";
 import type { Transcript } from "./transcript.ts";
 
 export const attemptStates = ["accepted", "running", "reported"] as const;
@@ -35,7 +36,7 @@ export interface Report {
   ackEntry: string | null;
 }
 
-export interface Journal {
+export interface Journal extends Spending {
   /**
    * False if this task and epoch are known already. At times it lets go what is left of attempts that ended more than 30 days ago and
    * of which HQ has heard everything.
@@ -73,8 +74,6 @@ export interface Journal {
   obeyed(limit: number): Promise<string[]>;
   /** HQ has heard of them. */
   obeyedTold(ids: readonly string[]): Promise<void>;
-  /** Written before anyone is told. */
-  spend(entry: LedgerEntry): Promise<void>;
   /** Entries of a task and epoch. */
   spent(task: string, epoch: number): Promise<LedgerEntry[]>;
   /** Entries that no report has carried yet, oldest first. */

@@ -49,7 +49,7 @@ export interface ModelRequest {
   maxTokens: number;
   /** Absent: as the provider does by itself. */
   thinking?: Thinking;
-  /** The step of the run that asks, for the meter. */
+  /** Which step of a run asks, from 1: told to the meter, never to the provider. */
   step?: number;
   signal?: AbortSignal;
 }

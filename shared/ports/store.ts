@@ -3,12 +3,13 @@
  * transactions. Times are HQ's clock in milliseconds. All methods reject with `store_unavailable` on an outage.
  */
 import type { Control, NewControl, NewTaskControl } from "#core/control.ts";
-import type { LedgerEntry, Total } from "#core/ledger.ts";
+import type { Total } from "#core/ledger.ts";
 import type { Inbound } from "./chat.ts";
 import type { Factories } from "./factories.ts";
 import type { Incident } from "./incidents.ts";
 import type { Letters } from "./letters.ts";
 import type { Questions } from "./questions.ts";
+import type { Spending } from "./spending.ts";
 import type { Task, TaskEventEntry, Tasks } from "./tasks.ts";
 import type { Transcript } from "./transcript.ts";
 
@@ -81,8 +82,6 @@ export interface Controls {
 }
 
 export interface Ledger {
-  /** Appends; an id that is known is ignored. */
-  add(entries: readonly LedgerEntry[], now: number): Promise<void>;
   total(filter: { since?: number; task?: string; factory?: string }): Promise<Total>;
 }
 
@@ -106,6 +105,7 @@ export interface Store {
   questions: Questions;
   factories: Factories;
   ledger: Ledger;
+  spending: Spending;
   access: Access;
   /** Noted once; resolves to how often it came up, this time included. Those long past are let go. */
   incident(incident: Incident, now: number): Promise<number>;

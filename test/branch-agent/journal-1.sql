@@ -16,6 +16,7 @@ create table if not exists facts (key text primary key, value text not null) wit
 insert into journal_schema (version) values (1);
 insert into attempts values ('task-a', 1, '{"task":"task-a","epoch":1,"kind":"coder","title":"Title of task-a","instruction":"Do it.","workspace":null,"limits":{"usd":5000000000,"tokens":2000000,"steps":100,"wallS":3600},"requireVerified":false}', 'order-a', '7-0', 'running', 2, 5);
 insert into transcript_entries values ('task-a', 1, 0, '{"type":"user","text":"go"}');
+insert into usages values ('use_of_old', 'task-a', 1, '{"id":"use_of_old","task":"task-a","epoch":1,"step":1,"factory":"desk-1","persona":"Lisa","provider":"scripted","model":"scripted-1","at":4,"durationMs":2,"usage":{"uncachedIn":100,"cacheRead":0,"write5m":0,"write1h":0,"output":10,"reasoning":0},"source":"reported","cost":150000,"outcome":"ok"}', 0);
 insert into outbox values ('env_sent', 'out', '', '5-0', 1, 1);
 insert into outbox values ('env_late', 'out', 'sealed late', '6-0', 3, 0);
 insert into outbox values ('env_line', 'ev', 'sealed line', null, 3, 0);

@@ -43,7 +43,7 @@ const entry = (n: number, changed: Partial<LedgerEntry> = {}) =>
 /** What the journal has spent; `told` ids are those that no report is kept of any more. */
 async function journal(entries: readonly LedgerEntry[], told: readonly LedgerEntry[] = entries) {
   const opened = await openJournal(home);
-  for (const one of entries) await opened.spend(one);
+  for (const one of entries) await opened.settle(one, 1);
   await opened.close();
   const client = createClient({ url: `file:${join(home, "journal.db")}` });
   for (const { id } of told) await client.execute({ sql: "update usages set told = 1 where id = ?", args: [id] });
@@ -52,7 +52,7 @@ async function journal(entries: readonly LedgerEntry[], told: readonly LedgerEnt
 /** As headquarters keeps what a factory told: under ids of that factory's own. */
 const keep = (entries: readonly LedgerEntry[]) => {
   const own = entries.map((one) => ({ ...one, id: `${one.factory}:${one.id}` }));
-  return libsqlStore(hq).ledger.add(own, Date.parse("2026-11-26T08:00:00Z"));
+  return Promise.all(own.map((one) => libsqlStore(hq).spending.settle(one, Date.parse("2026-11-26T08:00:00Z"))));
 };
 async function receiptOf(task: string, total: ReturnType<typeof sum> | null) {
   await hq.execute({
@@ -136,7 +136,7 @@ describe("npm run ledger -- verify", () => {
   it("nor is what lies in a report that headquarters did not confirm", async () => {
     const one = entry(1);
     const opened = await openJournal(home);
-    await opened.spend(one);
+    await opened.settle(one, 1);
     const data = `head.${Buffer.from(JSON.stringify({ body: { usages: [one] } })).toString("base64url")}.signature`;
     const seq = await opened.nextSeq(1);
     await opened.send({ id: "env_1", seq, data, ackEntry: null }, [one.id], 1);

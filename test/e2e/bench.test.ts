@@ -26,6 +26,19 @@ it("bus: one object on standard output, every figure with a unit, every ratio wi
   expect(named.get("bare p50 ratio")?.value).toBe(1);
 });
 
+it("gateway: what ours adds to a call, as a ratio to what a bare proxy adds in the same run", async () => {
+  const { stdout, stderr } = await bench("gateway", "--quick", "--json");
+  const { suite, figures } = JSON.parse(stdout) as { suite: string; figures: { name: string }[] };
+  expect(suite).toBe("gateway");
+  const named = new Map(figures.map((figure) => [figure.name, figure]));
+  for (const share of ["p50", "p99"]) {
+    expect(named.get(`gateway added ${share} at 1`)).toMatchObject({ unit: "ms", of: null });
+    const ratio = { value: expect.any(Number), unit: "ratio", of: `bare added ${share} at 1` };
+    expect(named.get(`gateway added ${share} ratio at 1`)).toMatchObject(ratio);
+  }
+  expect(stderr).toContain("a proxy that does nothing");
+});
+
 it("says how it is used, and exits non-zero", async () => {
   await expect(bench("nothing")).rejects.toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("npm run bench --") });
 });

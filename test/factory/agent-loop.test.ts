@@ -94,7 +94,7 @@ describe("how a run ends", () => {
   it("rejects where not the model failed but the record of it", async () => {
     const { run } = agentBench([finish()]);
     const away = new UacError("store_unavailable", "away");
-    const failing = { ...run, meter: { ...run.meter, call: () => Promise.reject(away) } };
+    const failing = { ...run, llm: { ...run.llm, complete: () => Promise.reject(away) } };
     await expect(runAgent(failing)).rejects.toBe(away);
     const { start } = agentBench([finish()], { transcript: memoryTranscript([], 1) });
     await expect(start()).rejects.toBeInstanceOf(Cut);

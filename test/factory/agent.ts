@@ -2,13 +2,15 @@
 import * as z from "zod";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
-import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
+import { meteredLlm, type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type AgentRun, runAgent } from "#factory/agent-loop.ts";
 import { finishTool } from "#factory/finish.ts";
-import { meter } from "#factory/meter.ts";
+import { metering } from "#factory/metering.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
+import type { Spending } from "#ports/spending.ts";
 import type { Tool, ToolCall } from "#ports/tool.ts";
 import type { Entry, Transcript } from "#ports/transcript.ts";
 
@@ -51,18 +53,15 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
   const llm = scriptedLlm(script);
   const spent = changed.spent ?? [];
   const recorded: LedgerEntry[] = [];
-  const meters = meter(
-    {
-      llm,
-      clock,
-      ids: countingIds(),
-      priceOf: pricesOf(),
-      spent,
-      record: async (entry) => {
-        recorded.push(entry);
-      },
-    },
-    { task: "task_1", epoch: 1, factory: "desk", persona: "Lisa", seat: "coder" },
+  const spending: Spending = {
+    reserve: async () => null,
+    settle: async (entry) => void recorded.push(entry),
+    release: async () => 0,
+  };
+  const line = waitingLine(clock, { most: 9, waitMs: 1000 });
+  const meter = metering(
+    { spending, clock, ids: countingIds(), priceOf: pricesOf(), line, life: "first", leaseMs: 1000 },
+    { task: "task_1", epoch: 1, factory: "desk", persona: "Lisa", seat: "coder", bounds: () => [], spent },
   );
   const steps: string[] = [];
   const run: AgentRun = {
@@ -71,7 +70,8 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
     prompt: "Do it.",
     tools: [finishTool as Tool],
     transcript: memoryTranscript(),
-    meter: meters,
+    llm: meteredLlm(llm, meter),
+    spent: meter.total,
     limits: defaultLimits,
     deadline: () => 1_060_000,
     clock,

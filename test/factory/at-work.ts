@@ -1,6 +1,6 @@
 /** A factory at work, for the tests of its loop: on a branch's bench, with answers of HQ's to hand out. */
 import { afterEach, beforeEach, expect } from "vitest";
-import type { ScriptedReply } from "#adapters/llm/scripted.ts";
+import { meteredLlm, type ScriptedReply } from "#adapters/llm/scripted.ts";
 import type { Control, NewControl } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
@@ -50,7 +50,7 @@ export async function open(options: BranchOptions & { model?: "quick" | "endless
     thoughts += 1;
     return endless(request) as never;
   };
-  b.branch.llmFor = () => ({ ...b.llm, complete });
+  b.branch.inferenceFor = async (_, metering) => ({ llm: meteredLlm({ ...b.llm, complete }, metering), close: async () => {} });
 }
 export function start() {
   running = runFactory(b.branch, { drain: drain.signal, halt: halt.signal });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
-import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
+import { meteredLlm, type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { jsonLog } from "#adapters/log/json.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
@@ -18,6 +18,7 @@ import type { CommandRun } from "#core/receipt.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
 import { seal } from "#factory/seal.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Hq } from "#ports/hq.ts";
@@ -102,6 +103,8 @@ export async function openBranch(options: BranchOptions = {}) {
       return "edited";
     },
   });
+  const newLine = () => waitingLine(clock, { most: 9, waitMs: 1000 });
+  let lives = 1;
   let journal = await openJournal(file);
   let branch: Branch = {
     self: "desk-1",
@@ -158,7 +161,10 @@ export async function openBranch(options: BranchOptions = {}) {
     ids: countingIds(),
     log: jsonLog({ write: (line) => void lines.push(line), redactor, level: "debug", clock }),
     redactor,
-    llmFor: () => llm,
+    life: "life 1",
+    line: newLine(),
+    inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
+    modelOf: () => llm,
     priceOf: pricesOf(),
     toolsFor: ({ names, ran, allowed }) => {
       const bash: Tool = { ...spyTool("bash").tool, run: () => ranOne(ran) };
@@ -189,13 +195,15 @@ export async function openBranch(options: BranchOptions = {}) {
     advance: manual.advance,
     /** What the model says from now on. */
     speak(script: Script) {
-      branch.llmFor = () => scriptedLlm(script);
+      branch.inferenceFor = async (_, metering) => ({ llm: meteredLlm(scriptedLlm(script), metering), close: async () => {} });
     },
     /** As after a kill: the journal is opened anew, nothing else is remembered. */
     async restart() {
       await journal.close();
       journal = await openJournal(file);
-      branch = { ...branch, journal };
+      lives += 1;
+      branch = { ...branch, journal, life: `life ${lives}`, line: newLine() };
+      await journal.release(clock.now(), branch.life);
     },
     /** An order of HQ's, put on the bus; resolves to the entry as the branch reads it. */
     async order(changed: Partial<Order> = {}) {

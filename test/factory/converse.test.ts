@@ -92,7 +92,7 @@ describe("a turn", () => {
   it("does not end in an answer while the database is away", async () => {
     b = await openHq({ script: ["Hello."] });
     const away = new UacError("store_unavailable", "away");
-    const store = { ...b.store, ledger: { ...b.store.ledger, add: () => Promise.reject(away) } };
+    const store = { ...b.store, spending: { ...b.store.spending, settle: () => Promise.reject(away) } };
     const update = { id: 1, chat: owner, inbound: said("Hello"), attempts: 1, receivedAt: startMs };
     await expect(converse({ ...b.hq, store }, update, said("Hello"), [])).rejects.toBe(away);
     expect(await replies()).toEqual([]);

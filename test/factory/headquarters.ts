@@ -7,7 +7,7 @@ import { type Client, createClient } from "@libsql/client";
 import { memoryBus, memoryStreams } from "#adapters/bus/memory.ts";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
-import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
+import { meteredLlm, type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { jsonLog } from "#adapters/log/json.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
@@ -24,6 +24,7 @@ import { parseHqProfile, secretsOf } from "#factory/profile.ts";
 import { recoverLost } from "#factory/recover.ts";
 import { seal } from "#factory/seal.ts";
 import { settleSaid, tellOwner } from "#factory/settle.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Chat, Delivered, Delivery } from "#ports/chat.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
@@ -133,7 +134,9 @@ export async function openHq(options: { script?: Script; env?: Record<string, st
     store: libsqlStore(counted(client, () => (counts.sql += 1))),
     bus: countedCalls(bus, () => (counts.bus += 1)),
     chat: countedCalls(chat, () => (counts.letters += 1)),
-    llm: { ...llm, complete: countedCalls(llm, () => (counts.model += 1)).complete },
+    llmFor: (metering) => meteredLlm({ ...llm, complete: countedCalls(llm, () => (counts.model += 1)).complete }, metering),
+    life: "first",
+    line: waitingLine(clock, { most: 9, waitMs: 1000 }),
     signer: await joseSigner(hqKeys.privateJwk),
     verifier: joseVerifier(),
     clock,

@@ -129,7 +129,7 @@ describe("a claim", () => {
 describe("a result", () => {
   it("is told and its order acknowledged in one step, with the ledger", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 3; n += 1) await b.journal.spend(usage(n));
+    for (let n = 1; n <= 3; n += 1) await b.journal.settle(usage(n), 1);
     await reportResult(b.branch, attempt, resultOf({ receipt }));
     expect(await b.journal.open()).toEqual([]);
     expect(await pending()).toBe(1);
@@ -160,7 +160,7 @@ describe("a result", () => {
 
   it("with a ledger too long for one message sends it ahead, each entry once", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 430; n += 1) await b.journal.spend(usage(n));
+    for (let n = 1; n <= 430; n += 1) await b.journal.settle(usage(n), 1);
     await reportResult(b.branch, attempt, resultOf());
     expect(await toldUsages()).toEqual({ kinds: ["usage", "result"], ids: 430 });
   });
@@ -187,7 +187,7 @@ describe("a result", () => {
 
   it("with as many of the widest entries as a report may hold, and the largest patch, loses none of them", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 400; n += 1) await b.journal.spend(widest(n));
+    for (let n = 1; n <= 400; n += 1) await b.journal.settle(widest(n), 1);
     const patch = "x".repeat(150_000);
     await reportResult(b.branch, attempt, resultOf({ receipt: { ...receipt, patch }, log: "l".repeat(15_000) }));
     const { kinds, ids } = await toldUsages();
@@ -200,7 +200,7 @@ describe("a result", () => {
 
   it("keeps its patch: the ledger goes ahead where both do not fit", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 200; n += 1) await b.journal.spend(usage(n));
+    for (let n = 1; n <= 200; n += 1) await b.journal.settle(usage(n), 1);
     const patch = "x".repeat(150_000);
     await reportResult(b.branch, attempt, resultOf({ receipt: { ...receipt, patch } }));
     await flushReports(b.branch);
@@ -256,7 +256,7 @@ describe("a result", () => {
 describe("a report that headquarters missed", () => {
   async function told() {
     const attempt = await accepted();
-    await b.journal.spend(usage(1));
+    await b.journal.settle(usage(1), 1);
     await reportResult(b.branch, attempt, resultOf());
     await flushReports(b.branch);
     return b.said();

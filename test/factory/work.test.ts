@@ -99,8 +99,8 @@ describe("the verdict is measured", () => {
 
   it.each([
     ["step_limit", { steps: 1 }],
-    ["token_limit", { tokens: 1 }],
-    ["cost_limit", { usd: 1 }],
+    ["token_limit", { tokens: 100 }],
+    ["cost_limit", { usd: 50_000 }],
   ])("a limit ends it, and what was done by then is kept: %s", async (code, limit) => {
     const { outcome } = await worked({ token: { lim: { ...defaultLimits, ...limit } } });
     expect(outcome).toMatchObject({ outcome: "failed", code, receipt: { limitsHit: [code], head: "c".repeat(40), verdict: "verified" } });
@@ -223,7 +223,7 @@ it("breaks off with a reason where the host can't go on", async () => {
 it("rejects where the journal can't be written: then nothing could be reported either", async () => {
   b = await openBranch({ script: fixing });
   const away = new UacError("store_unavailable", "away");
-  b.branch.journal = { ...b.journal, spend: () => Promise.reject(away) };
+  b.branch.journal = { ...b.journal, settle: () => Promise.reject(away) };
   await expect(again()).rejects.toBe(away);
 });
 

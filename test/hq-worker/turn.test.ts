@@ -58,7 +58,7 @@ describe("the desk", () => {
   it("comes again later and later for a turn that breaks off, and leaves it after five", async () => {
     const away = new UacError("store_unavailable", "away");
     b = await openOffice({ script: ["Hello."] });
-    const broken = { ...b.hq, store: { ...b.store, ledger: { ...b.store.ledger, add: () => Promise.reject(away) } } };
+    const broken = { ...b.hq, store: { ...b.store, spending: { ...b.store.spending, settle: () => Promise.reject(away) } } };
     await b.webhook(message(1, "poison"));
     await b.webhook(message(2, "/help"));
     const waits = [];

@@ -1,7 +1,8 @@
 /** A model that says what it is told to: the deterministic fake of the port, for tests. */
-import { UacError } from "#core/errors.ts";
+import { hasCode, UacError } from "#core/errors.ts";
 import { noUsage, type Usage } from "#core/ledger.ts";
 import type { Block, Llm, ModelReply, ModelRequest } from "#ports/llm.ts";
+import type { Metering } from "#ports/metering.ts";
 
 /** A text, tool calls, both, or an error to reject with. Ids of tool calls count up when none are given. */
 export type ScriptedReply =
@@ -58,5 +59,27 @@ function toReply(reply: Exclude<ScriptedReply, string | Error>, call: number, wh
     usage: { ...noUsage, uncachedIn: 100, output: 10, ...reply.usage },
     usageSource: reply.usageSource ?? "reported",
     ...who,
+  };
+}
+
+/** `llm` under the meter, one call a try; for tests, since no provider is asked. `plan` is what each call reserves. */
+export function meteredLlm(llm: Llm, metering: Metering, plan = { inputTokens: 1, maxOutput: 1 }): Llm {
+  const { provider, model } = llm;
+  return {
+    ...llm,
+    async complete(request) {
+      const call = { provider, wire: "anthropic", model, try: 1, step: request.step ?? null, engine: "uac", billing: "metered" } as const;
+      const open = await metering.open({ ...call, ...plan }, request.signal);
+      const ids = { requestId: null, messageId: null };
+      try {
+        const reply = await llm.complete(request);
+        await open.settle({ ...ids, usage: reply.usage, source: reply.usageSource, model: reply.model, outcome: "ok" });
+        return reply;
+      } catch (error) {
+        const outcome = hasCode(error, "interrupted") ? "interrupted" : "failed";
+        await open.settle({ ...ids, usage: noUsage, source: "missing", model, outcome });
+        throw error;
+      }
+    },
   };
 }

@@ -5,12 +5,8 @@ import type { Ledger } from "#ports/store.ts";
 import { attempts, usages } from "./schema.ts";
 import { type Database, ifChanged, insertAll, type Statement, showChange } from "./sql.ts";
 
-export function ledgerOf({ q, run, write }: Database): Ledger {
+export function ledgerOf({ q, run }: Database): Ledger {
   return {
-    async add(entries, now) {
-      await write(...record(entries, now));
-    },
-
     async total({ since, task, factory }) {
       const [row] = await run(
         q

@@ -12,6 +12,7 @@ import { lettersOf } from "./letters.ts";
 import { outboxOf } from "./outbox.ts";
 import { questionsOf } from "./questions.ts";
 import { facts } from "./schema.ts";
+import { spendingOf } from "./spending.ts";
 import { database } from "./sql.ts";
 import { tasksOf } from "./tasks.ts";
 import { updatesOf } from "./updates.ts";
@@ -35,6 +36,7 @@ export function libsqlStore(client: Client): Store {
     questions: questionsOf(tables),
     factories: factoriesOf(tables),
     ledger: ledgerOf(tables),
+    spending: spendingOf(tables),
     access: accessOf(tables),
     ...incidentsOf(tables),
 

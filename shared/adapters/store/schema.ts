@@ -323,8 +323,25 @@ export const usages = sqliteTable(
     billed: integer(),
     outcome: text({ enum: callOutcomes }).notNull(),
   },
-  (t) => [index("usages_task").on(t.task), index("usages_recorded").on(t.recordedAt)],
+  (t) => [index("usages_task").on(t.task, t.epoch), index("usages_recorded").on(t.recordedAt)],
 );
+
+/** Held back for model calls under way, by the id of the entry that each becomes. */
+export const reservations = sqliteTable("reservations", {
+  id: text().primaryKey(),
+  task: text(),
+  epoch: integer().notNull(),
+  factory: text().notNull(),
+  seat: text().notNull(),
+  at: integer().notNull(),
+  /** Null: unpriced. */
+  cost: integer(),
+  tokens: integer().notNull(),
+  life: text().notNull(),
+  leaseUntil: integer("lease_until").notNull(),
+  /** What it becomes if nobody settles it. */
+  entryJson: text("entry_json").notNull(),
+});
 
 export const logins = sqliteTable("logins", {
   hash: text().primaryKey(),

@@ -113,11 +113,11 @@ export function attemptCases(bench: Bench): void {
 
   it("takes the ids of ledger entries as their factory's own: none keeps out or changes another's, or headquarters'", async () => {
     await taskIn(bench, "running");
-    const { tasks, ledger } = bench.store;
+    const { tasks, ledger, spending } = bench.store;
     const told = (usages: LedgerEntry[]) => ({ ...nothingTold, usages });
     const [theirs, own] = [entry({ cost: 7 }), entry({ id: "usage_of_hq", factory: "hq", cost: 500 })];
     await tasks.settle("other", told([{ ...theirs, cost: 1 }, entry({ id: "usage_of_hq", factory: "hq", cost: 2 })]), 400);
-    await ledger.add([own], 410);
+    await spending.settle(own, 410);
     await tasks.settle("desk", told([theirs]), 420);
     for (const factory of ["desk", "other"]) await tasks.settle(factory, told([{ ...theirs, cost: 99 }]), 430);
     expect(await ledger.total({ factory: "desk" })).toMatchObject({ calls: 1, cost: 7 });

@@ -6,12 +6,13 @@ import { atOnce, count, entry, nothingTold, result, settle, taskIn } from "./sam
 
 export function recordCases(bench: Bench): void {
   it("adds every ledger entry once, and sums what is asked for", async () => {
-    const { ledger } = bench.store;
-    await ledger.add([], 100);
+    const { ledger, spending } = bench.store;
     expect(await ledger.total({})).toEqual(noTotal);
     const known = entry();
-    await ledger.add([known, { ...known, cost: 99 }], 100);
-    await ledger.add([known, entry({ id: "usage_0002", cost: null, task: null, factory: "other" })], 200);
+    await spending.settle(known, 100);
+    await spending.settle({ ...known, cost: 99 }, 100);
+    await spending.settle(known, 200);
+    await spending.settle(entry({ id: "usage_0002", cost: null, task: null, factory: "other" }), 200);
     expect(await ledger.total({})).toEqual({
       cost: 11,
       calls: 2,
@@ -25,7 +26,7 @@ export function recordCases(bench: Bench): void {
 
   it("takes as many ledger entries as a report holds", async () => {
     const many = Array.from({ length: 400 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}` }));
-    await bench.store.ledger.add(many, 100);
+    await bench.store.tasks.settle("desk", { ...nothingTold, usages: many }, 100);
     expect(await bench.store.ledger.total({})).toMatchObject({ calls: 400, cost: 4400 });
   });
 
@@ -35,7 +36,7 @@ export function recordCases(bench: Bench): void {
     // More than 64 bits hold.
     const many = Array.from({ length: 1100 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}`, usage, cost: most }));
     await taskIn(bench, "running");
-    await bench.store.ledger.add(many, 100);
+    await bench.store.tasks.settle("desk", { ...nothingTold, usages: many }, 100);
     const total = { cost: most, calls: 1100, unpriced: 0, usage };
     expect(await bench.store.ledger.total({ task: "task_1" })).toEqual(total);
     expect(await bench.store.tasks.withCosts(["task_1"])).toMatchObject([{ cost: total }]);
