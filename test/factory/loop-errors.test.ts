@@ -57,7 +57,10 @@ describe("an error that is no word of headquarters'", () => {
   async function expectGoesOn() {
     expect(await b.journal.open()).toMatchObject([{ order: attempt, state: "running" }]);
     // But of a call that was under way.
-    expect((await b.said()).filter(({ kind }) => kind !== "usage"), "nobody was told of an end").toEqual([]);
+    expect(
+      (await b.said()).filter(({ kind }) => kind !== "usage"),
+      "nobody was told of an end",
+    ).toEqual([]);
     await b.restart();
     again();
     b.speak(quick);
