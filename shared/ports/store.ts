@@ -7,7 +7,7 @@ import type { Control, NewControl, NewTaskControl } from "#core/control.ts";
 import type { Body, FactoryFacts, Progress, Result } from "#core/envelope.ts";
 import type { FactoryStatus } from "#core/fleet.ts";
 import type { PublicKey } from "#core/hq-api.ts";
-import type { LedgerEntry, Total } from "#core/ledger.ts";
+import type { LedgerEntry, Spend, Total } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Receipt } from "#core/receipt.ts";
 import type { Role } from "#core/role.ts";
@@ -352,6 +352,22 @@ export interface Ledger {
   /** Appends; an id that is known is ignored. */
   add(entries: readonly LedgerEntry[], now: number): Promise<void>;
   total(filter: { since?: number; task?: string; factory?: string }): Promise<Total>;
+  /**
+   * What was recorded on whole days, the dearest first: `today` and `month` are the midnights, UTC, with which they begin. As many
+   * queries for any number of factories.
+   */
+  spent(since: { today: number; month: number }): Promise<Spent>;
+}
+
+export interface Spent {
+  factories: (SpentSince & { factory: string })[];
+  models: (SpentSince & Pick<LedgerEntry, "provider" | "model" | "billing">)[];
+}
+
+interface SpentSince {
+  today: Spend;
+  /** With today's. */
+  month: Spend;
 }
 
 export interface Access {

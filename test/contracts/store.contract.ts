@@ -2,6 +2,7 @@
 import type { Client } from "@libsql/client";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { libsqlStore } from "#adapters/store/libsql.ts";
+import { type Database, database } from "#adapters/store/sql.ts";
 import type { Store } from "#ports/store.ts";
 import { attemptCases } from "./store/attempts.ts";
 import { chatCases } from "./store/chat.ts";
@@ -25,6 +26,7 @@ export interface OpenStore {
 /** What the cases are given: the store, and the tables themselves to see what was left in them. */
 export interface Bench {
   readonly store: Store;
+  readonly database: Database;
   sql(text: string, ...args: (string | number | null)[]): Promise<Record<string, unknown>[]>;
   /** Empties every table. */
   clear(): Promise<void>;
@@ -45,6 +47,9 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     const bench: Bench = {
       get store() {
         return store;
+      },
+      get database() {
+        return database(opened.client);
       },
       sql: (text, ...args) => rows(text, args),
       async clear() {

@@ -319,11 +319,48 @@ export const usages = sqliteTable(
     prices: text(),
     /** At list price. Null: unpriced. */
     cost: integer(),
+    /** What `cost` is made of, as reckoned when it was recorded. Null: unpriced, or priced by a list that is not headquarters'. */
+    costInput: integer("cost_input"),
+    costCacheRead: integer("cost_cache_read"),
+    costCacheWrite: integer("cost_cache_write"),
+    costOutput: integer("cost_output"),
     billing: text({ enum: billingModes }).notNull().default("metered"),
     billed: integer(),
     outcome: text({ enum: callOutcomes }).notNull(),
   },
   (t) => [index("usages_task").on(t.task), index("usages_recorded").on(t.recordedAt)],
+);
+
+/** What `usages` comes to, by the day on which headquarters heard of a call: written with them, and made again from them. */
+export const usageDaily = sqliteTable(
+  "usage_daily",
+  {
+    /** Its midnight, UTC. */
+    day: integer().notNull(),
+    factory: text().notNull(),
+    persona: text().notNull(),
+    seat: text().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    billing: text({ enum: billingModes }).notNull(),
+    calls: integer().notNull(),
+    /** Calls of them that have no price. */
+    unpriced: integer().notNull(),
+    uncachedIn: integer("uncached_in").notNull(),
+    cacheRead: integer("cache_read").notNull(),
+    write5m: integer("write_5m").notNull(),
+    write1h: integer("write_1h").notNull(),
+    output: integer().notNull(),
+    reasoning: integer().notNull(),
+    /** At list price. What its parts leave of it is not split. */
+    cost: integer().notNull(),
+    costInput: integer("cost_input").notNull(),
+    costCacheRead: integer("cost_cache_read").notNull(),
+    costCacheWrite: integer("cost_cache_write").notNull(),
+    costOutput: integer("cost_output").notNull(),
+    billed: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.day, t.factory, t.persona, t.seat, t.provider, t.model, t.billing] })],
 );
 
 export const logins = sqliteTable("logins", {

@@ -1,8 +1,10 @@
 import { expect, it } from "vitest";
+import { rebuildDaily } from "#adapters/store/usage-daily.ts";
+import { dayMs } from "#core/day.ts";
 import { skewS } from "#core/envelope.ts";
-import { noTotal } from "#core/ledger.ts";
+import { noTotal, noUsage } from "#core/ledger.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, entry, taskIn } from "./samples.ts";
+import { atOnce, count, entry, nothingTold, taskIn } from "./samples.ts";
 
 export function recordCases(bench: Bench): void {
   it("adds every ledger entry once, and sums what is asked for", async () => {
@@ -27,6 +29,69 @@ export function recordCases(bench: Bench): void {
     const many = Array.from({ length: 400 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}` }));
     await bench.store.ledger.add(many, 100);
     expect(await bench.store.ledger.total({})).toMatchObject({ calls: 400, cost: 4400 });
+  });
+
+  it("keeps the sums of each day with the ledger, of what is really new", async () => {
+    const { ledger } = bench.store;
+    const priced = { provider: "scripted", requestedModel: "scripted-1", model: "scripted-1" };
+    const usage = { uncachedIn: 100, cacheRead: 1000, write5m: 10, write1h: 1, output: 7, reasoning: 3 };
+    // By the list: 100 × 1000, 1000 × 100, 10 × 1250 + 1 × 2000, 7 × 5000.
+    const known = entry({ ...priced, usage, cost: 249_500, billed: 249_500 });
+    const unpriced = entry({ id: "usage_0002", cost: null, billed: null });
+    await ledger.add([known, { ...known, cost: 99 }, unpriced], dayMs + 5);
+    await ledger.add([known, unpriced], dayMs + 6);
+    await ledger.add([known, entry({ ...priced, id: "usage_0003", usage, cost: 7, billed: 0, billing: "subscription" })], 2 * dayMs);
+    await bench.store.tasks.settle("desk", { ...nothingTold, usages: [known, entry({ id: "usage_0004" })] }, 2 * dayMs + 9);
+    const days = await bench.sql("select * from usage_daily order by day, provider, billing");
+    const who = { factory: "desk", persona: "Lisa", seat: "coder" };
+    const tokens = { uncached_in: 100, cache_read: 1000, write_5m: 10, write_1h: 1, output: 7, reasoning: 3 };
+    const parts = { cost_input: 100_000, cost_cache_read: 100_000, cost_cache_write: 14_500, cost_output: 35_000 };
+    const notSplit = { cost_input: 0, cost_cache_read: 0, cost_cache_write: 0, cost_output: 0 };
+    expect(days).toMatchObject([
+      { day: dayMs, ...who, provider: "p", billing: "metered", calls: 1, unpriced: 1, cost: 0, billed: 0, ...notSplit },
+      { day: dayMs, ...who, provider: "scripted", calls: 1, unpriced: 0, ...tokens, cost: 249_500, billed: 249_500, ...parts },
+      { day: 2 * dayMs, ...who, provider: "p", calls: 1, cost: 11, billed: 11, ...notSplit },
+      { day: 2 * dayMs, ...who, provider: "scripted", billing: "subscription", calls: 1, cost: 7, billed: 0, ...notSplit },
+    ]);
+
+    await bench.sql("update usage_daily set calls = calls + 1, cost = 5");
+    await bench.sql(
+      "insert into usage_daily select day - 999 * 86400000, factory, 'Nobody', seat, provider, model, billing, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from usage_daily",
+    );
+    expect(await rebuildDaily(bench.database)).toBe(2);
+    expect(await bench.sql("select * from usage_daily order by day, provider, billing")).toEqual(days);
+    await bench.sql("delete from usages");
+    expect(await rebuildDaily(bench.database)).toBe(0);
+    expect(await bench.sql("select * from usage_daily")).toEqual([]);
+  });
+
+  it("tells what was spent today and this month, by factory and by model", async () => {
+    const { ledger } = bench.store;
+    const nothing = { cost: 0, calls: 0, unpriced: 0, usage: noUsage, billed: 0, unbilled: 0 };
+    const [month, today] = [10 * dayMs, 30 * dayMs];
+    expect(await ledger.spent({ month, today })).toEqual({ factories: [], models: [] });
+    await ledger.add([entry({ id: "usage_0000" })], month - 1);
+    await ledger.add([entry({ cost: 3, billed: 3 }), entry({ id: "usage_0002", cost: null, billed: null })], today - 1);
+    await ledger.add([entry({ id: "usage_0003", factory: "other", model: "n", cost: 50, billed: 0, billing: "subscription" })], today);
+    await ledger.add([entry({ id: "usage_0004", cost: 9, billed: 9 })], today + 5);
+    expect(await ledger.spent({ month, today })).toMatchObject({
+      factories: [
+        { factory: "other", today: { cost: 50, calls: 1, billed: 0 }, month: { cost: 50, calls: 1, unbilled: 0 } },
+        { factory: "desk", today: { cost: 9, calls: 1, billed: 9 }, month: { cost: 12, calls: 3, unpriced: 1, billed: 12, unbilled: 1 } },
+      ],
+      models: [
+        { provider: "p", model: "n", billing: "subscription", today: { cost: 50, usage: entry().usage }, month: { cost: 50 } },
+        { provider: "p", model: "m", billing: "metered", today: { cost: 9 }, month: { cost: 12, unpriced: 1, unbilled: 1 } },
+      ],
+    });
+    expect(await ledger.spent({ month, today: today + dayMs })).toMatchObject({ factories: [{ today: nothing }, { today: nothing }] });
+  });
+
+  it("sums what no number holds as the most that one does", async () => {
+    await bench.store.ledger.add([entry()], 100);
+    await bench.sql("update usage_daily set cost = 9000000000000000000, uncached_in = 9000000000000000000");
+    const { factories } = await bench.store.ledger.spent({ month: 0, today: 0 });
+    expect(factories).toMatchObject([{ today: { cost: Number.MAX_SAFE_INTEGER, usage: { uncachedIn: Number.MAX_SAFE_INTEGER } } }]);
   });
 
   it("knows an envelope again for as long as it could be taken", async () => {
