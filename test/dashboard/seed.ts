@@ -2,11 +2,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "@libsql/client";
+import { type Client, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import type { Hono } from "hono";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import * as schema from "#adapters/store/schema.ts";
+import { database } from "#adapters/store/sql.ts";
+import { rebuildDaily } from "#adapters/store/usage-daily.ts";
 import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts } from "#core/envelope.ts";
 import { defaultLimits } from "#core/limits.ts";
@@ -59,7 +61,7 @@ export async function seeded(clock: Clock): Promise<Seeded> {
   return {
     app,
     store,
-    insert: inserts(drizzle(client), clock, store),
+    insert: inserts(client, clock, store),
     cookie,
     get,
     text: async (path) => (await get(path)).text(),
@@ -131,7 +133,8 @@ export function receiptOf(part: Partial<Receipt> = {}): Receipt {
   };
 }
 
-function inserts(db: ReturnType<typeof drizzle>, clock: Clock, store: Store): Inserts {
+function inserts(client: Client, clock: Clock, store: Store): Inserts {
+  const [db, tables] = [drizzle(client), database(client)];
   const now = clock.now();
   return {
     async factory({ facts, ...row }) {
@@ -202,9 +205,11 @@ function inserts(db: ReturnType<typeof drizzle>, clock: Clock, store: Store): In
         reasoning: 0,
         source: "reported",
         cost: 4_200_000,
+        billed: row.billing === undefined ? (row.cost === undefined ? 4_200_000 : row.cost) : 0,
         outcome: "ok",
         ...row,
       });
+      await rebuildDaily(tables);
     },
     async incident(row) {
       await db.insert(schema.incidents).values({ at: now - 5000, kind: "forged_entry", text: "not an envelope", digest: "d", ...row });
