@@ -1,38 +1,9 @@
-/** Spend in pictures, each with its table: by the kind of token, by day, by whoever or whatever spent it. */
-import type { CostParts } from "#core/cost-parts.ts";
-import { showBilled, showCost, showNanos, tokensOf, type Usage } from "#core/ledger.ts";
-import type { Breakdown } from "./panels/costs.query.ts";
+/** Spend in pictures, each with its table: by the kind of token, and by day. */
+import { showCost, showNanos, tokensOf } from "#core/ledger.ts";
+import { allKinds, briefly, costOfKind, type Kind, kinds } from "./kinds.ts";
 import type { Slice } from "./panels/spent.query.ts";
-import { digits, many, plain } from "./text.ts";
-
-type Kind = keyof CostParts | "unsplit";
-
-const kinds: Readonly<Record<Kind, { name: string; tokens(usage: Usage): number | null }>> = {
-  input: { name: "Input", tokens: (usage) => usage.uncachedIn },
-  cacheRead: { name: "Cached read", tokens: (usage) => usage.cacheRead },
-  cacheWrite: { name: "Cached write", tokens: (usage) => usage.write5m + usage.write1h },
-  output: { name: "Output", tokens: (usage) => usage.output },
-  unsplit: { name: "Not split", tokens: () => null },
-};
-const splitKinds = ["input", "cacheRead", "cacheWrite", "output"] as const;
-const shown: readonly Kind[] = [...splitKinds, "unsplit"];
-
-/** Nano-dollars. */
-function costOfKind(kind: Kind, { cost, parts }: Slice): number {
-  return kind === "unsplit" ? cost - parts.input - parts.cacheRead - parts.cacheWrite - parts.output : parts[kind];
-}
-
-/** `12 %`; of nothing, nothing. What is not nothing is never shown as 0 %. */
-export function percent(part: number, whole: number): string {
-  if (whole <= 0) return "";
-  const share = (100 * part) / whole;
-  return share > 0 && share < 1 ? "<1 %" : `${Math.round(share)} %`;
-}
-
-/** How much of the input came out of a cache; empty where there was none. */
-export function cacheHits({ uncachedIn, cacheRead, write5m, write1h }: Usage): string {
-  return percent(cacheRead, uncachedIn + cacheRead + write5m + write1h);
-}
+import { SpendTable } from "./spend-table.tsx";
+import { digits, percent } from "./text.ts";
 
 function Swatch({ kind }: { kind: Kind }) {
   return (
@@ -44,7 +15,7 @@ function Swatch({ kind }: { kind: Kind }) {
 
 /** One bar of what it all cost, by the kind of token, and the legend of the colours. */
 export function Parts({ total }: { total: Slice }) {
-  const here = shown.filter((kind) => kind !== "unsplit" || costOfKind(kind, total) > 0);
+  const here = allKinds.filter((kind) => kind !== "unsplit" || costOfKind(kind, total) > 0);
   let x = 0;
   return (
     <>
@@ -60,7 +31,7 @@ export function Parts({ total }: { total: Slice }) {
         <thead>
           <tr>
             <th scope="col">Kind</th>
-            {["Tokens", "At list price", "Share"].map((column) => (
+            {["Tokens", "At list price"].map((column) => (
               <th scope="col" class="n">
                 {column}
               </th>
@@ -77,16 +48,17 @@ export function Parts({ total }: { total: Slice }) {
                   {kinds[kind].name}
                 </th>
                 <td>{tokens === null ? "" : digits(tokens)}</td>
-                <td>{showNanos(costOfKind(kind, total))}</td>
-                <td>{percent(costOfKind(kind, total), total.cost)}</td>
+                <td>
+                  {showNanos(costOfKind(kind, total))}
+                  <span class="aside below">{percent(costOfKind(kind, total), total.cost)}</span>
+                </td>
               </tr>
             );
           })}
           <tr class="total">
             <th scope="row">Total</th>
             <td>{digits(tokensOf(total.usage))}</td>
-            <td>{showCost(total)}</td>
-            <td />
+            <td>{briefly(total)}</td>
           </tr>
         </tbody>
       </table>
@@ -142,7 +114,7 @@ function Column({ day, x, most }: { day: Slice & { day: number }; x: number; mos
   return (
     <g>
       <title>{`${dateOf(day.day)}: ${showCost(day)}`}</title>
-      {shown
+      {allKinds
         .filter((kind) => costOfKind(kind, day) > 0)
         .map((kind) => {
           const part = (height * costOfKind(kind, day)) / Math.max(1, most);
@@ -150,72 +122,5 @@ function Column({ day, x, most }: { day: Slice & { day: number }; x: number; mos
           return <rect x={x + 2} y={y.toFixed(2)} width={columnWidth - 4} height={part.toFixed(2)} class={kind} />;
         })}
     </g>
-  );
-}
-
-/** `column` is what its rows are; `href` leads to a page of one of them alone. */
-export function BreakdownTable(props: { label: string; column: string; of: Breakdown; href(row: Breakdown["rows"][number]): string }) {
-  const { label, column, of, href } = props;
-  const rest = of.rest === null ? [] : [{ ...of.rest, name: `${many(of.rest.groups, "other")}, each for less` }];
-  const rows = of.rows.map((row) => {
-    const [name = "", ...more] = row.names;
-    return { ...row, name, more: more.join(" · "), href: href(row) };
-  });
-  return <SpendTable label={label} column={column} rows={[...rows, ...rest]} />;
-}
-
-type Line = Slice & { name: string; more?: string; href?: string };
-
-function SpendTable({ label, column, rows }: { label: string; column: string; rows: readonly Line[] }) {
-  const dearest = Math.max(1, ...rows.map((row) => row.cost));
-  return (
-    <section class="wide spend" tabindex={0} aria-label={label}>
-      <table>
-        <caption class="hidden">{label}: at list price by kind of token, with the tokens; and what is billed</caption>
-        <thead>
-          <tr>
-            <th scope="col">{column}</th>
-            {["At list price", ...splitKinds.map((part) => kinds[part].name), "Billed", "Calls"].map((head) => (
-              <th scope="col" class="n">
-                {head}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr>
-              <th scope="row">
-                {row.href === undefined ? plain(row.name) : <a href={row.href}>{plain(row.name)}</a>}
-                {row.more && <span class="aside"> {plain(row.more)}</span>}
-              </th>
-              <td class="n">
-                {row.calls === 0 ? "" : showCost(row)}
-                <svg class="share" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
-                  <rect width={Math.round((100 * row.cost) / dearest)} height="3" class="run" />
-                </svg>
-              </td>
-              {splitKinds.map((part) => (
-                <PartCell row={row} part={part} />
-              ))}
-              <td class="n">{row.calls === 0 ? "" : showBilled(row)}</td>
-              <td class="n">{row.calls === 0 ? "" : digits(row.calls)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-/** Tokens below their cost; the tokens alone where nothing of the row could be split. */
-function PartCell({ row, part }: { row: Slice; part: keyof CostParts }) {
-  const tokens = kinds[part].tokens(row.usage) ?? 0;
-  if (tokens === 0) return <td class="n" />;
-  return (
-    <td class="n">
-      {splitKinds.some((one) => row.parts[one] > 0) && showNanos(row.parts[part])}
-      <span class="aside tokens">{digits(tokens)}</span>
-    </td>
   );
 }

@@ -1,8 +1,10 @@
 /** What the corporation spends, by day, factory, VP and model: from the ledger, never from what is told meanwhile. */
 import { dayMs, startOfDay } from "#core/day.ts";
 import { showBilled, showCost, showNanos, tokensOf } from "#core/ledger.ts";
+import { briefly, cacheHits } from "../kinds.ts";
 import type { Panel } from "../panel.ts";
-import { BreakdownTable, cacheHits, Days, dateOf, Parts } from "../spend.tsx";
+import { Days, dateOf, Parts } from "../spend.tsx";
+import { BreakdownTable } from "../spend-table.tsx";
 import { digits, many, plain } from "../text.ts";
 import { type Costs, type Filter, loadCosts, type Period, periods, type Span, spanOf } from "./costs.query.ts";
 
@@ -78,9 +80,11 @@ function CostsView({ costs, view }: { costs: Costs; view: View }) {
   );
 }
 
-/** `$4.21 at list price · $0.40 billed · 31 calls`. */
+/** `≥ $4.21 at list price · $0.40 billed · 2 of 31 calls unpriced`. */
 function Sentence({ costs: { total } }: { costs: Costs }) {
-  const parts = [`${showCost(total)} at list price`, `${showBilled(total)} billed`, many(total.calls, "call")];
+  const calls = total.unpriced === 0 ? many(total.calls, "call") : `${digits(total.unpriced)} of ${many(total.calls, "call")} unpriced`;
+  const billed = briefly({ ...total, cost: total.billed, unpriced: total.unbilled });
+  const parts = [`${briefly(total)} at list price`, `${billed} billed`, calls];
   return (
     <h1>
       {parts.map((part, i) => (
