@@ -26,42 +26,44 @@ export function Parts({ total }: { total: Slice }) {
           return <rect x={(x - width).toFixed(1)} width={width.toFixed(1)} height="12" class={kind} />;
         })}
       </svg>
-      <table class="phases">
-        <caption class="hidden">Tokens and cost by kind of token</caption>
-        <thead>
-          <tr>
-            <th scope="col">Kind</th>
-            {["Tokens", "At list price"].map((column) => (
-              <th scope="col" class="n">
-                {column}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {here.map((kind) => {
-            const tokens = kinds[kind].tokens(total.usage);
-            return (
-              <tr>
-                <th scope="row">
-                  <Swatch kind={kind} />
-                  {kinds[kind].name}
+      <section class="fitting" tabindex={0} aria-label="Cost by kind of token">
+        <table class="phases">
+          <caption class="hidden">Tokens and cost by kind of token</caption>
+          <thead>
+            <tr>
+              <th scope="col">Kind</th>
+              {["Tokens", "At list price"].map((column) => (
+                <th scope="col" class="n">
+                  {column}
                 </th>
-                <td>{tokens === null ? "" : digits(tokens)}</td>
-                <td>
-                  {showNanos(costOfKind(kind, total))}
-                  <span class="aside below">{percent(costOfKind(kind, total), total.cost)}</span>
-                </td>
-              </tr>
-            );
-          })}
-          <tr class="total">
-            <th scope="row">Total</th>
-            <td>{digits(tokensOf(total.usage))}</td>
-            <td>{briefly(total)}</td>
-          </tr>
-        </tbody>
-      </table>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {here.map((kind) => {
+              const tokens = kinds[kind].tokens(total.usage);
+              return (
+                <tr>
+                  <th scope="row">
+                    <Swatch kind={kind} />
+                    {kinds[kind].name}
+                  </th>
+                  <td>{tokens === null ? "" : digits(tokens)}</td>
+                  <td>
+                    {showNanos(costOfKind(kind, total))}
+                    <span class="aside below">{percent(costOfKind(kind, total), total.cost)}</span>
+                  </td>
+                </tr>
+              );
+            })}
+            <tr class="total">
+              <th scope="row">Total</th>
+              <td>{digits(tokensOf(total.usage))}</td>
+              <td>{briefly(total)}</td>
+            </tr>
+          </tbody>
+        </table>
+      </section>
       <p class="aside after">
         {total.usage.reasoning > 0 && `${digits(total.usage.reasoning)} tokens of output are reasoning. `}
         {costOfKind("unsplit", total) > 0 &&

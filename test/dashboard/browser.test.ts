@@ -90,6 +90,7 @@ async function seedFleet() {
   for (let i = 0; i < 6; i++)
     await insert.usage({ id: `usage-${i}`, task: "t_done", step: i >> 1, reasoning: 40, cost: i ? i * 1_000_000 : null });
   const parts = { costInput: 1_200_000, costCacheRead: 0, costCacheWrite: 1_000_000, costOutput: 2_000_000 };
+  await insert.usage({ id: "huge", cacheRead: 99_000_000_000, cost: 123_456_000_000_000, billed: 123_456_000_000_000 });
   for (let i = 0; i < 9; i++) {
     const model = i % 2 ? `model-${"long".repeat(20)}` : evil;
     await insert.usage({
