@@ -5,15 +5,17 @@ import type { Options, Report } from "./figure.ts";
 /** Loaded when asked for: one suite's libraries are no load on another's figures. */
 const suites: Readonly<Record<string, (options: Options) => Promise<Report>>> = {
   bus: async (options) => (await import("./bus/suite.ts")).benchBus(options),
+  costs: async (options) => (await import("./costs/suite.ts")).benchCosts(options),
   idle: async (options) => (await import("./idle/suite.ts")).benchIdle(options),
 };
 
-const usage = `npm run bench -- bus|idle [--json] [--quick] [--seconds N]
+const usage = `npm run bench -- bus|costs|idle [--json] [--quick] [--seconds N]
   bus          a job from sender to receiver: bare Redis, our port, the whole path, BullMQ
+  costs        the costs page over a ledger of a million calls
   idle         what a corporation uses that has nothing to do, an hour and a month
   --json       one JSON object on standard output
   --quick      shows that it works; its figures are worth little
-  --seconds N  measure for about so long (bus 54, idle 180)
+  --seconds N  measure for about so long (bus 54, costs 60, idle 180)
 `;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
