@@ -6,7 +6,6 @@ import { addSpend, type LedgerEntry, noSpend, noTotal, type Spend, type Total } 
 import type { Ledger } from "#ports/store.ts";
 import { attempts, usageDaily, usages } from "./schema.ts";
 import { type Database, ifChanged, insertAll, type Statement, showChange } from "./sql.ts";
-import { rollUp } from "./usage-daily.ts";
 
 export function ledgerOf({ q, run, write }: Database): Ledger {
   return {
@@ -74,7 +73,7 @@ function merged<R extends DailySums & { isToday: number }>(rows: readonly R[], k
 /** Statements that append what is not known yet. */
 export function record(entries: readonly LedgerEntry[], now: number): Statement[] {
   if (entries.length === 0) return [];
-  const rows = entries.filter(isFirst).map((entry) => {
+  const rows = entries.map((entry) => {
     const { usage, ...rest } = entry;
     const parts = partsOf(entry);
     return {
@@ -83,7 +82,7 @@ export function record(entries: readonly LedgerEntry[], now: number): Statement[
       ...{ costCacheWrite: parts?.cacheWrite ?? null, costOutput: parts?.output ?? null },
     };
   });
-  return [rollUp(rows, now), insertAll(usages, rows), showChange(ifChanged)];
+  return [insertAll(usages, rows), showChange(ifChanged)];
 }
 
 /**
@@ -101,11 +100,6 @@ export function recordOf(factory: string, told: readonly LedgerEntry[], now: num
     ),
     sql`update usages set task = null where id in (select value from json_each(${ids})) and factory = ${factory} and task is not null and not ${had}`,
   ];
-}
-
-/** Of an id that stands there twice the first counts. */
-function isFirst({ id }: LedgerEntry, i: number, entries: readonly LedgerEntry[]): boolean {
-  return entries.findIndex((other) => other.id === id) === i;
 }
 
 /** What a total is made of. */

@@ -331,7 +331,7 @@ export const usages = sqliteTable(
   (t) => [index("usages_task").on(t.task), index("usages_recorded").on(t.recordedAt)],
 );
 
-/** What `usages` comes to, by the day on which headquarters heard of a call: written with them, and made again from them. */
+/** What `usages` comes to, by the day on which headquarters heard of a call: a trigger keeps it (usage-daily.ts). */
 export const usageDaily = sqliteTable(
   "usage_daily",
   {
