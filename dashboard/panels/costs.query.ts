@@ -1,5 +1,5 @@
 /** What was spent in some days, by day, factory, VP and model. One round trip to the sums of days; the ledger itself is not read. */
-import { and, asc, desc, eq, gte, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gte, lt, sql } from "drizzle-orm";
 import { usageDaily } from "#adapters/store/schema.ts";
 import { dayMs, startOfDay } from "#core/day.ts";
 import type { BillingMode } from "#core/ledger.ts";
@@ -68,18 +68,12 @@ export async function loadCosts(db: DashboardDb, span: Span, filter: Filter, now
   const where = and(gte(day, span.from), lt(day, span.to), ...chosen);
   const groups = sql<number>`count(*) over ()`;
   const byCost = [desc(dailyColumns.cost), desc(dailyColumns.calls)];
-  const [billings, days, factories, vps, models] = await db.batch([
+  const [days, factories, vps, models] = await db.batch([
     db
-      .select({ billing, ...dailyColumns })
+      .select({ day, billing, ...dailyColumns })
       .from(usageDaily)
       .where(where)
-      .groupBy(billing),
-    db
-      .select({ day, ...dailyColumns })
-      .from(usageDaily)
-      .where(where)
-      .groupBy(day)
-      .orderBy(asc(day)),
+      .groupBy(day, billing),
     db
       .select({ factory, groups, ...dailyColumns })
       .from(usageDaily)
@@ -102,12 +96,13 @@ export async function loadCosts(db: DashboardDb, span: Span, filter: Filter, now
       .orderBy(...byCost)
       .limit(mostRows),
   ]);
-  const total = billings.map(slice).reduce(addSlice, noSlice);
-  const spentOn = new Map(days.map((row) => [row.day, slice(row)]));
+  const sumOf = (rows: typeof days) => rows.map(slice).reduce(addSlice, noSlice);
+  const total = sumOf(days);
+  const byDay = Map.groupBy(days, (row) => row.day);
   return {
     total,
-    byBilling: Object.fromEntries(billings.map((row) => [row.billing, slice(row)])),
-    days: midnights(span, now).map((midnight) => ({ day: midnight, ...(spentOn.get(midnight) ?? noSlice) })),
+    byBilling: Object.fromEntries([...Map.groupBy(days, (row) => row.billing)].map(([mode, rows]) => [mode, sumOf(rows)])),
+    days: midnights(span, now).map((midnight) => ({ day: midnight, ...sumOf(byDay.get(midnight) ?? []) })),
     factories: breakdown(total, factories, (row) => ({ names: [row.factory], only: { factory: row.factory } })),
     vps: breakdown(total, vps, (row) => ({
       names: [`${row.persona} @ ${row.factory}`, row.seat],
