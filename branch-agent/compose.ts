@@ -1,5 +1,5 @@
 /** The branch agent's composition root: environment and folder → a factory. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { busFor } from "#adapters/bus/index.ts";
@@ -8,11 +8,13 @@ import { randomIds } from "#adapters/ids/random.ts";
 import { llmFor, providers } from "#adapters/llm/index.ts";
 import { jsonLog } from "#adapters/log/json.ts";
 import { prettyLog } from "#adapters/log/pretty.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
+import { parsePriceList } from "#adapters/prices/list.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { UacError } from "#core/errors.ts";
-import { priceOf } from "#core/prices.ts";
+import type { PriceOf } from "#core/prices.ts";
 import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, parseProfile, secretsOf } from "#factory/profile.ts";
@@ -24,6 +26,7 @@ import { loadOrMakeKey } from "./keys.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { type Enrolment, homeOf, readEnrolment } from "./state.ts";
+import { steadyClock } from "./steady-clock.ts";
 import { coderTools } from "./tools/coder-tools.ts";
 import { version } from "./version.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
@@ -67,7 +70,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const sandbox = profile.sandbox === "none" ? noSandbox() : bubblewrap();
   if (profile.sandbox !== "none" && profile.capabilities.shell) await sandbox.check();
 
-  const clock = hqClock(systemClock);
+  const clock = hqClock(steadyClock(systemClock));
   const journal = await openJournal(home);
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,
@@ -92,7 +95,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     ids: randomIds,
     log,
     redactor,
-    priceOf,
+    priceOf: await pricesFor(profile),
     llmFor: (seat) =>
       llmFor({
         provider: profile.provider,
@@ -119,6 +122,15 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
 }
 
 const asIs = (branch: Branch) => branch;
+
+/** What models cost here: the operator's own file goes before the lists that come with the program. Throws `bad_config`. */
+async function pricesFor({ pricesFile }: Pick<Profile, "pricesFile">): Promise<PriceOf> {
+  if (pricesFile === null) return pricesOf();
+  const json = await readFile(pricesFile, "utf8").catch((cause) => {
+    throw new UacError("bad_config", `PRICES_FILE can't be read: ${pricesFile}. Give the absolute path of a JSON file.`, { cause });
+  });
+  return pricesOf(parsePriceList(json, "PRICES_FILE", providerNames));
+}
 
 /** This machine's key and what `enrol` needs of it. */
 export async function openIdentity(home: string) {

@@ -1,7 +1,7 @@
 /** Headquarters over HTTPS. Every request has a time limit; nothing is retried here: the callers' loops do that. */
 import type { ZodType } from "zod";
 import { type ErrorCode, errorCodes, UacError } from "#core/errors.ts";
-import { claimReplySchema, enrolReplySchema, heartbeatReplySchema, paths, refusalSchema, timeSchema } from "#core/hq-api.ts";
+import { claimReplySchema, enrolReplySchema, heartbeatReplySchema, paths, type Refusal, refusalSchema } from "#core/hq-api.ts";
 import type { Hq } from "#ports/hq.ts";
 
 export interface HqOptions {
@@ -9,7 +9,7 @@ export interface HqOptions {
   url: string;
   fetch?: typeof fetch;
   timeoutMs?: number;
-  /** Told what time it is at headquarters (ms), whenever an answer says so. */
+  /** Told what time it is at headquarters (ms), whenever it says so itself: by a heartbeat's answer, or where it refused an envelope. */
   heard?(hqNow: number): void;
 }
 
@@ -23,7 +23,7 @@ const loopback = ["127.0.0.1", "[::1]", "localhost"];
 export function httpHq({ url, fetch: request = fetch, timeoutMs = defaultTimeoutMs, heard }: HqOptions): Hq {
   const base = checkedUrl(url);
 
-  async function post(path: string, type: string, body: string): Promise<string> {
+  async function post(path: string, type: string, body: string) {
     const unreachable = (why: string, cause?: unknown) =>
       new UacError("hq_unreachable", `Headquarters at ${base.origin} ${why}. The factory goes on and tries again.`, { cause });
     let response: Response;
@@ -43,25 +43,39 @@ export function httpHq({ url, fetch: request = fetch, timeoutMs = defaultTimeout
       const late = cause instanceof Error && cause.name === "TimeoutError";
       throw unreachable(late ? `did not answer within ${timeoutMs / 1000} s` : "can't be reached", cause);
     }
-    const time = timeSchema.safeParse(parseJson(text));
-    if (time.success) heard?.(time.data.now);
-    if (response.ok) return text;
-    throw refusal(response.status, text) ?? unreachable(`answered ${response.status || "with a redirect"}`);
+    if (response.ok) return { text, response };
+    const refusal = refusalSchema.safeParse(parseJson(text)).data;
+    if (!refusal) throw strange(path, response);
+    if (refusal.now !== undefined) heard?.(refusal.now);
+    throw refusedBy(refusal, response.status) ?? unreachable(`answered ${response.status}`);
+  }
+
+  /** Whatever it says, it is not headquarters that says it. */
+  function strange(path: string, { status, headers }: Pick<Response, "status" | "headers">, cause?: unknown) {
+    const said = [status ? `status ${status}` : "a redirect", plain(headers.get("content-type")), plain(headers.get("server"))];
+    return new UacError(
+      "hq_unreachable",
+      `At ${base.origin}${path} something else than headquarters answers (${said.filter(Boolean).join(", ")}): a proxy, a sign-in page, or another version. Check HQ_URL, the network and the versions; it is tried again.`,
+      { cause },
+    );
   }
 
   async function ask<T>(path: string, type: string, body: string, schema: ZodType<T>): Promise<T> {
-    const reply = schema.safeParse(parseJson(await post(path, type, body)));
+    const { text, response } = await post(path, type, body);
+    const reply = schema.safeParse(parseJson(text));
     if (reply.success) return reply.data;
-    throw new UacError("hq_unreachable", `${base.origin}${path} answers, but not as headquarters does. Check HQ_URL and the versions.`, {
-      cause: reply.error,
-    });
+    throw strange(path, response, reply.error);
   }
 
   const jws = "text/plain; charset=utf-8";
   return {
     enrol: (body) => ask(paths.enrol, "application/json", JSON.stringify(body), enrolReplySchema),
     claim: (body) => ask(paths.claim, jws, body, claimReplySchema),
-    heartbeat: (body) => ask(paths.heartbeat, jws, body, heartbeatReplySchema),
+    heartbeat: async (body) => {
+      const reply = await ask(paths.heartbeat, jws, body, heartbeatReplySchema);
+      heard?.(reply.now);
+      return reply;
+    },
     ring: async (body) => {
       await post(paths.doorbell, jws, body);
     },
@@ -93,12 +107,9 @@ async function readAll(response: Response): Promise<string> {
   return text + decoder.decode();
 }
 
-/** HQ's own refusal, or null where something else answered: a proxy's page, a server that is down. */
-function refusal(status: number, text: string): UacError | null {
+/** What a refusal means; null where it says more about the hour than about the request. */
+function refusedBy({ error, message }: Refusal, status: number): UacError | null {
   if (status < 400 || status >= 500) return null;
-  const body = refusalSchema.safeParse(parseJson(text));
-  if (!body.success) return null;
-  const { error, message } = body.data;
   return new UacError(codeOf(error, status), message.slice(0, maxMessage));
 }
 
@@ -115,6 +126,11 @@ const byStatus: Record<number, ErrorCode> = {
 /** HQ's word if it is one of the closed list; an older or newer HQ may know others. */
 function codeOf(word: string, status: number): ErrorCode {
   return Object.hasOwn(errorCodes, word) ? (word as ErrorCode) : (byStatus[status] ?? "bad_input");
+}
+
+/** A header of whoever answered, fit for a message. */
+function plain(header: string | null): string {
+  return (header ?? "").replace(/[^ -~]/g, "").slice(0, 60);
 }
 
 function parseJson(text: string): unknown {

@@ -12,7 +12,7 @@ export interface HqClock extends Clock {
   follow(hqNow: number): void;
 }
 
-/** `own` is this machine's clock, which goes as fast but may show another time. */
+/** `own` goes as fast, and nobody sets it, but it may show another time. */
 export function hqClock(own: Clock): HqClock {
   let ahead = 0;
   return {

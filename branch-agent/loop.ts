@@ -47,7 +47,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   revoked.promise.catch(() => undefined);
   /** The owner's word: begin nothing new. Another one than `stops.drain`, after which the process ends. */
   let drained = false;
-  /** When it was last given by a control: an answer to an older heartbeat knows nothing of it. */
+  /** When it was last given by a control, as `performance.now`: an answer to an older heartbeat knows nothing of it. */
   let drainedAt = 0;
   let wake = new AbortController();
   let flushing: Promise<void> = Promise.resolve();
@@ -60,7 +60,7 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   let bus: BusState = "ok";
   const obey = obedience(deps, slots, {
     drain(on) {
-      drainedAt = clock.now();
+      drainedAt = performance.now();
       setDrained(on);
     },
     revoke: (reason) => void leave(reason),

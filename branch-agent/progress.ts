@@ -38,7 +38,8 @@ export function progressTeller(deps: Branch, signal: AbortSignal): ProgressTelle
   async function ring() {
     if (ringing) return;
     ringing = true;
-    await deps.clock.sleep(lastRing + ringEveryMs - deps.clock.now(), signal);
+    // Where headquarters set the clock back, the last ring lies in the future.
+    await deps.clock.sleep(Math.min(lastRing + ringEveryMs - deps.clock.now(), ringEveryMs), signal);
     ringing = false;
     if (signal.aborted) return;
     lastRing = deps.clock.now();

@@ -15,7 +15,7 @@ const pendingEveryMs = 3000;
 export interface Pulse {
   /** One heartbeat. Rejects as HQ does. */
   beat(): Promise<HeartbeatReply>;
-  /** Beats until `signal` aborts; `heard` is told what HQ answered to a factory that is no longer pending, and when it was asked. Rejects with `forbidden` or `unauthenticated` once HQ does not know the factory any more. */
+  /** Beats until `signal` aborts; `heard` is told what HQ answered to a factory that is no longer pending, and when it was asked (as `performance.now`, which no answer sets). Rejects with `forbidden` or `unauthenticated` once HQ does not know the factory any more. */
   run(signal: AbortSignal, heard: (reply: HeartbeatReply, sentAt: number) => void): Promise<void>;
   drain(): void;
 }
@@ -45,10 +45,9 @@ export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): 
     ]);
     const body = { facts, rttMs, draining, running, accepted, reports, obeyed, bus: bus() };
     const { jws } = await seal(deps, "heartbeat", body, { aud: "hq", corr: null });
-    const sentAt = clock.now();
+    const sentAt = performance.now();
     const reply = await deps.hq.heartbeat(jws);
-    // A clock that was set back must not keep the next heartbeat from being sealed.
-    rttMs = Math.max(0, clock.now() - sentAt);
+    rttMs = Math.round(performance.now() - sentAt);
     if (obeyed.length > 0) await journal.obeyedTold(obeyed);
     for (const control of reply.controls) await obey(control);
     for (const { task, epoch, reason } of reply.stop) slots.stop(task, epoch, reason);
@@ -72,7 +71,7 @@ export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): 
       while (!signal.aborted) {
         let wait = heartbeatEveryMs;
         try {
-          const sentAt = clock.now();
+          const sentAt = performance.now();
           const reply = await beat();
           if (reply.status === "pending") {
             if (!known) log.info("waiting for the owner's approval", { factory: deps.self });

@@ -8,7 +8,7 @@ import type { Branch, Grant } from "#factory/branch.ts";
 import { reportResult } from "#factory/report.ts";
 import { releasing, work } from "#factory/work.ts";
 import type { Attempt } from "#ports/journal.ts";
-import { branchOf, type Worktree } from "#ports/workspace.ts";
+import { branchOf } from "#ports/workspace.ts";
 import type { ProgressTeller } from "./progress.ts";
 
 /** A task that was begun so often without an end is ended: it takes its factory down, or can't be worked here. */
@@ -78,34 +78,35 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     if (claimed === "poison") {
       const reason = `it was begun ${maxStarts} times and never came to an end here`;
       await end(slot, { ...bare(slot.attempt), outcome: "failed", code: "poison", reason });
-      return leave({ branch: branchOf(order) });
+      return leave(order);
     }
     if (claimed === "refused") {
       await drop(slot.attempt);
-      return leave({ branch: branchOf(order) });
+      return leave(order);
     }
     if (claimed === null || signal.aborted) {
-      return end(slot, unbegun(slot.attempt, String(signal.reason)));
+      await end(slot, unbegun(slot.attempt, String(signal.reason)));
+      return leave(order);
     }
     const token = await readToken(claimed.token);
     if (token.tsk !== order.task || token.epoch !== order.epoch || token.rep !== order.workspace) {
       throw new UacError("forbidden", `Headquarters sent a token that is not for task ${order.task}, attempt ${order.epoch}`);
     }
     slot.grant = { token, signal, news: () => slot.news.promise };
-    const { outcome, worktree } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
+    const { outcome } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
       if (kind === "step") slot.step += 1;
       if (kind === "paused" || kind === "resumed") slot.paused = kind === "paused";
       progress.tell(order, kind, persona, text);
     });
     log.info("a task ended", { task: order.task, epoch: order.epoch, outcome: outcome.outcome, code: outcome.code });
     await end(slot, outcome);
-    if (worktree) await leave(worktree);
+    await leave(order);
   }
 
   /** An attempt that ended here, or in an earlier life of the factory, leaves no worktree. */
-  async function leave(worktree: Pick<Worktree, "branch">) {
-    const { branch } = worktree;
-    await deps.workspaces.close(worktree).catch((error: unknown) => deps.log.warn("a worktree stays behind", { branch, error }));
+  async function leave(order: Attempt["order"]) {
+    const branch = branchOf(order);
+    await deps.workspaces.close({ branch }).catch((error: unknown) => deps.log.warn("a worktree stays behind", { branch, error }));
   }
 
   /**

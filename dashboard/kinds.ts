@@ -1,6 +1,7 @@
 /** A spend by the kind of token, and how its sums are shown. */
-import type { CostParts } from "#core/cost-parts.ts";
+
 import { showNanos, type Usage } from "#core/ledger.ts";
+import type { CostParts } from "#core/prices.ts";
 import type { Slice } from "./panels/spent.query.ts";
 import { percent } from "./text.ts";
 

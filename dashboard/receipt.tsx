@@ -1,4 +1,5 @@
 /** What the executor measured. */
+import { showCost, tokensOf } from "#core/ledger.ts";
 import type { Receipt, TestRun } from "#core/receipt.ts";
 import { Printed } from "./figures.tsx";
 import { State, verdictMarks } from "./marks.tsx";
@@ -35,6 +36,14 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
             {many(receipt.steps, "step")} in {measured(receipt.wallMs)}
           </dd>
         </div>
+        {receipt.usage && (
+          <div>
+            <dt>Spent</dt>
+            <dd>
+              {showCost(receipt.usage)} in {many(receipt.usage.calls, "model call")}, {many(tokensOf(receipt.usage.usage), "token")}
+            </dd>
+          </div>
+        )}
         <div>
           <dt>Limits hit</dt>
           <dd>{receipt.limitsHit.length === 0 ? "none" : plain(receipt.limitsHit.join(", "))}</dd>

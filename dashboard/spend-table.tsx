@@ -1,6 +1,7 @@
 /** Spend as a table: a row for whoever, whatever or whenever it was, the kinds of token apart. */
-import type { CostParts } from "#core/cost-parts.ts";
+
 import { showNanos } from "#core/ledger.ts";
+import type { CostParts } from "#core/prices.ts";
 import { briefly, kinds, splitKinds } from "./kinds.ts";
 import type { Breakdown } from "./panels/costs.query.ts";
 import type { Slice } from "./panels/spent.query.ts";

@@ -1,6 +1,7 @@
 /** What each step of a task did, as its story tells, and in a sentence or more why the task cost what it cost. */
-import type { CostParts } from "#core/cost-parts.ts";
+
 import { showCost, showNanos, type Total, tokensOf } from "#core/ledger.ts";
+import type { CostParts } from "#core/prices.ts";
 import type { StoryLine } from "./panels/task.query.ts";
 import type { Step, TaskCost } from "./panels/task-cost.query.ts";
 import { digits, many, percent, plain } from "./text.ts";

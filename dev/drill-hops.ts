@@ -1,5 +1,5 @@
 /** A task's story as hops. HQ's times are HQ's clock, a factory's are its own: on one machine they are the same. */
-import type { StoredTaskEvent, Task } from "#ports/store.ts";
+import type { StoredTaskEvent, Task } from "#ports/tasks.ts";
 
 export interface Hop {
   hop: string;

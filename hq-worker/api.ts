@@ -12,7 +12,7 @@ import { drain } from "#factory/drain.ts";
 import { enrolFactory } from "#factory/enrol.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { acceptHeartbeat } from "#factory/heartbeat.ts";
-import type { Factory } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
 import { parseJson, readBody } from "./body.ts";
 import type { HqContext } from "./context.ts";
 

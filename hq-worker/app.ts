@@ -1,6 +1,7 @@
 /** HQ's routes. Nothing here knows which program serves them. */
 import { Hono } from "hono";
 import { publicMessage, UacError } from "#core/errors.ts";
+import type { Refusal } from "#core/hq-api.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { each, factoryApi, tellJobs } from "./api.ts";
 import { telegramChannel } from "./channels/telegram.ts";
@@ -28,7 +29,8 @@ export function hqApp(): HqApp {
     const code = error instanceof UacError ? error.code : "internal";
     // A factory whose envelope is from the future, or has expired, sets its clock by what time it is here.
     const time = code === "bad_envelope" ? { now: c.env.hq.clock.now() } : {};
-    return c.json({ error: code, message: c.env.hq.redactor.clean(publicMessage(error)), ...time }, status as 500);
+    const refusal: Refusal = { from: "headquarters", error: code, message: c.env.hq.redactor.clean(publicMessage(error)), ...time };
+    return c.json(refusal, status as 500);
   });
   return app;
 }

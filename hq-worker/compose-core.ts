@@ -4,11 +4,13 @@ import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { llmFor, providers } from "#adapters/llm/index.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
+import { parsePriceList } from "#adapters/prices/list.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
-import { priceOf } from "#core/prices.ts";
+import type { PriceOf } from "#core/prices.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
@@ -25,13 +27,16 @@ export interface Fixed {
   profile: Profile;
   settings: HqSettings;
   signer: Signer;
+  priceOf: PriceOf;
   secrets: Record<string, string>;
 }
 
 /** Throws `bad_config`, naming every variable that is wrong. */
 export async function readEnvironment(env: Env): Promise<Fixed> {
-  const { profile, hq: settings } = parseHqProfile(env, { providers: Object.keys(providers), role: "headquarters" });
-  return { profile, settings, signer: await joseSigner(settings.signingKey), secrets: secretsOf(env) };
+  const known = Object.keys(providers);
+  const { profile, hq: settings } = parseHqProfile(env, { providers: known, role: "headquarters" });
+  const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", known));
+  return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env) };
 }
 
 /** A redactor that knows every secret of the environment. */
@@ -58,9 +63,9 @@ export const asIs: Arrange = (hq) => hq;
 
 export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrange): Omit<Opened, "desks" | "close"> {
   const { database, bus, log, redactor, callsLeft } = platform;
-  const { profile, settings, signer } = fixed;
+  const { profile, settings, signer, priceOf } = fixed;
   const clock = systemClock;
-  const store = libsqlStore(database);
+  const store = libsqlStore(database, priceOf);
   const fetching = platform.fetch && { fetch: platform.fetch };
   const hq: Headquarters = {
     self: "hq",

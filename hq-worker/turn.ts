@@ -5,15 +5,16 @@ import { cardLetter } from "#factory/card.ts";
 import { converse, say } from "#factory/converse.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
-import type { Task, Update } from "#ports/store.ts";
+import type { Update } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import { runCommand } from "./commands.ts";
 import type { Digest } from "./context.ts";
 import { answerTap } from "./taps.ts";
 import { frontDeskTools, type TextInbound } from "./tools/index.ts";
 import { steerReport } from "./tools/steer.ts";
 
-/** After so many beginnings a message is poison: it is ended, and the owner is told. */
-const maxAttempts = 5;
+/** After so many beginnings a message is poison: it is ended, and the owner is told. With the waits between them that is eight minutes of an outage. */
+const maxAttempts = 8;
 /** Letters that may go out before the turn: it needs its calls for itself. */
 const lettersBefore = 3;
 

@@ -1,5 +1,6 @@
 /** What a Worker answers to: requests and the minute tick. `open` makes a headquarters for each event. */
 import { publicMessage } from "#core/errors.ts";
+import type { Refusal } from "#core/hq-api.ts";
 import { hqApp } from "./app.ts";
 import type { WorkerEnv } from "./compose.ts";
 import type { Opened } from "./context.ts";
@@ -14,7 +15,8 @@ export function worker(open: (env: WorkerEnv) => Promise<Opened>) {
         context = await open(env);
       } catch (error) {
         // A headquarters that is not whole serves nothing: no route is less guarded than another.
-        return Response.json({ error: "bad_config", message: publicMessage(error) }, { status: 503 });
+        const refusal: Refusal = { from: "headquarters", error: "bad_config", message: publicMessage(error) };
+        return Response.json(refusal, { status: 503 });
       }
       const jobs: Promise<unknown>[] = [];
       const later = (work: Promise<unknown>) => {

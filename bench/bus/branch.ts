@@ -5,9 +5,9 @@ import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { scriptedLlm } from "#adapters/llm/scripted.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
-import { priceOf } from "#core/prices.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
 import type { Workspaces } from "#ports/workspace.ts";
@@ -54,7 +54,7 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
     ids: randomIds,
     log: errorLog(redactor),
     redactor,
-    priceOf,
+    priceOf: pricesOf(),
     // Done at once: what is measured lies before the work and after it.
     llmFor: () => scriptedLlm(() => ({ tools: [{ name: "finish", input: { status: "done", summary: "Nothing to do." } }] })),
     toolsFor: () => [],

@@ -1,9 +1,11 @@
 /** A ledger of a corporation that has worked for months, the same at every run, recorded as headquarters records it. */
+
+import { pricesOf } from "#adapters/prices/index.ts";
 import { dayMs } from "#core/day.ts";
-import { costOf, type LedgerEntry } from "#core/ledger.ts";
-import { priceOf } from "#core/prices.ts";
+import type { LedgerEntry } from "#core/ledger.ts";
 import type { Store } from "#ports/store.ts";
 
+export const priceOf = pricesOf();
 const factories = 12;
 /** What a report carries at most. */
 const perBatch = 400;
@@ -46,13 +48,14 @@ function entryOf(i: number, at: number, next: (below: number) => number): Ledger
     ...{ uncachedIn: next(6000), cacheRead: next(90_000), write5m: next(4000), write1h: 0 },
     ...{ output: 100 + next(2500), reasoning: next(100) },
   };
-  const cost = costOf(usage, priceOf(provider, model, usage.uncachedIn + usage.cacheRead + usage.write5m));
+  const price = priceOf(provider, model, at);
+  const cost = price?.cost(usage) ?? null;
   return {
     ...{ id: `use_${String(i).padStart(20, "0")}`, task: `t_${Math.floor(i / 25)}`, epoch: 1, step: i % 25, try: 1 },
     ...{ factory: factory === 0 ? "hq" : `desk-${factory}`, persona, seat, engine: "uac" },
     ...{ provider, requestedModel: model, model, requestId: `req_${i}`, messageId: `msg_${i}` },
     ...{ at, durationMs: 500 + next(20_000), usage, source: "reported" as const },
-    ...{ prices: cost === null ? null : "uac 2026-11-26", cost, billing, billed: billing === "metered" ? cost : 0, outcome: "ok" as const },
+    ...{ prices: price?.list ?? null, cost, billing, billed: billing === "metered" ? cost : 0, outcome: "ok" as const },
   };
 }
 

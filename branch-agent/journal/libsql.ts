@@ -2,12 +2,11 @@
 import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
 import { UacError } from "#core/errors.ts";
 import type { Journal } from "#ports/journal.ts";
+import { forgetting } from "./forget.ts";
 import { keep, kept, outboxOf, tell } from "./outbox.ts";
 import { checkLedgerEntry, toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
 import { prepareTables } from "./tables.ts";
 
-/** Transcripts of attempts that ended longer ago are deleted, and controls as old. */
-const transcriptDays = 30;
 /** Another process (a command line) may hold the file this long. */
 const lockLimitMs = 5_000;
 
@@ -18,6 +17,7 @@ const lockLimitMs = 5_000;
  */
 export async function libsqlJournal(client: Client): Promise<Journal> {
   await patiently(client, () => prepareTables(client));
+  const forget = forgetting();
 
   const write = (...statements: InStatement[]): Promise<ResultSet[]> => patiently(client, () => client.batch(statements, "write"));
   const rows = async (sql: string, ...args: (string | number)[]): Promise<Row[]> =>
@@ -32,15 +32,7 @@ export async function libsqlJournal(client: Client): Promise<Journal> {
           args: [order.task, order.epoch, JSON.stringify(order), orderId, entryId, now],
         },
         { sql: "delete from deliveries where entry_id = ?", args: [entryId] },
-        {
-          sql: "delete from transcript_entries where (task, epoch) in (select task, epoch from attempts where state = 'reported' and updated_at < ?)",
-          args: [now - transcriptDays * 86_400_000],
-        },
-        {
-          sql: `delete from controls where told = 1 and at < ? and not exists (select 1 from attempts
-            where attempts.task = controls.task and attempts.epoch = controls.epoch and state <> 'reported')`,
-          args: [now - transcriptDays * 86_400_000],
-        },
+        ...forget(now),
       );
       return added?.rows.length === 1;
     },

@@ -63,8 +63,9 @@ export function outboxOf({ write, rows }: Access): Outbox {
       const wait = `min(${firstAgainMs} * (1 << min(again, 10)) / 2, ${latestAgainMs})`;
       const [found] = await write({
         sql: `update outbox set again = again + 1, again_at = ? where sent = 1 and seq in (select value from json_each(?))
-          and (again = 0 or again_at + ${wait} <= ?) returning id, seq, data, ack_entry`,
-        args: [now, JSON.stringify(seqs), now],
+          and (again = 0 or again_at + ${wait} <= ? or again_at > ?) returning id, seq, data, ack_entry`,
+        // Sent in the future: the clock was set back since, by who knows how much.
+        args: [now, JSON.stringify(seqs), now, now],
       });
       return (found?.rows ?? []).map(toReport).toSorted((a, b) => a.seq - b.seq);
     },

@@ -1,8 +1,8 @@
 import { count, type SQL, sql, sum } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { usageDaily, usages } from "#adapters/store/schema.ts";
-import type { CostParts } from "#core/cost-parts.ts";
 import { addSpend, noSpend, type Spend, type Total } from "#core/ledger.ts";
+import type { CostParts } from "#core/prices.ts";
 
 export type Money = Pick<Total, "cost" | "calls" | "unpriced">;
 

@@ -1,8 +1,8 @@
 /** Why a task cost what it cost: its model calls by step, all of them counted. */
 import { asc, count, desc, eq, type SQL, sql } from "drizzle-orm";
 import { usages } from "#adapters/store/schema.ts";
-import type { CostParts } from "#core/cost-parts.ts";
 import type { Total } from "#core/ledger.ts";
+import type { CostParts } from "#core/prices.ts";
 import type { DashboardDb } from "../db.ts";
 import { type Money, money, spentColumns, tokenColumns, tokens } from "./spent.query.ts";
 

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { capabilities, enabled } from "#core/capability.ts";
 import { liveness } from "#core/fleet.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
-import type { Factory } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
 import type { Tool } from "#ports/tool.ts";
 
 const input = z.strictObject({});

@@ -5,7 +5,7 @@
  * Wire history
  *   1  first version
  *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
- *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list
+ *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent
  */
 import * as z from "zod";
 import { capabilityNames } from "./capability.ts";

@@ -67,8 +67,15 @@ export const heartbeatReplySchema = z.strictObject({
 });
 export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
 
-/** Refusals: the status says what kind, the text is for a person. */
-export const refusalSchema = z.object({ error: z.string(), message: z.string() });
-
-/** What time it is at headquarters, in its answers to heartbeats and where it refused an envelope: a factory lives by it. */
-export const timeSchema = z.object({ now: z.int().positive() });
+/**
+ * Refusals: the status says what kind, the text is for a person. `from` tells them from what answers in headquarters' place, a
+ * proxy or a sign-in page: a factory that is refused as `forbidden` ends all its work, and should hear that from nobody else.
+ */
+export const refusalSchema = z.object({
+  from: z.literal("headquarters"),
+  error: z.string(),
+  message: z.string(),
+  /** What time it is there, where it refused an envelope: the factory's clock may be wrong. */
+  now: z.int().positive().optional(),
+});
+export type Refusal = z.infer<typeof refusalSchema>;

@@ -75,35 +75,17 @@ export function billedOf(cost: number | null, billing: BillingMode): number | nu
   return billing === "metered" ? cost : 0;
 }
 
-/** Nano-dollars per token. */
-export interface Price {
-  uncachedIn: number;
-  cacheRead: number;
-  write5m: number;
-  write1h: number;
-  output: number;
-}
+const count = z.int().nonnegative();
 
-/** Cost in nano-dollars. Reasoning is inside output and is not counted again. */
-export function costOf(usage: Usage, price: Price | null): number | null {
-  if (!price) return null;
-  return (
-    usage.uncachedIn * price.uncachedIn +
-    usage.cacheRead * price.cacheRead +
-    usage.write5m * price.write5m +
-    usage.write1h * price.write1h +
-    usage.output * price.output
-  );
-}
-
-export interface Total {
+export const totalSchema = z.strictObject({
   /** Sum of the priced entries, nano-dollars. */
-  cost: number;
-  calls: number;
+  cost: count,
+  calls: count,
   /** Entries without a price: the sum is a floor when this is not 0. */
-  unpriced: number;
-  usage: Usage;
-}
+  unpriced: count,
+  usage: z.strictObject({ uncachedIn: count, cacheRead: count, write5m: count, write1h: count, output: count, reasoning: count }),
+});
+export type Total = z.infer<typeof totalSchema>;
 
 export const noTotal: Total = { cost: 0, calls: 0, unpriced: 0, usage: noUsage };
 

@@ -1,89 +1,134 @@
 /**
- * List prices of November 2026, our own small table. Facts from `@pydantic/genai-prices` 0.1.8 and, where newer, from
- * copies of the providers' price pages (DeepSeek; Claude Sonnet 5.5, Haiku 5.5 and Fable 5.2 as others quote that page).
- * A model that is not here is unpriced, never free.
+ * What a call costs, exactly. A price is the decimal number that a list writes, in dollars per million tokens; a call is reckoned in
+ * whole numbers of a fine unit and rounded once, half up, to a nano-dollar. What a list leaves unsaid about the cache is not free.
  */
-import type { Price } from "./ledger.ts";
+import type { LedgerEntry, Usage } from "./ledger.ts";
 
-/** Dollars per million tokens: input, cache read, 5-minute write, 1-hour write, output. */
-type Row = readonly [input: number, read: number, write5m: number, write1h: number, output: number];
-
-interface Listed {
-  price: Row;
-  /** The whole call costs this much when its input, cached or not, is longer than `over` tokens. */
-  long?: { over: number; price: Row };
+/** Dollars per million tokens. Without a price of their own reads and writes are input, and writes for an hour are as those for 5 minutes. */
+export interface Rates {
+  input: number;
+  output: number;
+  cacheRead?: number | undefined;
+  write5m?: number | undefined;
+  write1h?: number | undefined;
 }
 
-/** A price list without a write price bills writes as input. */
-const noWrites = (input: number, read: number, output: number): Row => [input, read, input, input, output];
+/** `long`: the whole call costs this much where its input, cached or not, is longer than `over` tokens; the longest that fits. */
+export interface Tariff extends Rates {
+  long?: readonly (Rates & { over: number })[] | undefined;
+}
 
-const table: Readonly<Record<string, Readonly<Record<string, Listed>>>> = {
-  anthropic: {
-    "claude-fable-5-2": { price: [8, 0.2, 10, 16, 40] },
-    "claude-fable-5-1": { price: [10, 0.25, 12.5, 20, 50] },
-    "claude-fable-5": { price: [10, 1, 12.5, 20, 50] },
-    "claude-opus-5-5": { price: [4, 0.2, 5, 8, 20] },
-    "claude-opus-5": { price: [5, 0.5, 6.25, 10, 25] },
-    "claude-opus-4-8": { price: [5, 0.5, 6.25, 10, 25] },
-    "claude-opus-4-7": { price: [5, 0.5, 6.25, 10, 25] },
-    "claude-opus-4-6": { price: [5, 0.5, 6.25, 10, 25] },
-    "claude-opus-4-5": { price: [5, 0.5, 6.25, 10, 25] },
-    "claude-sonnet-5-5": { price: [2, 0.1, 2.5, 4, 10] },
-    "claude-sonnet-5": { price: [2, 0.2, 2.5, 4, 10] },
-    "claude-sonnet-4-6": { price: [3, 0.3, 3.75, 6, 15] },
-    "claude-sonnet-4-5": { price: [3, 0.3, 3.75, 6, 15], long: { over: 200_000, price: [6, 0.6, 7.5, 12, 22.5] } },
-    "claude-haiku-5-5": { price: [0.1, 0.01, 0.125, 0.2, 0.5], long: { over: 100_000, price: [0.5, 0.05, 0.625, 1, 2.5] } },
-    "claude-haiku-4-5": { price: [1, 0.1, 1.25, 2, 5] },
-  },
-  zai: {
-    "glm-5.3": { price: noWrites(1.4, 0.26, 4.4) },
-    "glm-5.3-flash": { price: noWrites(0.075, 0.015, 0.25) },
-    "glm-5.2": { price: noWrites(1.4, 0.26, 4.4) },
-  },
-  /** Peak prices: half of them off-peak. A budget must hold at any hour. */
-  deepseek: {
-    "deepseek-v4-pro": { price: noWrites(1.32, 0.044, 3.96) },
-    "deepseek-flash": { price: noWrites(0.3, 0.006, 1.2) },
-  },
-  kimi: {
-    "kimi-k3": { price: noWrites(3, 0.3, 15) },
-    "kimi-k2.7-code": { price: noWrites(0.95, 0.19, 4) },
-  },
-  minimax: {
-    "minimax-m3": { price: noWrites(0.3, 0.06, 1.2), long: { over: 512_000, price: noWrites(0.6, 0.12, 2.4) } },
-    "minimax-m2.7": { price: [0.3, 0.06, 0.375, 0.375, 1.2] },
-  },
-  /** Nominal: nobody bills the stand-in. Prices of the usual size, so that budgets and receipts have something to show. */
-  scripted: { "scripted-1": { price: [1, 0.1, 1.25, 2, 5] } },
-};
+/** One model's price at one time. Costs are nano-dollars. */
+export interface Reckoner {
+  /** The price list and its date, as a ledger entry names it. */
+  list: string;
+  cost(usage: Usage): number;
+  /** What that cost is made of: whole numbers that come to it. */
+  parts(usage: Usage): CostParts;
+  /** What a call may cost before it is made: all of its input at the dearest, and the longest answer. Rounded up. */
+  most(inputTokens: number, outputTokens: number): number;
+}
 
-/** True where the price is made up and nobody bills it. */
-export function isNominal(provider: string): boolean {
-  return provider === "scripted";
+/** Nano-dollars at list price, by the kind of token. */
+export interface CostParts {
+  input: number;
+  cacheRead: number;
+  cacheWrite: number;
+  output: number;
 }
 
 /**
- * The list price of a call with `inputTokens` of input, cached ones included; null is unpriced. Knows a model by its
- * exact id, in any case, or with a date after it (`claude-haiku-4-5-20251001`).
+ * What an entry's cost is made of. Null where it has none, and where this list does not give it: then it was reckoned with another list,
+ * and what its parts are nobody here knows.
  */
-export function priceOf(provider: string, model: string, inputTokens = 0): Price | null {
-  const models = Object.hasOwn(table, provider) ? table[provider] : undefined;
-  const id = model.toLowerCase();
-  const known = models && [id, id.replace(/[-@]\d{8}$/, "")].find((name) => Object.hasOwn(models, name));
-  const listed = known === undefined ? undefined : models?.[known];
-  if (!listed) return null;
-  const { price, long } = listed;
-  return toNanos(long && inputTokens > long.over ? long.price : price);
+export function partsOf(
+  entry: Pick<LedgerEntry, "provider" | "requestedModel" | "at" | "usage" | "cost">,
+  priceOf: PriceOf,
+): CostParts | null {
+  const price = entry.cost === null ? null : priceOf(entry.provider, entry.requestedModel, entry.at);
+  return price && price.cost(entry.usage) === entry.cost ? price.parts(entry.usage) : null;
 }
 
-/** $1 per million tokens is 1,000 nano-dollars a token; rounded, since 0.005 × 1000 is not whole in binary. */
-function toNanos([uncachedIn, cacheRead, write5m, write1h, output]: Row): Price {
-  const nanos = (usd: number) => Math.round(usd * 1000);
-  return {
-    uncachedIn: nanos(uncachedIn),
-    cacheRead: nanos(cacheRead),
-    write5m: nanos(write5m),
-    write1h: nanos(write1h),
-    output: nanos(output),
+/** `at`: when the call began, milliseconds since 1970. Null is unpriced, never free. */
+export type PriceOf = (provider: string, model: string, at: number) => Reckoner | null;
+
+/** Places after the point that a price may have. */
+export const pricePlaces = 18;
+/** 10^-18 dollars per million tokens times tokens, for one nano-dollar. */
+const perNano = 10n ** BigInt(pricePlaces + 6 - 9);
+
+export function reckoner(list: string, tariff: Tariff): Reckoner {
+  const base = exact(tariff);
+  const long = (tariff.long ?? []).map((rates) => ({ over: rates.over, ...exact(rates) })).toSorted((a, b) => a.over - b.over);
+  const upTo = (input: number) => [base, ...long.filter(({ over }) => input > over)];
+  /** Input, cached reads, cached writes, output. */
+  const exactParts = ({ uncachedIn, cacheRead, write5m, write1h, output }: Usage) => {
+    const rates = upTo(uncachedIn + cacheRead + write5m + write1h).at(-1) ?? base;
+    return [
+      BigInt(uncachedIn) * rates.input,
+      BigInt(cacheRead) * rates.cacheRead,
+      BigInt(write5m) * rates.write5m + BigInt(write1h) * rates.write1h,
+      // Reasoning is inside of it.
+      BigInt(output) * rates.output,
+    ];
   };
+  return {
+    list,
+    cost: (usage) => Number(rounded(sum(exactParts(usage)))),
+    parts(usage) {
+      const exact = exactParts(usage);
+      const [input = 0, cacheRead = 0, cacheWrite = 0, output = 0] = wholeParts(exact, rounded(sum(exact)));
+      return { input, cacheRead, cacheWrite, output };
+    },
+    most(inputTokens, outputTokens) {
+      const all = upTo(inputTokens);
+      const input = dearest(all.flatMap((rates) => [rates.input, rates.cacheRead, rates.write5m, rates.write1h]));
+      const sum = BigInt(inputTokens) * input + BigInt(outputTokens) * dearest(all.map((rates) => rates.output));
+      return Number((sum + perNano - 1n) / perNano);
+    },
+  };
+}
+
+function sum(parts: readonly bigint[]): bigint {
+  return parts.reduce((total, part) => total + part, 0n);
+}
+
+function rounded(exact: bigint): bigint {
+  return (exact + perNano / 2n) / perNano;
+}
+
+/** Rounded down, so that they come to `cost`: what that leaves of it goes to those that lost most. */
+function wholeParts(exact: readonly bigint[], cost: bigint): number[] {
+  const whole = exact.map((part) => part / perNano);
+  const left = Number(cost - sum(whole));
+  const lost = exact.map((part, i) => ({ i, part: part % perNano })).toSorted((a, b) => (a.part < b.part ? 1 : a.part > b.part ? -1 : 0));
+  const raised = new Set(lost.slice(0, left).map(({ i }) => i));
+  return whole.map((part, i) => Number(part) + (raised.has(i) ? 1 : 0));
+}
+
+function exact({ input, output, cacheRead = input, write5m = input, write1h = write5m }: Rates) {
+  return { input: scaled(input), output: scaled(output), cacheRead: scaled(cacheRead), write5m: scaled(write5m), write1h: scaled(write1h) };
+}
+
+function dearest(prices: readonly bigint[]): bigint {
+  let most = 0n;
+  for (const price of prices) if (price > most) most = price;
+  return most;
+}
+
+/** The decimal number that `value` is written as, in units of its last place allowed: 0.0028 is 0.0028, not its nearest binary fraction. */
+function scaled(value: number): bigint {
+  const { digits, places } = decimal(value);
+  return BigInt(digits) * 10n ** BigInt(pricePlaces - places);
+}
+
+/** Places after the point. */
+export function placesOf(value: number): number {
+  return decimal(value).places;
+}
+
+function decimal(value: number): { digits: string; places: number } {
+  const [number = "", exponent = "0"] = String(value).split("e");
+  const [whole = "", part = ""] = number.split(".");
+  return { digits: whole + part, places: Math.max(0, part.length - Number(exponent)) };
 }

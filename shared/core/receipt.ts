@@ -1,5 +1,6 @@
 /** What the executor observed. Done is measured here, never claimed by a model. */
 import * as z from "zod";
+import { totalSchema } from "./ledger.ts";
 
 export const verdicts = ["verified", "unverified", "regressed"] as const;
 export type Verdict = (typeof verdicts)[number];
@@ -38,6 +39,8 @@ export const receiptSchema = z.strictObject({
   testsBefore: testRunSchema.nullable(),
   testsAfter: testRunSchema.nullable(),
   steps: z.int().nonnegative(),
+  /** What the attempt spent, to the token; null in a receipt of an older factory. */
+  usage: totalSchema.nullable().default(null),
   wallMs: z.int().nonnegative(),
   /** Limits that ended the work, by name. */
   limitsHit: z.array(z.string().max(64)).max(16),

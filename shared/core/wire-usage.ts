@@ -16,9 +16,15 @@ export interface ToldUsage {
 
 type Fields = Record<string, unknown>;
 
-/** The newest figure wins, and nothing (null, undefined) never wins over a figure: usage comes late, twice, or in parts. */
+/**
+ * The newest figure wins, and nothing (null, undefined, 0) never wins over a figure: usage comes late, twice, or in parts, and what was
+ * used once is not given back.
+ */
 export function mergeUsage(before: Fields, next: unknown): Fields {
-  return { ...before, ...Object.fromEntries(Object.entries(fields(next)).filter(([, value]) => value !== null && value !== undefined)) };
+  const told = Object.entries(fields(next)).filter(
+    ([key, value]) => value !== null && value !== undefined && !(value === 0 && before[key]),
+  );
+  return { ...before, ...Object.fromEntries(told) };
 }
 
 /** A `usage` object as it came. Null where nothing was counted: every call uses something, so all zeros means that nobody told. */

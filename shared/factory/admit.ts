@@ -5,7 +5,7 @@
  */
 import { hasCode } from "#core/errors.ts";
 import type { Bus } from "#ports/bus.ts";
-import type { Factory } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 /** What a machine is told of the bus when it joins, and the hash that HQ keeps; null where it got no user of its own. */

@@ -1,7 +1,7 @@
 /** Tells the owner that a task is over. */
 import type { Total } from "#core/ledger.ts";
 import type { Letter } from "#ports/chat.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import { cardEdit, completionLetters, letterKeys } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 

@@ -66,6 +66,7 @@ async function settle(deps: Headquarters, question: Question): Promise<void> {
   const task = question.task === null ? null : await store.tasks.get(question.task);
   if (task && isMoot(question, task)) return closeMoot(deps, task);
   if (question.task !== null && !task) return closeQuestion(deps, question, "its task is not there any more");
+  if (!(await store.questions.current(question.id))) return closeQuestion(deps, question, "it was asked about anew");
   const expired = await store.questions.expire(question.id, clock.now());
   if (expired.won && expired.question) await carryOut(deps, expired.question);
 }

@@ -8,7 +8,7 @@ import { isMoot, labelOf, type NewQuestion, type Question, questionKinds, tapOf 
 import { bold, italic, type Piece, rich } from "#core/rich-text.ts";
 import { isTerminal } from "#core/task.ts";
 import type { Button, Letter } from "#ports/chat.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 type Deps = Pick<Headquarters, "store" | "clock" | "profile" | "settings">;

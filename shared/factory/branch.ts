@@ -1,8 +1,8 @@
 /** What a factory's verbs are given: ports and settings, made once by a program's compose.ts. */
 
 import type { PublicKey } from "#core/hq-api.ts";
-import type { Price } from "#core/ledger.ts";
 import type { Action, OpsToken } from "#core/ops-token.ts";
+import type { PriceOf } from "#core/prices.ts";
 import type { CommandRun } from "#core/receipt.ts";
 import type { VpSeat } from "#core/vp.ts";
 import type { Bus } from "#ports/bus.ts";
@@ -39,8 +39,7 @@ export interface Branch {
   log: Log;
   redactor: Redactor;
   llmFor(seat: VpSeat): Llm;
-  /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
-  priceOf(provider: string, model: string, inputTokens: number): Price | null;
+  priceOf: PriceOf;
   /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
   toolsFor(bench: Workbench): Tool[];
 }

@@ -5,7 +5,7 @@ import type { Receipt } from "#core/receipt.ts";
 import { bold, code, italic, type Piece, pre, rich } from "#core/rich-text.ts";
 import { isTerminal, replayable, type TaskState } from "#core/task.ts";
 import type { Button, Letter } from "#ports/chat.ts";
-import type { StoredTaskEvent, Task } from "#ports/store.ts";
+import type { StoredTaskEvent, Task } from "#ports/tasks.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { moment } from "./when.ts";
 

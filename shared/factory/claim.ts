@@ -6,7 +6,8 @@ import { leaseMs } from "#core/fleet.ts";
 import type { ClaimReply } from "#core/hq-api.ts";
 import { endingBy, narrower } from "#core/limits.ts";
 import { actionsOf, type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
-import type { Factory, Task } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "profile">;

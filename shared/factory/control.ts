@@ -3,7 +3,7 @@ import type { Control } from "#core/control.ts";
 import { UacError } from "#core/errors.ts";
 import { ordersKept } from "#core/fleet.ts";
 import { isTerminal } from "#core/task.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { seal } from "./seal.ts";
 

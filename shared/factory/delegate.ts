@@ -3,7 +3,7 @@ import { UacError } from "#core/errors.ts";
 import type { Question } from "#core/question.ts";
 import type { Route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
-import type { NewTask, Task } from "#ports/store.ts";
+import type { NewTask, Task } from "#ports/tasks.ts";
 import { cardLetter } from "./card.ts";
 import { dispatchTask, planOf, publishOrders } from "./dispatch.ts";
 import type { Headquarters } from "./headquarters.ts";

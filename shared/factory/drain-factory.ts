@@ -1,6 +1,6 @@
 /** The owner's word on a whole factory: begin nothing new, until it may again. What runs there ends; what waits there comes back. */
 import type { FactoryStatus } from "#core/fleet.ts";
-import type { Factory } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
 import { publishControl } from "./control.ts";
 import { dispatchAll } from "./dispatch.ts";
 import type { Headquarters } from "./headquarters.ts";

@@ -3,7 +3,8 @@ import type { Envelope } from "#core/envelope.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Channel } from "#core/fleet.ts";
 import type { BusEntry } from "#ports/bus.ts";
-import type { Factory, Incident } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
+import type { Incident } from "#ports/incidents.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { type News, needsCalls, type Said, settleSaid, tellOwner } from "./settle.ts";
 

@@ -5,7 +5,7 @@ import type { EnrolReply, EnrolRequest } from "#core/hq-api.ts";
 import { byline } from "#core/persona.ts";
 import { bold, code, italic, rich } from "#core/rich-text.ts";
 import type { Role } from "#core/role.ts";
-import type { Factory } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
 import { busAccess, expel, readmit } from "./admit.ts";
 import type { Headquarters } from "./headquarters.ts";
 

@@ -1,5 +1,5 @@
 /** The owner's time-to-live: what has not begun by its deadline ends, and says so. Nothing else ever expires. */
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import { ended } from "./ended.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { moment } from "./when.ts";

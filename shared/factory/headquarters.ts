@@ -1,5 +1,5 @@
 /** What HQ's verbs are given: ports and settings, made once by a program's compose.ts. */
-import type { Price } from "#core/ledger.ts";
+import type { PriceOf } from "#core/prices.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Chat } from "#ports/chat.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -26,8 +26,7 @@ export interface Headquarters {
   ids: Ids;
   log: Log;
   redactor: Redactor;
-  /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
-  priceOf(provider: string, model: string, inputTokens: number): Price | null;
+  priceOf: PriceOf;
   /** How many more calls (of database, bus, chat, model) this event may make: a free Worker has 50. What is left waits for the next. */
   callsLeft(): number;
 }

@@ -4,7 +4,7 @@ import { UacError } from "#core/errors.ts";
 import { leaseMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
 import { leasedStates } from "#core/task.ts";
-import type { Compared, Factory } from "#ports/store.ts";
+import type { Compared, Factory } from "#ports/factories.ts";
 import { mintToken } from "./claim.ts";
 import type { Headquarters } from "./headquarters.ts";
 

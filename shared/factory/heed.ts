@@ -1,6 +1,7 @@
 /** How whoever works on a task heeds the owner: hears what was said, and stands still when told to. Over restarts, from the journal. */
 import * as z from "zod";
 import { type Steer, standing } from "#core/control.ts";
+import { attemptFact } from "#ports/journal.ts";
 import type { Entry } from "#ports/transcript.ts";
 import type { Branch, Grant } from "./branch.ts";
 
@@ -27,7 +28,7 @@ export async function heed(
   grant: Pick<Grant, "signal" | "news">,
   tell: (kind: "paused" | "resumed" | "steered", text: string) => void,
 ): Promise<Heed> {
-  const key = `still:${task}:${epoch}`;
+  const key = attemptFact("still", { task, epoch });
   const kept = await journal.get(key);
   let still = kept === null ? { since: null, total: 0 } : stillSchema.parse(JSON.parse(kept));
 

@@ -3,7 +3,8 @@ import type { Option, Question } from "#core/question.ts";
 import { bold, code } from "#core/rich-text.ts";
 import { type HoldCode, route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
-import type { Factory, Task } from "#ports/store.ts";
+import type { Factory } from "#ports/factories.ts";
+import type { Task } from "#ports/tasks.ts";
 import { askOwner, timeOf } from "./ask-owner.ts";
 import { cancelTask } from "./cancel.ts";
 import { cardEdit } from "./card.ts";
@@ -25,6 +26,7 @@ const hourMs = 3_600_000;
 const waits: Readonly<Record<string, number>> = { "wait-1h": hourMs, "wait-8h": 8 * hourMs };
 const give = "to-";
 const gone = "The task is not there any more.";
+const anew = "The task was held anew meanwhile: what counts is the answer to the question about that.";
 
 /** Asks about this task, if it is held and nobody was asked yet. Resolves to the question; null where there is none. */
 export async function askAboutHold(deps: Headquarters, task: Task): Promise<Question | null> {
@@ -83,29 +85,37 @@ export function optionsFor(task: Task, fleet: readonly Factory[], now: number): 
   ];
 }
 
-/** Carries the owner's decision out. The task may have gone on meanwhile: then what is said is where it went. */
-export async function decideHold(deps: Headquarters, { task: id, epoch, answer }: Question): Promise<string> {
-  const task = id === null ? null : await deps.store.tasks.get(id);
+/** Carries the owner's decision out. The task may have gone on meanwhile, or have been asked about anew: then it changes nothing, and that is said. */
+export async function decideHold(deps: Headquarters, question: Question): Promise<string> {
+  const { epoch, answer } = question;
+  const task = question.task === null ? null : await deps.store.tasks.get(question.task);
   if (!task || !answer?.option) return gone;
+  if (!(await deps.store.questions.current(question.id))) return anew;
   const { option, at, by } = answer;
   if (option === "cancel") {
     const outcome = await cancelTask(deps, task.id, `cancelled by ${by}`);
     return outcome === "requested" ? "A factory had begun it; it was told to stop." : whereIs(deps, task.id, "");
   }
-  const wait = waits[option];
+  // What was decided about an attempt is nothing to the next one.
+  const counts = task.epoch === epoch;
+  const wait = counts ? waits[option] : undefined;
   // "At most": what the owner said before about the task stays.
   const until = wait === undefined ? null : Math.min(at + wait, task.deadline ?? Number.POSITIVE_INFINITY);
-  // What was decided about an attempt is nothing to the next one.
-  if (task.epoch === epoch && option.startsWith(give)) await giveTo(deps, task, option.slice(give.length));
-  if (task.epoch === epoch && until !== null) await deps.store.tasks.change(task.id, epoch, { deadline: until }, deps.clock.now());
+  const change = (wishes: Pick<Partial<Task>, "wanted" | "deadline">) =>
+    deps.store.tasks.change(task.id, task.epoch, wishes, question.id, deps.clock.now());
+  if (counts && option.startsWith(give)) {
+    const factory = option.slice(give.length);
+    // It is that factory's already where a crash came between the two.
+    if ((await change({ wanted: factory })) || task.wanted === factory) await giveTo(deps, task, factory);
+  }
+  if (until !== null) await change({ deadline: until });
   const now = deps.clock.now();
   return whereIs(deps, task.id, until === null ? "It waits." : `It waits; unless it has begun by then, it expires ${timeOf(until, now)}.`);
 }
 
-/** Another factory gets it, at once if it is its turn there; one that can't holds it anew, for its own reason, and the owner is asked again. */
+/** A task that is meant for another factory goes there, at once if it is its turn; one that can't take it holds it anew, for its own reason, and the owner is asked again. */
 async function giveTo(deps: Headquarters, task: Task, factory: string): Promise<void> {
   const { store, clock } = deps;
-  await store.tasks.change(task.id, task.epoch, { wanted: factory }, clock.now());
   const text = `it is for ${factory} now`;
   if (task.state === "held") await store.tasks.move(task.id, task.epoch, "release", { kind: "released", text, code: "" }, clock.now());
   const next = (await planOf(deps)).find((step) => step.task.id === task.id);

@@ -1,6 +1,7 @@
 /** Turns model calls into ledger entries, written down before anyone acts on the answer. */
-import type { LedgerEntry, Price, Total, Usage } from "#core/ledger.ts";
-import { billedOf, costOf, noUsage, sum, tokensOf } from "#core/ledger.ts";
+import type { LedgerEntry, Total, Usage } from "#core/ledger.ts";
+import { billedOf, noUsage, sum, tokensOf } from "#core/ledger.ts";
+import type { PriceOf } from "#core/prices.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Ids } from "#ports/ids.ts";
 import type { Llm, LlmFailure, ModelReply, ModelRequest } from "#ports/llm.ts";
@@ -9,8 +10,7 @@ export interface MeterDeps {
   llm: Llm;
   clock: Clock;
   ids: Ids;
-  /** `inputTokens`: of the whole call, since some models have a price for long prompts. */
-  priceOf(provider: string, model: string, inputTokens: number): Price | null;
+  priceOf: PriceOf;
   /** Durable when it resolves. */
   record(entry: LedgerEntry): Promise<void>;
   /** What was spent under this meter before a restart. */
@@ -32,8 +32,8 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
     const usage = reply?.usage ?? failed ?? noUsage;
     // A failed call says what it used, if the provider told. Where nobody knows it is unpriced, never a spend of nothing.
     const source = reply?.usageSource ?? (failed ? "partial" : "missing");
-    const input = usage.uncachedIn + usage.cacheRead + usage.write5m + usage.write1h;
-    const cost = source === "missing" ? null : costOf(usage, deps.priceOf(llm.provider, llm.model, input));
+    const price = source === "missing" ? null : deps.priceOf(llm.provider, llm.model, at);
+    const cost = price?.cost(usage) ?? null;
     const entry: LedgerEntry = {
       id: ids.next("use"),
       ...who,
@@ -45,7 +45,7 @@ export function meter(deps: MeterDeps, who: Pick<LedgerEntry, "task" | "epoch" |
       durationMs: Math.max(0, clock.now() - at),
       usage,
       source,
-      ...{ prices: cost === null ? null : "list", cost, billing: "metered", billed: billedOf(cost, "metered") },
+      ...{ prices: price?.list ?? null, cost, billing: "metered", billed: billedOf(cost, "metered") },
       outcome: reply ? "ok" : "failed",
     };
     entries.push(entry);

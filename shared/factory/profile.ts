@@ -29,6 +29,8 @@ export interface Profile {
     openaiApiKey: string | null;
   };
   limits: Limits;
+  /** Where the operator keeps prices of his own; null: nowhere. */
+  pricesFile: string | null;
   slots: number;
   workspaces: Readonly<Record<string, string>>;
   workspaceTests: Readonly<Record<string, string>>;
@@ -55,6 +57,8 @@ export interface HqSettings {
   owners: readonly number[];
   signingKey: string;
   publicUrl: string;
+  /** The operator's own prices, JSON; null: none. */
+  prices: string | null;
   /** Where it listens; a Worker does not. */
   host: string;
   port: number;
@@ -221,6 +225,7 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
       openaiApiKey: from.read("OPENAI_API_KEY", anyText),
     },
     limits: readLimits(from),
+    pricesFile: from.read("PRICES_FILE", z.string().regex(/^\//, "is not an absolute path")),
     slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
     workspaces,
     workspaceTests,
@@ -274,6 +279,7 @@ export function parseHqProfile(env: Env, options: ProfileOptions): { profile: Pr
     owners: from.need("TELEGRAM_OWNER_IDS", ids, []),
     signingKey: from.need("HQ_SIGNING_KEY", z.string().startsWith("{"), ""),
     publicUrl: from.need("PUBLIC_URL", url("https:", "http:"), "").replace(/\/+$/, ""),
+    prices: from.read("PRICES", z.string().max(64_000)),
     host: from.read("HOST", z.string().regex(/^[\w.:-]{1,253}$/, "is not a name or an address")) ?? "127.0.0.1",
     port: from.read("PORT", whole(0, 65_535)) ?? 8787,
   };

@@ -1,7 +1,7 @@
 /** What the minute tick mends: leases that ran out, orders never claimed. Time when HQ was not watching never counts. */
 import { leaseMs } from "#core/fleet.ts";
 import { advance } from "#core/task.ts";
-import type { RequeueEvent, Task } from "#ports/store.ts";
+import type { RequeueEvent, Task } from "#ports/tasks.ts";
 import { cardEdit } from "./card.ts";
 import type { Drained } from "./drain.ts";
 import { ended } from "./ended.ts";

@@ -1,6 +1,6 @@
 /** The owner has a task that ended badly done again: as a new task with the same wishes. */
 import { replayable, type TaskState } from "#core/task.ts";
-import type { Need, Task } from "#ports/store.ts";
+import type { Need, Task } from "#ports/tasks.ts";
 import { delegate } from "./delegate.ts";
 import type { Headquarters } from "./headquarters.ts";
 

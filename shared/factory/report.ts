@@ -1,5 +1,5 @@
 /** What a factory tells HQ: into the journal first, then on the bus, then the doorbell; kept until HQ heard it. */
-import { type Body, type Envelope, type Kind, kinds, type Result, wireVersion } from "#core/envelope.ts";
+import { type Body, type Envelope, type Kind, kinds, maxEntryBytes, type Result, wireVersion } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { progressKept } from "#core/fleet.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
@@ -8,17 +8,24 @@ import type { Branch } from "./branch.ts";
 import { type Sealed, seal } from "./seal.ts";
 
 const perFlush = 20;
-/** Ledger entries that one report may carry. */
-const usagesPerReport = 100;
+/** Ledger entries that one report may carry, if their bytes do not end it before. */
+const usagesPerReport = 400;
+/** Bytes of a report's body: base64 makes 4 characters of 3, and head and signature need some. */
+const maxBodyBytes = Math.floor((maxEntryBytes * 3) / 4) - 2048;
 /** Slots that end at once take the same number; all but one take the next. More than there are slots. */
 const maxSeals = 100;
 
-/** Ends an attempt: result, acknowledgement and ledger entries are one step in the journal and one on the bus. */
+/**
+ * Ends an attempt: result, acknowledgement and ledger entries are one step in the journal and one on the bus. Entries that do not fit
+ * beside the receipt go ahead of it, so that no patch stays behind for the ledger's sake.
+ */
 export async function reportResult(deps: Branch, attempt: Attempt, result: Omit<Result, "usages">): Promise<void> {
   const { journal, clock } = deps;
+  const room = maxBodyBytes - bytesOf(result);
   let usages = await journal.untold(usagesPerReport);
-  while (usages.length === usagesPerReport) {
-    await sendReport(deps, "usage", { usages }, { corr: result.task, ackEntry: null, told: idsOf(usages) });
+  while (usages.length === usagesPerReport || (usages.length > 0 && bytesOf(usages) > room)) {
+    const ahead = fitting(usages);
+    await sendReport(deps, "usage", { usages: ahead }, { corr: result.task, ackEntry: null, told: idsOf(ahead) });
     usages = await journal.untold(usagesPerReport);
   }
   await numbered(
@@ -85,6 +92,19 @@ async function sealResult(deps: Branch, result: Result, seq: number): Promise<Se
     }
   }
   throw new Error("unreachable");
+}
+
+/** The first of them, as many as one report holds: at least one, since an entry of the ledger is far smaller than that. */
+function fitting(usages: readonly LedgerEntry[]): LedgerEntry[] {
+  let bytes = 0;
+  return usages.filter((usage, i) => {
+    bytes += bytesOf(usage) + 1;
+    return i === 0 || bytes <= maxBodyBytes;
+  });
+}
+
+function bytesOf(value: object): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
 }
 
 function idsOf(usages: readonly LedgerEntry[]) {

@@ -33,14 +33,13 @@ export async function retireFactory(deps: Headquarters, id: string): Promise<str
   return `${factory.name} is retired: nothing that it says counts any more.${tasks} To have it back, make a new code: /enrol ${id}`;
 }
 
-/** Counted against nobody: it was the owner's doing. Resolves to how many. */
+/** Counted against nobody: it was the owner's doing. Resolves to how many came back. */
 async function takeBack(deps: Headquarters, factory: string, why: string): Promise<number> {
   const theirs = await deps.store.tasks.list({ factory, states: ["dispatched", ...leasedStates], oldestFirst: true, limit: mostTasks });
   let back = 0;
   for (const task of theirs) {
     if (deps.callsLeft() < callsKept + callsEach) break;
-    await requeue(deps, task, "return", why, "returned");
-    back += 1;
+    if (await requeue(deps, task, "return", why, "returned")) back += 1;
   }
   return back;
 }

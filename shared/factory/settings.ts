@@ -76,6 +76,12 @@ export const settings: Readonly<Record<string, Setting>> = {
   TASK_MAX_TOKENS: { for: "both", about: "Most tokens of one task.", otherwise: String(defaultLimits.tokens) },
   TASK_MAX_STEPS: { for: "both", about: "Most model calls of one task.", otherwise: String(defaultLimits.steps) },
   TASK_MAX_MINUTES: { for: "both", about: "Most minutes of one task.", otherwise: String(defaultLimits.wallS / 60) },
+  PRICES_FILE: {
+    for: "branch",
+    about: "Absolute path of a JSON file with prices that go before those that come with the program: [form](models.md#prices).",
+    otherwise: "none",
+  },
+  PRICES: { for: "headquarters", about: "The same for headquarters, as JSON text.", otherwise: "none" },
   MAX_CONCURRENT_TASKS: { for: "branch", about: "Tasks worked on at once (slots), 1 to 64.", otherwise: "1" },
   WORKSPACES: { for: "branch", about: "Repositories to work on: `name=/absolute/path`, separated by commas.", otherwise: "none" },
   WORKSPACE_TESTS: { for: "branch", about: "Their test commands: `name=command`, separated by semicolons.", otherwise: "detected" },

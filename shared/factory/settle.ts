@@ -2,7 +2,8 @@
 import type { Envelope, Kind, Progress, Result } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
-import type { Incident, Told } from "#ports/store.ts";
+import type { Incident } from "#ports/incidents.ts";
+import type { Told } from "#ports/tasks.ts";
 import { cardEdit } from "./card.ts";
 import { onTask } from "./control.ts";
 import { ended } from "./ended.ts";

@@ -1,9 +1,10 @@
 /** A VP does the work: worktree, agent loop, commit by the host, tests by the harness, receipt. */
 import type { Order, Progress, Result } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
+import type { Total } from "#core/ledger.ts";
 import { narrower } from "#core/limits.ts";
 import { type CommandRun, commandRunSchema, judge, type Receipt, type TestRun, testRunSchema } from "#core/receipt.ts";
-import type { Attempt } from "#ports/journal.ts";
+import { type Attempt, attemptFact } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { staffIn } from "#staff/roster.ts";
@@ -12,7 +13,7 @@ import type { Branch, Grant } from "./branch.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
-import { meter } from "./meter.ts";
+import { type Meter, meter } from "./meter.ts";
 
 /** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
 const testTimeoutMs = 10 * 60_000;
@@ -153,12 +154,19 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     testsBefore: before,
     testsAfter: after,
     steps: agent.steps,
+    usage: spentOf(meters),
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
   return concluded(bench, agent, receipt, await owner.missed());
+}
+
+/** What the receipt tells of the ledger, which headquarters' own must agree with. */
+function spentOf(meters: Meter): Total {
+  const { cost, calls, unpriced, usage } = meters.total();
+  return { cost, calls, unpriced, usage };
 }
 
 /** Cancelled by the owner, or given back by its factory: the signal's reason says which. */
@@ -216,8 +224,8 @@ async function commit(deps: Branch, bench: Bench): Promise<Changes> {
 }
 
 /** When the attempt was first begun: its time runs on over a restart. */
-async function begunAt({ journal, clock }: Branch, { task, epoch }: Order): Promise<number> {
-  const key = `begun:${task}:${epoch}`;
+async function begunAt({ journal, clock }: Branch, order: Order): Promise<number> {
+  const key = attemptFact("begun", order);
   const kept = await journal.get(key);
   if (kept !== null) return Number(kept);
   await journal.set(key, String(clock.now()));
@@ -225,8 +233,8 @@ async function begunAt({ journal, clock }: Branch, { task, epoch }: Order): Prom
 }
 
 /** What the VP ran, the newest: kept in the journal, since the receipt tells also of what ran before a restart. */
-async function commandsOf({ journal }: Branch, { task, epoch }: Order) {
-  const key = `commands:${task}:${epoch}`;
+async function commandsOf({ journal }: Branch, order: Order) {
+  const key = attemptFact("commands", order);
   const commands: CommandRun[] = commandRunSchema.array().parse(JSON.parse((await journal.get(key)) ?? "[]"));
   const ran = async (run: CommandRun) => {
     commands.push(run);
@@ -244,7 +252,7 @@ interface Test {
 /** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */
 async function testsAtBase(deps: Branch, bench: Bench, test: Test): Promise<TestRun | null> {
   const { order, grant } = bench;
-  const key = `tests-at-base:${order.task}:${order.epoch}`;
+  const key = attemptFact("tests-at-base", order);
   const kept = await deps.journal.get(key);
   if (kept !== null) return testRunSchema.nullable().parse(JSON.parse(kept));
   const run = await runTests(deps, bench, test);

@@ -7,6 +7,14 @@ import type { Transcript } from "./transcript.ts";
 export const attemptStates = ["accepted", "running", "reported"] as const;
 export type AttemptState = (typeof attemptStates)[number];
 
+/** What is kept of an attempt while it is worked on; it goes with it. */
+export const attemptFacts = ["begun", "commands", "still", "tests-at-base"] as const;
+
+/** The key of such a fact. */
+export function attemptFact(what: (typeof attemptFacts)[number], { task, epoch }: { task: string; epoch: number }): string {
+  return `${what}:${task}:${epoch}`;
+}
+
 export interface Attempt {
   order: Order;
   orderId: string;
@@ -28,7 +36,10 @@ export interface Report {
 }
 
 export interface Journal {
-  /** False if this task and epoch are known already. */
+  /**
+   * False if this task and epoch are known already. At times it lets go what is left of attempts that ended more than 30 days ago and
+   * of which HQ has heard everything.
+   */
   accept(attempt: Omit<Attempt, "state" | "starts">, now: number): Promise<boolean>;
   find(task: string, epoch: number): Promise<Attempt | null>;
   /**
@@ -83,7 +94,7 @@ export interface Journal {
   again(seqs: readonly number[], now: number): Promise<Report[]>;
   /** The same report, sealed anew. */
   reseal(report: Report): Promise<void>;
-  /** Facts that outlive a restart (sequence numbers, HQ's pinned key). */
+  /** Facts that outlive a restart: of an attempt (`attemptFact`), or of the journal itself. */
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<void>;
   close(): Promise<void>;

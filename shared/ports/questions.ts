@@ -19,8 +19,8 @@ export interface Questions {
   /** Those that wait for an answer, oldest first. */
   open(filter: { chat?: number; task?: string; limit: number }): Promise<Question[]>;
   /**
-   * One compare-and-set: it has no answer, its time is not over by HQ's clock, the option is one of its own, and its task
-   * still stands where it was asked. Resolves to whether this call won, and to the question as it is then (null: there is none).
+   * One compare-and-set: it has no answer, its time is not over by HQ's clock, the option is one of its own, its task
+   * still stands where it was asked, and was not asked about anew. Resolves to whether this call won, and to the question as it is then (null: there is none).
    */
   answer(
     id: string,
@@ -33,11 +33,13 @@ export interface Questions {
   close(id: string, what: string, letter: Letter, now: number): Promise<boolean>;
   /** The answer was carried out. One batch with what tells of it. False if it was told already. */
   applied(id: string, told: Told, now: number): Promise<boolean>;
-  /** What nobody came back to: answered and not carried out, open and over its time, open though its task has gone on. */
+  /** Whether it is the last of its kind that was asked about its task: an answer to an earlier one decides nothing any more. */
+  current(id: string): Promise<boolean>;
+  /** What nobody came back to: answered and not carried out, open and over its time, open though its task has gone on or was asked about anew. */
   due(now: number, limit: number): Promise<Question[]>;
   /**
    * Held tasks whose owner was not asked what shall become of them, oldest first, each with the key of that question: a task that
-   * is held again is asked about again. In a chat where `mostOpen` such questions are open, none.
+   * is held again is asked about again, once the answer before is carried out. In a chat where `mostOpen` such questions are open, none.
    */
   unasked(filter: UnaskedFilter): Promise<{ task: string; key: string }[]>;
 }

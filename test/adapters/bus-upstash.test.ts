@@ -1,5 +1,8 @@
 /** Upstash's REST protocol with its real client: how it fails, and what it costs. What every transport does is in the contract. */
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { nextLookMs, upstashBus } from "#adapters/bus/upstash.ts";
 import { streamOf } from "#core/fleet.ts";
@@ -127,6 +130,74 @@ describe("fault 16: what Upstash refuses, or nobody answers", () => {
     expect(dataOf(await read(far, both(), { what: "own" }))).toEqual(["order"]);
     await far.close();
     await proxy.close();
+  });
+});
+
+/** Before the gateway, a way on which one request is held up for as long as the test likes. */
+async function startSlowWay() {
+  let hold: { arrived(): void; until: Promise<void> } | null = null;
+  const server = createServer(async (request, response) => {
+    const [body, held] = [await new Response(request as unknown as ReadableStream).text(), hold];
+    hold = null;
+    held?.arrived();
+    await held?.until;
+    const headers = { authorization: request.headers.authorization ?? "", "content-type": "application/json" };
+    const reply = await fetch(`${gateway.url}${request.url}`, { method: "POST", headers, body });
+    response.writeHead(reply.status, { "content-type": "application/json" }).end(await reply.text());
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    holdNext() {
+      const [arrived, until] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      hold = { arrived: arrived.resolve, until: until.promise };
+      return { arrived: arrived.promise, release: until.resolve };
+    },
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+describe("a look that is called off on its way", () => {
+  test("takes what it takes before own is asked for", async () => {
+    const way = await startSlowWay();
+    const far = upstashBus({ url: way.url, token });
+    await bus.publish(orders(factory), "order");
+    const held = way.holdNext();
+    const stop = new AbortController();
+    const waiting = read(far, both(), { blockMs: 30_000, signal: stop.signal });
+    await held.arrived;
+    stop.abort();
+    expect(await waiting).toEqual([]);
+    const own = read(far, both(), { what: "own" });
+    const impatient = new AbortController();
+    const another = read(far, both(), { what: "own", signal: impatient.signal });
+    impatient.abort();
+    expect(await another).toEqual([]);
+    // Whatever was sent by now is there before the look is let on.
+    await far.length(orders(factory));
+    await far.length(orders(factory));
+    held.release();
+    expect(dataOf(await own)).toEqual(["order"]);
+    await far.close();
+    way.close();
+  });
+
+  test("holds own up no longer than its limit", async () => {
+    const way = await startSlowWay();
+    const far = upstashBus({ url: way.url, token, limitMs: 300 });
+    const held = way.holdNext();
+    const stop = new AbortController();
+    const waiting = read(far, both(), { blockMs: 30_000, signal: stop.signal });
+    await held.arrived;
+    stop.abort();
+    await waiting;
+    expect(await read(far, both(), { what: "own" })).toEqual([]);
+    await far.close();
+    held.release();
+    way.close();
   });
 });
 

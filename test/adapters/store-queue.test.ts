@@ -2,7 +2,7 @@
 import { type Client, createClient, type InStatement } from "@libsql/client";
 import { expect, it } from "vitest";
 import { libsqlStore } from "#adapters/store/libsql.ts";
-import type { Tasks } from "#ports/store.ts";
+import type { Tasks } from "#ports/tasks.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 
 const reads: Record<string, (tasks: Tasks) => Promise<unknown>> = {

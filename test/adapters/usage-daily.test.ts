@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { type Client, createClient } from "@libsql/client";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { database } from "#adapters/store/sql.ts";
 import { rebuildDaily } from "#adapters/store/usage-daily.ts";
@@ -39,7 +40,7 @@ function entryOf({ uncachedIn, priced, ...rest }: typeof some extends fc.Arbitra
 }
 
 it("counts every entry once, in whatever batches, however often it comes", async () => {
-  const { ledger, tasks } = libsqlStore(client);
+  const { ledger, tasks } = libsqlStore(client, pricesOf());
   const batch = fc.record({ day: fc.integer({ min: 0, max: 4 }), entries: fc.array(some, { maxLength: 12 }), told: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(batch, { maxLength: 10 }), async (batches) => {
@@ -61,7 +62,7 @@ it("counts every entry once, in whatever batches, however often it comes", async
 });
 
 it("are made by the migration of what the ledger held before there were any", async () => {
-  const { ledger } = libsqlStore(client);
+  const { ledger } = libsqlStore(client, pricesOf());
   await ledger.add([ledgerEntry(), ledgerEntry({ id: "usage_0002", cost: null, billed: null })], dayMs);
   await ledger.add([ledgerEntry({ id: "usage_0003", seat: "general" })], 3 * dayMs - 1);
   const known = await days();

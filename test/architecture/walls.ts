@@ -65,6 +65,7 @@ export const walls: readonly Wall[] = [
   adapter("ids", [], "randomness comes from the platform"),
   adapter("llm", ["@anthropic-ai/sdk"], "a provider's SDK stays behind the model port"),
   adapter("log", [], "a log line is written without help"),
+  adapter("prices", ["zod"], "a list is read and looked up, never fetched"),
   adapter("redactor", [], "what keeps secrets in depends on nobody"),
   adapter("signer", ["jose"], "keys and signatures stay behind the signer port"),
   adapter("store", ["drizzle-orm", "@libsql/client"], "SQL stays behind the store port"),

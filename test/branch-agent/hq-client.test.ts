@@ -93,6 +93,8 @@ describe("what is asked", () => {
   });
 });
 
+const by = { from: "headquarters" } as const;
+
 describe("a refusal", () => {
   it.each([
     [409, "illegal_transition", "illegal_transition"],
@@ -108,7 +110,7 @@ describe("a refusal", () => {
     [400, "toString", "bad_input"],
     [403, "__proto__", "forbidden"],
   ])("of %i %s is %s, in HQ's words", async (status, word, code) => {
-    answer = json(status, { error: word, message: "The code was used. Ask for another." });
+    answer = json(status, { ...by, error: word, message: "The code was used. Ask for another." });
     const error = await refusal(httpHq({ url }).enrol(enrolRequest));
     expect(error).toMatchObject({ code, message: "The code was used. Ask for another." });
   });
@@ -116,7 +118,7 @@ describe("a refusal", () => {
   it("says what time it is there, as an answer to a heartbeat does", async () => {
     const times: number[] = [];
     const hq = httpHq({ url, heard: (now) => times.push(now) });
-    answer = json(400, { error: "bad_envelope", message: "The envelope is from the future", now: 1_700_000_000_000 });
+    answer = json(400, { ...by, error: "bad_envelope", message: "The envelope is from the future", now: 1_700_000_000_000 });
     await refusal(hq.heartbeat(jws));
     answer = json(200, heartbeatReply);
     await hq.heartbeat(jws);
@@ -125,8 +127,21 @@ describe("a refusal", () => {
     expect(times).toEqual([1_700_000_000_000, heartbeatReply.now]);
   });
 
+  it("takes the time from nobody but headquarters", async () => {
+    const times: number[] = [];
+    const hq = httpHq({ url, heard: (now) => times.push(now) });
+    for (const reply of [json(400, { error: "bad_envelope", message: "x", now: 5 }), json(200, { now: 5 }), json(502, { now: 5 })]) {
+      answer = reply;
+      await refusal(hq.heartbeat(jws));
+    }
+    await hq.ring(jws).catch(() => undefined);
+    answer = json(200, { now: 5 });
+    await hq.ring(jws);
+    expect(times).toEqual([]);
+  });
+
   it("of endless length is cut", async () => {
-    answer = json(403, { error: "forbidden", message: "x".repeat(5000) });
+    answer = json(403, { ...by, error: "forbidden", message: "x".repeat(5000) });
     expect((await refusal(httpHq({ url }).claim(jws))).message.length).toBeLessThanOrEqual(500);
   });
 });
@@ -136,14 +151,16 @@ describe("anything else is hq_unreachable", () => {
     response.writeHead(status, { "content-type": "text/html" }).end("<!doctype html><title>Gateway</title>");
 
   it.each([
-    ["5xx, even in HQ's form", json(500, { error: "internal", message: "x" })],
-    ["503", json(503, { error: "forbidden", message: "x" })],
+    ["5xx, even in HQ's form", json(500, { ...by, error: "internal", message: "x" })],
+    ["503", json(503, { ...by, error: "forbidden", message: "x" })],
     ["a proxy's page with 502", html(502)],
     ["a proxy's page with 403", html(403)],
     ["a captive portal with 200", html(200)],
     ["a reply of another form", json(200, { ...claimReply, leaseUntil: "soon" })],
     ["a reply with more in it", json(200, { ...claimReply, approved: true })],
     ["an empty reply", (response: ServerResponse) => response.writeHead(200).end()],
+    ["a gateway's JSON", json(403, { error: "forbidden", message: "Access denied" })],
+    ["a gateway's JSON from another house", json(401, { from: "gateway", error: "unauthenticated", message: "Sign in" })],
     ["404 without HQ's words", json(404, { nothing: true })],
     ["a torn connection", (response: ServerResponse) => response.destroy()],
     [
@@ -159,6 +176,16 @@ describe("anything else is hq_unreachable", () => {
     const error = await refusal(httpHq({ url }).claim(jws));
     expect(error.code).toBe("hq_unreachable");
     expect(error.message).not.toContain(jws);
+  });
+
+  it("and says what it was", async () => {
+    answer = (response) =>
+      response.writeHead(403, { "content-type": "application/json", server: `gate/1.2${"x".repeat(100)}` }).end('{"error":"forbidden"}');
+    const { message } = await refusal(httpHq({ url }).heartbeat(jws));
+    expect(message).toContain("something else than headquarters answers (status 403, application/json, gate/1.2xx");
+    expect(message.length).toBeLessThan(400);
+    answer = html(200);
+    expect((await refusal(httpHq({ url }).heartbeat(jws))).message).toContain("(status 200, text/html)");
   });
 
   it.each([301, 302, 303, 307, 308])("a redirect (%i): it is not followed", async (status) => {

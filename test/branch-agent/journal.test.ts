@@ -7,7 +7,7 @@ import type { Control } from "#core/control.ts";
 import type { Order } from "#core/envelope.ts";
 import { noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
-import type { Journal, Report } from "#ports/journal.ts";
+import { attemptFact, attemptFacts, type Journal, type Report } from "#ports/journal.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
 import { ledgerEntry } from "../support/ledger.ts";
 
@@ -157,6 +157,14 @@ test("a report is kept until it was heard, and sent again less and less often", 
   expect(await journal.again([3], at * 2)).toEqual([]);
 });
 
+test("a report that was sent again by a clock that was hours ahead waits no longer for that", async () => {
+  await journal.send(report("r1", 1), [], 0);
+  await journal.sent("r1");
+  const hour = 3_600_000;
+  const again = async (at: number) => (await journal.again([1], at)).length;
+  expect([await again(10 * hour), await again(2 * hour), await again(2 * hour), await again(2 * hour + 120_000)]).toEqual([1, 1, 0, 1]);
+});
+
 test("a journal that replaces one with higher numbers goes on above them", async () => {
   await journal.send(report("r1", 50), [], 0);
   await journal.sent("r1");
@@ -200,6 +208,17 @@ test("a start that came to nothing is taken back", async () => {
   expect((await journal.find("task-a", 1))?.state).toBe("reported");
 });
 
+test("the starts that an attempt survived are counted from one again, and nobody else's", async () => {
+  for (const task of ["task-a", "task-b"]) {
+    await journal.accept(attempt(task), 1);
+    for (let i = 0; i < 3; i += 1) await journal.begin(task, 1, 2);
+  }
+  await journal.survived("task-a", 1);
+  expect(await journal.find("task-a", 1)).toMatchObject({ starts: 1, state: "running" });
+  expect(await journal.find("task-b", 1)).toMatchObject({ starts: 3 });
+  expect(await journal.begin("task-a", 1, 3)).toBe(2);
+});
+
 test("a ledger entry is kept once, listed by its attempt and told once", async () => {
   await journal.spend(spending("2"));
   await journal.spend(spending("1"));
@@ -235,18 +254,86 @@ test("a transcript is loaded as it was appended, and a number once written stays
   ]);
 });
 
-test("transcripts of attempts that ended over a month ago are deleted, those of open ones never", async () => {
-  const day = 86_400_000;
-  for (const task of ["task-old", "task-open"]) {
-    await journal.accept(attempt(task), 0);
-    await journal.transcript(task, 1).append(0, { type: "user", text: "go" });
+const day = 86_400_000;
+/** Rows that the journal has of a task, by table. */
+async function leftOf(task: string) {
+  const client = createClient({ url: url() });
+  const count = async (table: string, where: string) =>
+    Number((await client.execute(`select count(*) as n from ${table} where ${where}`)).rows[0]?.n);
+  const left = {
+    attempts: await count("attempts", `task = '${task}'`),
+    transcript: await count("transcript_entries", `task = '${task}'`),
+    usages: await count("usages", `task = '${task}'`),
+    facts: await count("facts", `key like '%:${task}:%'`),
+  };
+  client.close();
+  return left;
+}
+const whole = { attempts: 1, transcript: 1, usages: 1, facts: 4 };
+const nothing = { attempts: 0, transcript: 0, usages: 0, facts: 0 };
+/** An attempt with everything that a journal keeps of one. */
+async function worked(task: string, now = 0) {
+  await journal.accept(attempt(task), now);
+  await journal.transcript(task, 1).append(0, { type: "user", text: "go" });
+  await journal.spend(spending(`of ${task}`, task));
+  for (const what of attemptFacts) await journal.set(attemptFact(what, { task, epoch: 1 }), "kept");
+}
+/** It ended, and its report is in the outbox. */
+const ended = (task: string, seq: number, now = 0) =>
+  journal.report(task, 1, report(`r${seq}`, seq, `entry-${task}-1`), [`usage no of ${task}`], now);
+
+test("what is left of attempts that ended over a month ago is let go, whole, and nothing of those that are open or not heard", async () => {
+  await worked("task-open");
+  await worked("task-running");
+  await journal.begin("task-running", 1, 0);
+  await worked("task-over");
+  await ended("task-over", 1);
+  await worked("task-later");
+  await ended("task-later", 2, 2 * day);
+  await worked("task-untold");
+  await journal.drop("task-untold", 1, 0);
+  for (const id of ["r1", "r2"]) await journal.sent(id);
+  await journal.heard(2);
+  await worked("task-unsent");
+  await ended("task-unsent", 3);
+  await worked("task-unheard");
+  await ended("task-unheard", 4);
+  await journal.sent("r4");
+
+  await journal.accept(attempt("task-new-1"), 30 * day);
+  expect(await leftOf("task-over"), "a month is not over").toEqual(whole);
+  await journal.accept(attempt("task-new-2"), 31 * day);
+  expect(await leftOf("task-over")).toEqual(nothing);
+  for (const task of ["task-open", "task-running", "task-later", "task-untold", "task-unsent", "task-unheard"]) {
+    expect(await leftOf(task), task).toEqual(whole);
   }
-  await journal.report("task-old", 1, report("r1", 1), [], day);
-  await journal.accept(attempt("task-b"), 31 * day);
-  expect(await journal.transcript("task-old", 1).load()).toHaveLength(1);
-  await journal.accept(attempt("task-c"), 32 * day);
-  expect(await journal.transcript("task-old", 1).load()).toEqual([]);
-  expect(await journal.transcript("task-open", 1).load()).toHaveLength(1);
+  expect(await journal.nextSeq(1), "facts of the journal itself stay").toBe(5);
+  expect((await journal.unsent(9)).map(({ id }) => id)).toEqual(["r3"]);
+  expect((await journal.untold(9)).map(({ task }) => task)).toEqual(["task-open", "task-running", "task-untold"]);
+  await reopen();
+  await journal.accept(attempt("task-new-3"), 90 * day);
+  expect(await leftOf("task-later")).toEqual(nothing);
+  expect(await leftOf("task-unheard")).toEqual(whole);
+});
+
+test("letting go costs little: once an hour, whichever way the clock is set, and two hundred attempts at once", async () => {
+  const client = createClient({ url: url() });
+  const statement =
+    "insert into attempts (task, epoch, order_json, order_id, entry_id, state, updated_at) values (?, 1, '{}', '', ?, 'reported', 0)";
+  const row = (i: number) => ({ sql: statement, args: [`task-${i}`, `e${i}`] });
+  await client.batch(
+    Array.from({ length: 700 }, (_, i) => row(i)),
+    "write",
+  );
+  const left = async () => Number((await client.execute("select count(*) as n from attempts where updated_at = 0")).rows[0]?.n);
+  const hour = 3_600_000;
+  const seen: number[] = [];
+  for (const [i, at] of [40 * day, 40 * day + hour - 1, 40 * day + hour, 35 * day, 35 * day + 1].entries()) {
+    await journal.accept(attempt(`task-new-${i}`), at);
+    seen.push(await left());
+  }
+  expect(seen).toEqual([500, 500, 300, 100, 100]);
+  client.close();
 });
 
 const said = (id: string, task = "task-a", epoch = 1): Control => ({ id, seq: 1, do: "pause", task, epoch });
@@ -273,7 +360,6 @@ test("of many copies at once one is new", async () => {
 });
 
 test("controls that were told over a month ago are deleted, those of open attempts never", async () => {
-  const day = 86_400_000;
   await journal.accept(attempt("task-open"), 0);
   await journal.obey(said("ctl_open", "task-open"), 0);
   await journal.obey(said("ctl_over"), 0);

@@ -1,6 +1,7 @@
 /** What every implementation of the Store port does. Run it with an empty, migrated database. */
 import type { Client } from "@libsql/client";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { type Database, database } from "#adapters/store/sql.ts";
 import type { Store } from "#ports/store.ts";
@@ -66,7 +67,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
 
     beforeAll(async () => {
       opened = await open();
-      store = libsqlStore(opened.client);
+      store = libsqlStore(opened.client, pricesOf());
       const found = await rows("select name from sqlite_master where type = 'table' and name not like '\\_%' escape '\\'", []);
       tables = found.map((row) => String(row.name)).filter((table) => !table.startsWith("sqlite_"));
     });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { noUsage } from "#core/ledger.ts";
 import { judge, type Receipt, receiptSchema, type TestRun, type Verdict } from "#core/receipt.ts";
 
 const run = (exitCode: number | null): TestRun => ({ command: "npm test", exitCode, durationMs: 10, tail: "" });
@@ -63,12 +64,18 @@ describe("receiptSchema", () => {
       testsBefore: run(1),
       testsAfter: run(0),
       steps: 4,
+      usage: { cost: 5000, calls: 2, unpriced: 0, usage: { ...noUsage, uncachedIn: 900, output: 40 } },
       wallMs: 5,
     },
     ...{ limitsHit: [], approvals: [] },
   };
 
   it("takes what an executor measured", () => expect(receiptSchema.parse(receipt)).toEqual(receipt));
+
+  it("of an older factory says nothing of what was spent", () => {
+    const { usage: _, ...older } = receipt;
+    expect(receiptSchema.parse(older)).toEqual({ ...receipt, usage: null });
+  });
 
   it.each([
     ["an invented verdict", { verdict: "perfect" }],

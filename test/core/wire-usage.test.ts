@@ -43,6 +43,9 @@ describe("what a provider says that a call used", () => {
     expect(mergeUsage({ input_tokens: 0, output_tokens: 1 }, { input_tokens: 25, output_tokens: null })).toEqual({
       ...{ input_tokens: 25, output_tokens: 1 },
     });
+    expect(mergeUsage({ input_tokens: 25, output_tokens: 9 }, { input_tokens: 0, output_tokens: 8 })).toEqual({
+      ...{ input_tokens: 25, output_tokens: 8 },
+    });
   });
 
   it("counts every token of an inclusive wire exactly once, whatever the provider claims", () => {

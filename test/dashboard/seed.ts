@@ -1,16 +1,19 @@
 /** A database with a corporation in it, and the dashboard over it. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import type { Hono } from "hono";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import * as schema from "#adapters/store/schema.ts";
 import { database } from "#adapters/store/sql.ts";
 import { rebuildDaily } from "#adapters/store/usage-daily.ts";
 import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts } from "#core/envelope.ts";
+import { noUsage } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { defaultPersonas } from "#core/persona.ts";
 import type { Receipt } from "#core/receipt.ts";
@@ -52,7 +55,7 @@ export async function seeded(clock: Clock): Promise<Seeded> {
   const dir = await mkdtemp(join(tmpdir(), "uac-dashboard-"));
   const client = createClient({ url: `file:${join(dir, "hq.db")}` });
   await migrateDatabase(client);
-  const store = libsqlStore(client);
+  const store = libsqlStore(client, pricesOf());
   const app = dashboardApp({ db: dashboardDb(client), access: store.access, clock, hqUrl: null });
   const cookie = "uac=session-of-the-tests";
   await store.access.addLogin("login", clock.now() + 1000);
@@ -124,6 +127,7 @@ export function receiptOf(part: Partial<Receipt> = {}): Receipt {
       { command: "node -e 'console.log(1)'", exitCode: 0, durationMs: 41 },
     ],
     testsBefore: { command: "npm test", exitCode: 1, durationMs: 812, tail: "not ok 1 - sums\nexpected 6, got 5" },
+    usage: { cost: 1_234_000_000, calls: 14, unpriced: 1, usage: { ...noUsage, uncachedIn: 12_000, cacheRead: 300_000, output: 345 } },
     testsAfter: { command: "npm test", exitCode: 0, durationMs: 790, tail: "ok 1 - sums" },
     steps: 6,
     wallMs: 34_200,

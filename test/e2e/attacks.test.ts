@@ -16,7 +16,7 @@ import { paths } from "#core/hq-api.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { seal } from "#factory/seal.ts";
 import type { Signer } from "#ports/signer.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import { forge } from "../adapters/signed.ts";
 import { quietBeat } from "../support/heartbeats.ts";
 import { type House, mission, openHouse } from "./house.ts";

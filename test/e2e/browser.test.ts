@@ -2,7 +2,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { showCost } from "#core/ledger.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import { type House, mission, openHouse } from "./house.ts";
 
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type InArgs } from "@libsql/client";
 import { isTerminal } from "#core/task.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import { type Box, startBox } from "../../dev/box/box.ts";
 import type { HqKind } from "../../dev/box/hq.ts";
 import type { Model } from "../../dev/model/server.ts";

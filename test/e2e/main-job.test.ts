@@ -1,8 +1,12 @@
 /** The main job: a real Update, real workerd, real Redis, real git, real sandbox, to a commit and a completion with its diff. */
+import { join } from "node:path";
+import { createClient } from "@libsql/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { showCost, type Usage } from "#core/ledger.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { ChatMessage } from "../../dev/telegram/start.ts";
+import { readJournal } from "../../scripts/ledger/journal.ts";
+import { compareJournal, compareReceipts } from "../../scripts/ledger/verify.ts";
 import { billedFor } from "./billed.ts";
 import { type House, mission, openHouse } from "./house.ts";
 import { applies, branchesOf, checkoutOf, git, testsIn, withClone } from "./shop.ts";
@@ -138,6 +142,17 @@ describe("the job", () => {
     expect(await git(shop, "log", "-1", "--format=%an <%ae>", branch)).toBe("Lisa (desk-1) <coder@desk-1.uac.invalid>");
     expect(await checkoutOf(shop)).toEqual(owners);
     expect(await git(shop, "worktree", "list", "--porcelain")).not.toContain("uac/");
+  });
+
+  test("leaves a journal, a ledger and a receipt that agree to the token", async () => {
+    const { DATABASE_URL: url = "", DATABASE_AUTH_TOKEN: authToken = "" } = house.box.hqEnv;
+    const hq = createClient({ url, authToken });
+    const journal = await readJournal(join(house.dir, "desk-1"));
+    const parts = [await compareJournal(journal, hq), await compareReceipts(hq, new Set())];
+    hq.close();
+    expect(journal.entries.length).toBeGreaterThan(3);
+    expect(parts.flatMap(({ differences }) => differences)).toEqual([]);
+    expect(task.receipt?.usage).toEqual(await house.box.store.ledger.total({ task: task.id }));
   });
 
   test("costs in the ledger what the model counted, call by call", async () => {

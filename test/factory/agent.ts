@@ -3,9 +3,9 @@ import * as z from "zod";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
-import { priceOf } from "#core/prices.ts";
 import { type AgentRun, runAgent } from "#factory/agent-loop.ts";
 import { finishTool } from "#factory/finish.ts";
 import { meter } from "#factory/meter.ts";
@@ -56,7 +56,7 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
       llm,
       clock,
       ids: countingIds(),
-      priceOf,
+      priceOf: pricesOf(),
       spent,
       record: async (entry) => {
         recorded.push(entry);

@@ -7,13 +7,13 @@ import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { jsonLog } from "#adapters/log/json.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
-import { priceOf } from "#core/prices.ts";
 import type { CommandRun } from "#core/receipt.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
@@ -159,7 +159,7 @@ export async function openBranch(options: BranchOptions = {}) {
     log: jsonLog({ write: (line) => void lines.push(line), redactor, level: "debug", clock }),
     redactor,
     llmFor: () => llm,
-    priceOf,
+    priceOf: pricesOf(),
     toolsFor: ({ names, ran, allowed }) => {
       const bash: Tool = { ...spyTool("bash").tool, run: () => ranOne(ran) };
       return [edit.tool, bash].filter((tool) => names.includes(tool.name) && (tool.name !== "bash" || allowed.includes("exec")));

@@ -149,7 +149,9 @@ it.each(Array.from({ length: 4 }, (_, seed) => seed))(
     const [told] = await b.rows("select count(*) as n, count(distinct task || epoch || step) as calls from usages");
     expect(told?.n).toBe(told?.calls);
     expect(await corporation.untold(), "reports that headquarters never heard").toBe(0);
-    expect((await b.rows("select id from usages order by id")).map((row) => row.id)).toEqual(await corporation.spent());
+    expect((await b.rows("select id from usages order by id")).map((row) => row.id)).toEqual(
+      (await corporation.spent()).map((id) => `desk-1:${id}`),
+    );
   },
 );
 

@@ -9,6 +9,7 @@ import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { jsonLog } from "#adapters/log/json.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
@@ -17,7 +18,6 @@ import type { Body, FactoryFacts, Kind, Result } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { defaultPersonas } from "#core/persona.ts";
-import { priceOf } from "#core/prices.ts";
 import type { Delegation } from "#factory/delegate.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { parseHqProfile, secretsOf } from "#factory/profile.ts";
@@ -140,7 +140,7 @@ export async function openHq(options: { script?: Script; env?: Record<string, st
     ids: countingIds(),
     log: jsonLog({ write: (line) => void lines.push(line), redactor, level: "debug", clock }),
     redactor,
-    priceOf,
+    priceOf: pricesOf(),
     callsLeft: () => limits.calls - made(),
   };
 
@@ -213,6 +213,7 @@ export async function joined(hq: Headquarters, id: string, changed: Partial<Fact
   return {
     id,
     signer,
+    privateJwk,
     facts,
     sealed,
     /** Says that it is still there. */

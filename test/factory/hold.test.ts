@@ -1,10 +1,14 @@
 /** No factory can take a task: it is held, the owner is asked once, and whatever comes first decides. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Question } from "#core/question.ts";
 import { answerQuestion, settleQuestions } from "#factory/answer-owner.ts";
+import { timeOf } from "#factory/ask-owner.ts";
 import { delegate } from "#factory/delegate.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
-import { askAboutHolds } from "#factory/hold.ts";
+import { expireOverdue } from "#factory/expire.ts";
+import { askAboutHolds, decideHold } from "#factory/hold.ts";
+import type { Letter } from "#ports/chat.ts";
 import { lifeUntil } from "../support/mortal.ts";
 import { type HqBench, openHq, wish } from "./headquarters.ts";
 
@@ -22,6 +26,11 @@ const options = async (id = "q1") => (await b.store.questions.get(id))?.options.
 const kinds = async (id = "t1-1-1") => (await b.store.tasks.events(id)).map(({ kind }) => kind);
 /** Not heard of for so long that it counts as offline. */
 const sleep = () => b.clock.advance(20 * minute);
+const letterOf = ({ id, chat, content }: Question): Letter => ({
+  key: `ask:${id}:end`,
+  chat,
+  body: { kind: "edit", of: `ask:${id}`, content, buttons: [] },
+});
 /** What the chat shows: the last text of each message that was sent, by the letter's key. */
 async function shown() {
   for (let i = 0; i < 6; i += 1) {
@@ -192,6 +201,36 @@ describe("the owner's decision", () => {
     expect((await shown())["ask:q1:end"]).toContain("unless it has begun by then, it expires on 2030-03-18 at 02:06 UTC");
   });
 
+  it.each([
+    ["an earlier deadline stays", 2 * 60 * minute, 2 * 60 * minute],
+    ["a later one is brought forward", 20 * 60 * minute, 8 * 60 * minute],
+  ])("wait at most: %s, and the owner is told which counts", async (_, left, after) => {
+    await b.join();
+    await sleep();
+    const now = b.clock.now();
+    await delegate(b.hq, wish({ deadline: now + left }));
+    const said = await answer("wait-8h");
+    expect(await b.task()).toMatchObject({ state: "held", deadline: now + after });
+    expect(said.text).toContain(`unless it has begun by then, it expires ${timeOf(now + after, now)}. Now: desk-1 is offline.`);
+    await b.clock.advance(after - 1);
+    await expireOverdue(b.hq);
+    expect((await b.task()).state).toBe("held");
+    await b.clock.advance(2);
+    await expireOverdue(b.hq);
+    expect((await b.task()).state).toBe("expired");
+  });
+
+  it("wait at most, carried out when another attempt waits: that one gets no deadline, and none is promised", async () => {
+    await named();
+    await b.store.questions.answer("q1", { option: "wait-8h", by: "Ann", via: "telegram" }, b.clock.now());
+    await b.client.execute("update tasks set epoch = 2, state = 'queued', reason = 'given back; it is tried again'");
+    await settleQuestions(b.hq);
+    expect(await b.task()).toMatchObject({ state: "queued", epoch: 2, deadline: null });
+    const said = (await shown())["ask:q1:end"];
+    expect(said).toContain("It waits. Now: given back; it is tried again.");
+    expect(said).not.toContain("expires");
+  });
+
   it("another factory: it goes there at once, with an order on the bus, and the card says so", async () => {
     const desk = await named();
     expect(await answer("to-desk-2")).toEqual({ outcome: "answered", text: "desk-2 has it." });
@@ -223,6 +262,58 @@ describe("the owner's decision", () => {
     await answer("cancel");
     expect(await b.task()).toMatchObject({ state: "cancelled", reason: "cancelled by Ann" });
     expect((await shown())["done:t1-1-1"]).toContain("🚫 cancelled");
+  });
+
+  /** As when a factory was there for a moment, with no slot free. */
+  const heldAgain = async () => {
+    await b.store.tasks.move("t1-1-1", 1, "release", { kind: "released", text: "there for a moment", code: "" }, b.clock.now());
+    await dispatchAll(b.hq);
+    expect(await b.task()).toMatchObject({ state: "held", epoch: 1 });
+    await b.clock.advance(minute);
+    await askAboutHolds(b.hq);
+  };
+
+  it("is carried out before the owner is asked about the next hold", async () => {
+    await named();
+    await b.store.questions.answer("q1", { option: "wait-1h", by: "Ann", via: "telegram" }, b.clock.now());
+    await heldAgain();
+    expect(await open()).toEqual([]);
+    await settleQuestions(b.hq);
+    await askAboutHolds(b.hq);
+    expect(await open()).toEqual(["q2"]);
+    expect((await b.task()).deadline).not.toBeNull();
+  });
+
+  it.each(["wait-1h", "to-desk-2", "cancel"])(
+    "on the last question stands, however late an answer %s to an earlier one is",
+    async (late) => {
+      await named();
+      const { question } = await b.store.questions.answer("q1", { option: late, by: "Ann", via: "telegram" }, b.clock.now());
+      if (!question) throw new Error("unreachable");
+      // Carried out by one event, while another that had begun with it stands still.
+      await b.store.questions.applied("q1", { letter: letterOf(question), line: "" }, b.clock.now());
+      await heldAgain();
+      await answer("wait", "q2");
+      const before = await b.task();
+      expect(await decideHold(b.hq, question)).toMatch(/^The task was held anew meanwhile/);
+      const blind = { ...b.hq, store: { ...b.store, questions: { ...b.store.questions, current: async () => true } } };
+      if (late !== "cancel") await decideHold(blind, question);
+      expect(await b.task()).toEqual(before);
+    },
+  );
+
+  it("on an earlier question is none any more, once it was asked about anew", async () => {
+    await named();
+    await heldAgain();
+    expect(await open()).toEqual(["q1", "q2"]);
+    expect(await answer("cancel")).toEqual({
+      outcome: "late",
+      text: "Nothing to decide any more: settled by itself: it was asked about anew",
+    });
+    expect(await b.task()).toMatchObject({ state: "held" });
+    expect(await open()).toEqual(["q2"]);
+    await answer("cancel", "q2");
+    expect(await b.task()).toMatchObject({ state: "cancelled" });
   });
 
   it.each(["before", "after"] as const)("to give it to another is carried out once, killed %s any of its calls", async (when) => {

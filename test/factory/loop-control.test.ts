@@ -1,65 +1,36 @@
 /** What HQ tells a factory at work, by bus and by heartbeat: obeyed once, in HQ's order, over kills too. */
 import { describe, expect, it } from "vitest";
-import type { Control, NewControl } from "#core/control.ts";
+import { manualClock } from "#adapters/clock/manual.ts";
 import { UacError } from "#core/errors.ts";
-import { seal } from "#factory/seal.ts";
-import { finish, use } from "./agent.ts";
-import { again, answers, atWork, b, beats, drain, halt, open, quick, results, running, send, start, until } from "./at-work.ts";
+import { hqClock } from "../../branch-agent/hq-clock.ts";
+import {
+  again,
+  answers,
+  attempt,
+  atWork,
+  b,
+  beats,
+  drain,
+  halt,
+  isRunning,
+  open,
+  quick,
+  results,
+  running,
+  send,
+  start,
+  stepper,
+  told,
+  until,
+  watchBeats,
+} from "./at-work.ts";
 import { orderOf } from "./branch.ts";
+import { startMs } from "./headquarters.ts";
 
 atWork();
 
-/** Seals a control as HQ does, and puts it on the bus or into the answer to the next heartbeat. */
-async function told(control: NewControl & { seq: number }, way: "bus" | "heartbeat" | "both" = "bus") {
-  const from = { self: "hq", signer: b.hqSigner, clock: b.clock, ids: b.branch.ids };
-  const body = control as Control;
-  if (way !== "bus") beats.push({ controls: [body] });
-  if (way !== "heartbeat") {
-    const { jws } = await seal(from, "control", body, { aud: "desk-1", corr: null, seq: body.seq });
-    await b.bus.publish({ factory: "desk-1", channel: "ctl" }, jws);
-    await until(async () => {
-      await b.advance(100);
-      return b.lines.some((line) => line.includes(`"control":"${body.id}"`));
-    });
-  }
-  if (way !== "bus") {
-    await until(async () => {
-      await b.advance(5000);
-      return beats.length === 0;
-    });
-  }
-}
-const attempt = { task: "t1-1-1", epoch: 1 };
-const isRunning = () => until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");
-/** A model that makes a step whenever the test lets it, and finishes when `over`. */
-function stepper() {
-  const gates: (() => void)[] = [];
-  const state = { over: false };
-  const script = async () => {
-    await new Promise<void>((resolve) => void gates.push(resolve));
-    return state.over ? finish() : { tools: [use("edit", { n: gates.length })] };
-  };
-  /** Lets the call that waits go on. */
-  const step = async () => {
-    await until(() => gates.length > 0);
-    gates.shift()?.();
-  };
-  return { script, step, waits: () => gates.length > 0, end: () => (state.over = true) };
-}
 const transcript = () => b.journal.transcript("t1-1-1", 1).load();
 const heard = async () => (await transcript()).flatMap((entry) => (entry.type === "user" && entry.control ? [entry.control] : []));
-/** The last heartbeat's word on what runs. */
-function watchBeats() {
-  const sent: string[] = [];
-  const answer = b.branch.hq.heartbeat;
-  b.branch.hq.heartbeat = (jws) => {
-    sent.push(jws);
-    return answer(jws);
-  };
-  const bodies = () =>
-    sent.map((jws) => JSON.parse(Buffer.from(jws.split(".")[1] ?? "", "base64url").toString()).body as Record<string, unknown>);
-  return bodies;
-}
 const moment = () => new Promise((resolve) => setTimeout(resolve, 30));
 
 describe.each(["bus", "heartbeat", "both"] as const)("a control by %s", (way) => {
@@ -217,7 +188,7 @@ describe("controls", () => {
     expect(await heard()).toEqual(["steer_1"]);
   });
 
-  it("count over a kill between the journal and the deed: what was to end ends", async () => {
+  it("count over a kill between the journal and the deed: what was to end ends, and leaves no worktree", async () => {
     await open({ model: "endless" });
     start();
     await send();
@@ -229,6 +200,8 @@ describe("controls", () => {
     again();
     start();
     expect(await results(1)).toMatchObject([{ body: { outcome: "cancelled", reason: "not needed" } }]);
+    await until(() => b.state.closed.length > 0);
+    expect(b.state.closed).toEqual(["uac/t1-1-1-1"]);
   });
 
   it("that HQ did not write are let go, and the next is read", async () => {
@@ -311,6 +284,22 @@ describe("the owner's word on the factory", () => {
     await until(async () => (await b.journal.obeyed(9)).length === 2);
     await send();
     expect(await results(1)).toMatchObject([{ body: { outcome: "succeeded" } }]);
+  });
+
+  it("undrain is heard of a heartbeat, though the clock was set back since the drain", async () => {
+    const own = manualClock(startMs);
+    const clock = hqClock(own);
+    await open({ clock });
+    b.advance = own.advance;
+    start();
+    await told({ id: "ctl_1", seq: 1, do: "drain" });
+    await until(() => b.lines.some((line) => line.includes("begin nothing new")));
+    clock.follow(startMs - 5 * 3_600_000);
+    answers([{ status: "active" }]);
+    await until(async () => {
+      await b.advance(5000);
+      return b.lines.some((line) => line.includes("begin work again"));
+    });
   });
 
   it("drain gives back what waits for HQ to answer its claim", async () => {

@@ -11,6 +11,7 @@ import {
   beats,
   drain,
   halt,
+  isThinking,
   modelCalls,
   open,
   pending,
@@ -61,7 +62,7 @@ describe("orders", () => {
     await open({ model: "endless" });
     start();
     await send();
-    await until(async () => (await b.journal.open())[0]?.state === "running");
+    await isThinking();
     await send({ task: "t2-1-1" });
     await until(async () => (await b.journal.open()).length === 2);
     const named: unknown[] = [];

@@ -3,10 +3,11 @@ import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
-import { type LedgerEntry, ledgerEntrySchema, noUsage, type Price } from "#core/ledger.ts";
+import { type LedgerEntry, ledgerEntrySchema, noUsage } from "#core/ledger.ts";
+import { reckoner } from "#core/prices.ts";
 import { type MeterDeps, meter } from "#factory/meter.ts";
 
-const price: Price = { uncachedIn: 10, cacheRead: 1, write5m: 12, write1h: 20, output: 50 };
+const price = reckoner("list 1", { input: 0.01, cacheRead: 0.001, write5m: 0.012, write1h: 0.02, output: 0.05 });
 const who = { task: "t1-1-1", epoch: 2, factory: "desk-1", persona: "Lisa", seat: "coder" };
 const request = { system: "", messages: [], tools: [], maxTokens: 1 };
 
@@ -33,7 +34,7 @@ describe("a call of the model", () => {
     order.push("answered");
     expect(order).toEqual(["recorded", "answered"]);
     expect(recorded).toEqual([]);
-    expect(asked).toEqual([["scripted", "scripted-1", 1100]]);
+    expect(asked).toEqual([["scripted", "scripted-1", 1000]]);
   });
 
   it("says whose it was, how long it took, what it used and cost", async () => {
@@ -53,6 +54,7 @@ describe("a call of the model", () => {
         durationMs: 250,
         usage: { ...noUsage, uncachedIn: 100, cacheRead: 1000, output: 7, reasoning: 5 },
         source: "reported",
+        prices: "list 1",
         cost: 100 * 10 + 1000 + 7 * 50,
         outcome: "ok",
       },

@@ -95,6 +95,7 @@ const rows: Record<string, Row> = {
   TASK_MAX_TOKENS: { good: "1000", is: { limits: { tokens: 1000 } }, bad: wholes("1000000000") },
   TASK_MAX_STEPS: { good: "10", is: { limits: { steps: 10 } }, bad: wholes("1000") },
   TASK_MAX_MINUTES: { good: "5", is: { limits: { wallS: 300 } }, bad: wholes("1440") },
+  PRICES_FILE: { good: "/etc/uac/prices.json", is: { pricesFile: "/etc/uac/prices.json" }, bad: [["prices.json", /not an absolute path/]] },
   MAX_CONCURRENT_TASKS: { good: "4", is: { slots: 4 }, bad: wholes("64") },
   WORKSPACES: {
     good: "shop=/srv/shop, my.site=/srv/a=b",

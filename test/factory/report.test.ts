@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
 import { orderLifeS } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
+import { noTotal, noUsage } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { acceptOrder, claimAttempt } from "#factory/accept.ts";
 import { flushReports, reportResult, resendReports, ringDoorbell } from "#factory/report.ts";
@@ -25,7 +26,7 @@ const usage = (n: number) => ledgerEntry({ id: `usage_${String(n).padStart(4, "0
 const receipt: Receipt = {
   ...{ verdict: "verified", why: "the tests pass", base: null, head: "c".repeat(40), branch: "uac/t1-1-1-1" },
   ...{ diffstat: { files: 1, insertions: 1, deletions: 1, text: "" }, patch: "p", patchSha256: null, commands: [], testsBefore: null },
-  ...{ testsAfter: null, steps: 1, wallMs: 1, limitsHit: [], approvals: [] },
+  ...{ testsAfter: null, steps: 1, usage: noTotal, wallMs: 1, limitsHit: [], approvals: [] },
 };
 async function accepted() {
   const attempt = await acceptOrder(b.branch, (await b.order()).entry);
@@ -159,15 +160,53 @@ describe("a result", () => {
 
   it("with a ledger too long for one message sends it ahead, each entry once", async () => {
     const attempt = await accepted();
-    for (let n = 1; n <= 230; n += 1) await b.journal.spend(usage(n));
+    for (let n = 1; n <= 430; n += 1) await b.journal.spend(usage(n));
     await reportResult(b.branch, attempt, resultOf());
+    expect(await toldUsages()).toEqual({ kinds: ["usage", "result"], ids: 430 });
+  });
+
+  /** Everything that was said, in order, and how many different entries of the ledger it tells. */
+  async function toldUsages() {
     await flushReports(b.branch);
     const said = await b.said();
-    expect(said.map(({ kind }) => kind)).toEqual(["usage", "usage", "result"]);
     const ids = said.flatMap(({ body }) => ("usages" in body ? body.usages.map(({ id }) => id) : []));
-    expect(ids).toHaveLength(230);
-    expect(new Set(ids).size).toBe(230);
+    expect(new Set(ids).size).toBe(ids.length);
     expect(await b.journal.untold(10)).toEqual([]);
+    return { kinds: said.map(({ kind }) => kind), ids: ids.length };
+  }
+
+  const widest = (n: number) => {
+    const wide = (length: number) => "🙂".repeat(length / 2);
+    return ledgerEntry({
+      ...{ id: `${"u".repeat(60)}${String(n).padStart(4, "0")}`, task: "t1-1-1", step: n, factory: "desk-1", persona: wide(64) },
+      ...{ seat: wide(32), engine: wide(32), provider: wide(64), requestedModel: wide(128), model: wide(128), requestId: wide(128) },
+      ...{ messageId: wide(128), prices: wide(64), at: 2 ** 52, durationMs: 2 ** 52, cost: 10 ** 12, billed: 10 ** 12 },
+      usage: Object.fromEntries(Object.keys(noUsage).map((kind) => [kind, 100_000_000])) as typeof noUsage,
+    });
+  };
+
+  it("with as many of the widest entries as a report may hold, and the largest patch, loses none of them", async () => {
+    const attempt = await accepted();
+    for (let n = 1; n <= 400; n += 1) await b.journal.spend(widest(n));
+    const patch = "x".repeat(150_000);
+    await reportResult(b.branch, attempt, resultOf({ receipt: { ...receipt, patch }, log: "l".repeat(15_000) }));
+    const { kinds, ids } = await toldUsages();
+    expect({ ids, last: kinds.at(-1), before: new Set(kinds.slice(0, -1)) }).toEqual({
+      ids: 400,
+      last: "result",
+      before: new Set(["usage"]),
+    });
+  });
+
+  it("keeps its patch: the ledger goes ahead where both do not fit", async () => {
+    const attempt = await accepted();
+    for (let n = 1; n <= 200; n += 1) await b.journal.spend(usage(n));
+    const patch = "x".repeat(150_000);
+    await reportResult(b.branch, attempt, resultOf({ receipt: { ...receipt, patch } }));
+    await flushReports(b.branch);
+    const said = await b.said();
+    expect(said.map(({ kind }) => kind)).toEqual(["usage", "result"]);
+    expect(said[1]).toMatchObject({ body: { receipt: { patch }, usages: [] } });
   });
 
   const command = { command: "x".repeat(2000), exitCode: 0, durationMs: 1 };

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UacError } from "#core/errors.ts";
+import { nanosPerUsd } from "#core/ledger.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { cancelTask } from "#factory/cancel.ts";
 import { grantClaim } from "#factory/claim.ts";
 import { delegate } from "#factory/delegate.ts";
 import { drain } from "#factory/drain.ts";
 import { requeue } from "#factory/recover.ts";
-
+import { forge } from "../adapters/signed.ts";
 import { settle } from "../contracts/store/samples.ts";
 import { ledgerEntry } from "../support/ledger.ts";
 import { type Desk, type HqBench, openHq, resultOf, settleResult, wish } from "./headquarters.ts";
@@ -30,6 +31,8 @@ const letters = async () => (await b.rows("select key from letters order by id")
 const incidents = () => b.rows("select kind, factory, text from incidents order by id");
 const deadLetters = () => b.rows("select factory, text, data from incidents where kind = 'dead_letter'");
 const left = (channel: "out" | "ev" = "out") => b.hq.bus.length({ factory: "desk-1", channel });
+/** A part of a sealed message; null for the signature. */
+const decoded = (part: string, i: number) => (i < 2 ? JSON.parse(Buffer.from(part, "base64url").toString()) : null);
 const entry = ledgerEntry({ task: "t1-1-1", cost: 250_000, billed: 250_000 });
 
 describe("a result", () => {
@@ -76,6 +79,13 @@ describe("a result", () => {
     await announceForgotten(b.hq);
     expect(await letters()).toEqual(["card:t1-1-1", "card-edit:t1-1-1", "done:t1-1-1"]);
     expect(await b.count(() => announceForgotten(b.hq))).toMatchObject({ sql: 1 });
+  });
+
+  it("is told by the sweep however long headquarters was away meanwhile", async () => {
+    await settle(b, "succeed", "desk-1", resultOf(), b.clock.now());
+    await b.clock.advance(29 * 24 * 3_600_000);
+    await announceForgotten(b.hq);
+    expect(await letters()).toContain("done:t1-1-1");
   });
 
   it("is told by the next sweep where this one has no calls left", async () => {
@@ -166,7 +176,9 @@ describe("entries that are none", () => {
     const seq = 77;
     const bad = { ...entry, id: "usage_bad0" };
     // No database takes this.
-    await b.client.execute("create trigger bad before insert on usages when new.id = 'usage_bad0' begin select raise(abort, 'no'); end");
+    await b.client.execute(
+      "create trigger bad before insert on usages when new.id = 'desk-1:usage_bad0' begin select raise(abort, 'no'); end",
+    );
     for (let i = 0; i < 3; i += 1) await desk.say("usage", { usages: [{ ...entry, id: `usage_${i}000` }] });
     const data = await desk.sealed("usage", { usages: [bad, entry] }, "hq", seq);
     await b.hq.bus.publish({ factory: "desk-1", channel: "out" }, data);
@@ -216,6 +228,17 @@ describe("entries that are none", () => {
     expect(await incidents()).toEqual([
       { kind: "order_rejected", factory: "desk-1", text: "desk-1 would not take an order: it has expired" },
     ]);
+  });
+
+  it("usage that no call has, signed all the same, is a dead letter and costs nothing", async () => {
+    const [header, payload] = (await desk.sealed("usage", { usages: [entry] })).split(".").map(decoded);
+    const body = { usages: [{ ...entry, id: "usage_0002", cost: 1000 * nanosPerUsd + 1 }] };
+    const data = forge(desk.privateJwk, header, { ...payload, body });
+    await b.hq.bus.publish({ factory: "desk-1", channel: "out" }, data);
+    await desk.say("usage", { usages: [entry] });
+    await drain(b.hq);
+    expect(await deadLetters()).toEqual([{ factory: "desk-1", text: expect.stringContaining("was refused"), data }]);
+    expect(await b.store.ledger.total({})).toMatchObject({ calls: 1, cost: 250_000 });
   });
 
   it("usage goes into the ledger once", async () => {

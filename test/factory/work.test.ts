@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
+import { sum } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import type { OpsToken } from "#core/ops-token.ts";
 import { releasing, work } from "#factory/work.ts";
@@ -76,6 +77,9 @@ describe("the verdict is measured", () => {
       steps: 3,
       limitsHit: [],
     });
+    const spent = sum(await b.journal.spent("t1-1-1", 1));
+    expect(outcome.receipt?.usage, "to the token").toEqual(spent);
+    expect(spent.calls).toBe(3);
     expect(story.map((line) => line.split(":")[0])).toEqual([
       "Homer routed",
       "Lisa started",

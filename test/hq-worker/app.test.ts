@@ -41,7 +41,7 @@ describe("the webhook", () => {
   ])("with %s for a secret is refused, its body unread", async (_, headers) => {
     const response = await b.request("/telegram/webhook", { ...unread(), headers } as RequestInit);
     expect(response.status).toBe(401);
-    expect(await response.json()).toEqual({ error: "unauthenticated", message: "The webhook secret is missing or wrong" });
+    expect(await response.json()).toMatchObject({ error: "unauthenticated", message: "The webhook secret is missing or wrong" });
     expect(await b.rows("select * from inbound_updates")).toEqual([]);
   });
 
@@ -118,7 +118,7 @@ describe("what factories ask", () => {
     expect(await (await b.post(paths.claim, claim)).json()).toMatchObject({ resumed: false, token: expect.any(String) });
     const replay = await b.post(paths.claim, claim);
     expect(replay.status).toBe(409);
-    expect(await replay.json()).toMatchObject({ error: "conflict", message: "This request was heard before" });
+    expect(await replay.json()).toEqual({ from: "headquarters", error: "conflict", message: "This request was heard before" });
   });
 
   it("a heartbeat is heard, and hands out what waits for the factory", async () => {
@@ -261,6 +261,7 @@ describe("what anyone may read", () => {
       const foreign = { ...b.store.updates, receive: () => Promise.reject(new Error(`at ${secret}`)) };
       b.context.hq = { ...b.hq, store: { ...b.store, updates: foreign } };
       expect(await (await b.webhook(message(1, "Hello"))).json()).toEqual({
+        from: "headquarters",
         error: "internal",
         message: "Something went wrong inside; the log has the cause.",
       });

@@ -173,6 +173,39 @@ describe("the budget of", () => {
     expect((await b.admin.execute("select 1 from attempts where outcome = 'lost'")).rows.length).toBeGreaterThan(0);
   });
 
+  it(`${budgets.busyTick.event}, however many: 25 lost and 25 overdue take more ticks, each with calls left for its last jobs`, async () => {
+    await b.event(({ context }) => tick(context));
+    const { tasks } = aside.context.hq.store;
+    const ids = (what: string) => Array.from({ length: 25 }, (_, i) => `${what}-${i}`);
+    for (const id of [...ids("lost"), ...ids("overdue")]) {
+      const { factory: wanted, ...asked } = wish({ id, workspace, message: null, receivedAt: Date.now() });
+      await tasks.create({ ...asked, wanted }, { kind: "delegated", text: "" }, Date.now());
+    }
+    await b.admin.execute("update tasks set state = 'running', factory = 'desk-1', lease_until = 1 where id like 'lost-%'");
+    await b.admin.execute("update tasks set deadline = 1 where id like 'overdue-%'");
+    const left = async () => {
+      const unmended = "id like 'lost-%' and epoch = 1 or id like 'overdue-%' and state = 'queued'";
+      return (await b.admin.execute(`select 1 from tasks where ${unmended}`)).rows.length;
+    };
+    for (let before = 50, ticks = 1; before > 0; ticks += 1) {
+      let rung = false;
+      const first = "(select min(id) from inbound_updates)";
+      await b.admin.execute(`update inbound_updates set received_at = 1, finished_at = null where id = ${first}`);
+      // Only what wakes a chat at once is the tick's last job.
+      const ring = async (_: number, at?: number) => {
+        if (at === undefined) rung = true;
+      };
+      const spent = await b.event(({ context }) => tick({ ...context, desks: { ring } }));
+      expect(spent.subrequests, JSON.stringify({ ticks, ...spent })).toBeLessThanOrEqual(most);
+      expect(rung, "the last job of a tick").toBe(true);
+      const after = await left();
+      expect(after, "every tick brings it further").toBeLessThan(before);
+      before = after;
+    }
+    expect(await stateOf("overdue-24")).toBe("expired");
+    await finish();
+  });
+
   it(budgets.page.event, async () => {
     const session = { hash: await hashSecret("session"), expiresAt: Date.now() + 60_000 };
     await b.event(async ({ context: { hq } }) => {

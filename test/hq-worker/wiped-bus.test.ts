@@ -101,7 +101,7 @@ it.each([
     .toBe("succeeded");
   expect((await b.task()).lost, "nobody did it twice").toBe(0);
   expect(await gaps()).toEqual([expect.stringContaining("a report of desk-1 did not come")]);
-  const entries = (await branch.journalRows("select id from usages order by id")).map((row) => row.id);
+  const entries = (await branch.journalRows("select id from usages order by id")).map((row) => `desk-1:${row.id}`);
   expect((await b.rows("select id from usages order by id")).map((row) => row.id)).toEqual(entries);
   await expect
     .poll(async () => {

@@ -34,6 +34,8 @@ interface Commands {
 export function upstashBus({ url, token, limitMs = commandLimitMs, onRequest }: UpstashBusOptions): Bus {
   const closing = new AbortController();
   let lastNews = performance.now();
+  /** Looks that nobody waits for any more: the server may still give them entries. */
+  const calledOff = new Set<Promise<unknown>>();
   const redis = new Redis({
     url,
     token,
@@ -100,6 +102,11 @@ export function upstashBus({ url, token, limitMs = commandLimitMs, onRequest }: 
     }
   }
 
+  function callOff(looking: Promise<unknown>) {
+    const over = looking.catch(() => undefined).finally(() => calledOff.delete(over));
+    calledOff.add(over);
+  }
+
   return {
     async open(factory) {
       await makeGroups(channels.map((channel) => ({ factory, channel })));
@@ -122,9 +129,13 @@ export function upstashBus({ url, token, limitMs = commandLimitMs, onRequest }: 
     async read(options) {
       const { from, what, signal, blockMs } = options;
       if (closing.signal.aborted) throw closedBus();
+      // What those looks are given is pending only then: asked for before, it would be missed. Each ends at the limits of its requests.
+      if (what === "own") await orAborted(Promise.all(calledOff), [], signal);
       const until = performance.now() + blockMs;
       while (from.length > 0 && !signal?.aborted) {
-        const entries = await orAborted(look(options), [], signal);
+        const looking = look(options);
+        const entries = await orAborted(looking, [], signal);
+        if (signal?.aborted) callOff(looking);
         if (entries.length > 0) lastNews = performance.now();
         const now = performance.now();
         if (entries.length > 0 || what === "own" || now >= until || signal?.aborted) return entries;

@@ -5,7 +5,7 @@ import { UacError } from "#core/errors.ts";
 import { factoryStatuses, leaseMs } from "#core/fleet.ts";
 import { publicKeySchema } from "#core/hq-api.ts";
 import { placedStates } from "#core/task.ts";
-import type { Factories, Factory } from "#ports/store.ts";
+import type { Factories, Factory } from "#ports/factories.ts";
 import { joinCodesOf } from "./join-codes.ts";
 import { parseJson } from "./json.ts";
 import { astray } from "./outbox.ts";

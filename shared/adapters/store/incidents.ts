@@ -1,6 +1,7 @@
 /** What should not have happened: once each, counted, and of the newest what caused it. */
 import { and, desc, eq, sql } from "drizzle-orm";
-import type { Incident, Store } from "#ports/store.ts";
+import type { Incident } from "#ports/incidents.ts";
+import type { Store } from "#ports/store.ts";
 import { incidents } from "./schema.ts";
 import { type Database, ifChanged, insertIf, type Statement, showChange } from "./sql.ts";
 

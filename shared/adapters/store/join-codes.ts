@@ -1,6 +1,6 @@
 /** One-time codes by which a factory joins. */
 import { and, eq, gt, isNull, lte, type SQL, sql } from "drizzle-orm";
-import type { Factories } from "#ports/store.ts";
+import type { Factories } from "#ports/factories.ts";
 import { joinCodes } from "./schema.ts";
 import { type Database, hit } from "./sql.ts";
 

@@ -1,16 +1,16 @@
 /** The ledger: append-only, an entry's id makes a repeated delivery a no-op. */
 import { and, eq, gte, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { partsOf } from "#core/cost-parts.ts";
 import { addSpend, type LedgerEntry, noSpend, noTotal, type Spend, type Total } from "#core/ledger.ts";
+import { type PriceOf, partsOf } from "#core/prices.ts";
 import type { Ledger } from "#ports/store.ts";
 import { attempts, usageDaily, usages } from "./schema.ts";
 import { type Database, ifChanged, insertAll, type Statement, showChange } from "./sql.ts";
 
-export function ledgerOf({ q, run, write }: Database): Ledger {
+export function ledgerOf({ q, run, write, priceOf }: Database): Ledger {
   return {
     async add(entries, now) {
-      await write(...record(entries, now));
+      await write(...record(entries, now, priceOf));
     },
 
     async total({ since, task, factory }) {
@@ -71,11 +71,11 @@ function merged<R extends DailySums & { isToday: number }>(rows: readonly R[], k
 }
 
 /** Statements that append what is not known yet. */
-export function record(entries: readonly LedgerEntry[], now: number): Statement[] {
+export function record(entries: readonly LedgerEntry[], now: number, priceOf: PriceOf): Statement[] {
   if (entries.length === 0) return [];
   const rows = entries.map((entry) => {
     const { usage, ...rest } = entry;
-    const parts = partsOf(entry);
+    const parts = partsOf(entry, priceOf);
     return {
       ...{ ...rest, ...usage, recordedAt: now },
       ...{ costInput: parts?.input ?? null, costCacheRead: parts?.cacheRead ?? null },
@@ -87,18 +87,16 @@ export function record(entries: readonly LedgerEntry[], now: number): Statement[
 
 /**
  * The same for what a factory told: it tells what it spent itself, and of no task but its own. An entry about another's counts as
- * the factory's, for no task.
+ * the factory's, for no task. Ids are of its own choice, so they are its own: no entry of another's, or of HQ's, is kept out by one.
  */
-export function recordOf(factory: string, told: readonly LedgerEntry[], now: number): Statement[] {
+export function recordOf(factory: string, told: readonly LedgerEntry[], now: number, priceOf: PriceOf): Statement[] {
   if (told.length === 0) return [];
-  const ids = JSON.stringify(told.map(({ id }) => id));
+  const entries = told.map((entry) => ({ ...entry, id: `${factory}:${entry.id}`, factory }));
+  const ids = JSON.stringify(entries.map(({ id }) => id));
   const had = sql`exists (select 1 from ${attempts} as a where a.task = usages.task and a.epoch = usages.epoch and a.factory = ${factory})`;
   return [
-    ...record(
-      told.map((entry) => ({ ...entry, factory })),
-      now,
-    ),
-    sql`update usages set task = null where id in (select value from json_each(${ids})) and factory = ${factory} and task is not null and not ${had}`,
+    ...record(entries, now, priceOf),
+    sql`update usages set task = null where id in (select value from json_each(${ids})) and task is not null and not ${had}`,
   ];
 }
 

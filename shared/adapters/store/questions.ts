@@ -20,9 +20,16 @@ const known = inArray(t.kind, kinds);
 const unanswered = isNull(t.answeredAt);
 const overdue = (now: number) => and(lte(t.expiresAt, now), sql`otherwise is not null`) as SQL;
 
-/** As `isMoot`: the task that it is about is not where it was asked. */
-const moot = sql`questions.task is not null and not exists (select 1 from tasks
-  where tasks.id = questions.task and tasks.epoch = questions.epoch and (${sql.join(kinds.map(standsFor), sql` or `)}))`;
+/** The same was asked about its task again since: what the owner says there counts. */
+const superseded = sql`exists (select 1 from questions as later
+  where later.task = questions.task and later.kind = questions.kind and later.rowid > questions.rowid)`;
+
+/** As `isMoot`: the task that it is about is not where it was asked; or it was asked about anew. */
+const moot = sql`questions.task is not null and (${superseded} or not exists (select 1 from tasks
+  where tasks.id = questions.task and tasks.epoch = questions.epoch and (${sql.join(kinds.map(standsFor), sql` or `)})))`;
+
+/** True while no later question has taken the place of this one. */
+export const isCurrent = (id: string): SQL => sql`exists (select 1 from questions where id = ${id} and not ${superseded})`;
 
 function standsFor(kind: QuestionKind): SQL {
   const during = comma(questionKinds[kind].during.map((state) => sql`${state}`));
@@ -114,6 +121,11 @@ export function questionsOf({ q, run, write }: Database): Questions {
 
     due: (now, limit) => select(or(and(unanswered, or(overdue(now), moot)), and(sql`answered_at is not null`, isNull(t.appliedAt))), limit),
 
+    async current(id) {
+      const [row] = await run(q.all<{ current: number }>(sql`select ${isCurrent(id)} as current`));
+      return row?.current === 1;
+    },
+
     async unasked({ codes, heldBefore, task, mostOpen, limit }) {
       const key = sql`'hold:' || tasks.id || ':' || held.id`;
       const open = sql`(select count(*) from questions as o where o.chat = tasks.chat and o.kind = 'hold' and o.answered_at is null)`;
@@ -122,7 +134,9 @@ export function questionsOf({ q, run, write }: Database): Questions {
         from tasks join task_events as held on held.id = (select max(e.id) from task_events as e where e.task = tasks.id and e.kind = 'held')
         where tasks.state = 'held' and tasks.code in (${comma(codes.map((code) => sql`${code}`))}) and held.at <= ${heldBefore}
           and ${task === undefined ? always : sql`tasks.id = ${task}`}
-          and not exists (select 1 from questions as asked where asked.key = ${key})`;
+          and not exists (select 1 from questions as asked where asked.key = ${key})
+          and not exists (select 1 from questions as undone
+            where undone.task = tasks.id and undone.answered_at is not null and undone.applied_at is null)`;
       const rows = await run(
         q.all<{ task: string; key: string }>(
           sql`select task, key from (${holds}) where open + place <= ${mostOpen} order by created_at limit ${limit}`,

@@ -1,7 +1,7 @@
 /** What goes first, and what waits for what. The rule is told in docs/queue.md; all of it is SQL, read by indexes. */
 import { and, asc, eq, inArray, lte, type SQL, sql } from "drizzle-orm";
 import { placedStates, sourcesOf, type TaskState, terminalStates } from "#core/task.ts";
-import type { Queue } from "#ports/store.ts";
+import type { Queue } from "#ports/tasks.ts";
 import { dependencies, facts, tasks } from "./schema.ts";
 import { comma, type Database, ifChanged, insertIf } from "./sql.ts";
 import { taskColumns, toTask } from "./task-rows.ts";

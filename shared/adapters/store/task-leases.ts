@@ -2,7 +2,7 @@
 import { and, asc, eq, inArray, isNull, lt, not, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { leaseMs, missedMs, unclaimedMs, unwatchedAfterMs } from "#core/fleet.ts";
 import { leasedStates, type TaskState } from "#core/task.ts";
-import type { Tasks } from "#ports/store.ts";
+import type { Tasks } from "#ports/tasks.ts";
 import { facts, tasks } from "./schema.ts";
 import type { Database, Statement } from "./sql.ts";
 import { taskColumns, toTask } from "./task-rows.ts";

@@ -3,7 +3,7 @@ import { and, asc, desc, eq, getTableColumns, gte, inArray, notInArray, sql } fr
 import { limitsSchema } from "#core/limits.ts";
 import { receiptSchema } from "#core/receipt.ts";
 import { terminalStates } from "#core/task.ts";
-import type { Task, Tasks } from "#ports/store.ts";
+import type { Task, Tasks } from "#ports/tasks.ts";
 import { parseJson } from "./json.ts";
 import { sums, toTotal } from "./ledger.ts";
 import { letters, taskEvents, tasks, usages } from "./schema.ts";

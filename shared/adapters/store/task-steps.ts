@@ -1,8 +1,9 @@
 /** Steps of a task that HQ takes by itself. Each is a compare-and-set on epoch and state; a lost one leaves no trace. */
 import { and, eq, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import { UacError } from "#core/errors.ts";
-import { sourcesOf, type TaskEvent, terminalStates, transitions } from "#core/task.ts";
-import type { Tasks } from "#ports/store.ts";
+import { sourcesOf, type TaskEvent, type TaskState, terminalStates, transitions } from "#core/task.ts";
+import type { Tasks } from "#ports/tasks.ts";
+import { isCurrent } from "./questions.ts";
 import { unmet } from "./queue.ts";
 import { tasks } from "./schema.ts";
 import { always, type Database, hit, ifChanged, insertIf, type Statement, showChange } from "./sql.ts";
@@ -13,6 +14,9 @@ import { tell } from "./task-story.ts";
 const ownMethod: readonly TaskEvent[] = ["dispatch", "claim", "lose", "return", "retry"];
 /** Steps that leave the task with its factory. */
 const keepsLease: readonly TaskEvent[] = ["ask", "pause", "resume"];
+
+/** States in which nobody has it. */
+const nobodysYet = ["queued", "waiting", "held"] as const satisfies TaskState[];
 
 /** How the attempt ended that a requeued task leaves behind. */
 const attemptOutcomes = { lose: "lost", return: "returned" } as const;
@@ -50,14 +54,14 @@ export function taskSteps(database: Database): Steps {
       return hit(moved);
     },
 
-    async change(id, epoch, wishes, now) {
+    async change(id, epoch, wishes, question, now) {
       const others = Object.entries(wishes).map(([name, value]) => sql`${tasks[name as keyof typeof wishes]} is not ${value}`);
       if (others.length === 0) return false;
       const [changed] = await write(
         q
           .update(tasks)
           .set({ ...wishes, updatedAt: now })
-          .where(and(eq(tasks.id, id), eq(tasks.epoch, epoch), inArray(tasks.state, ["queued", "waiting", "held"]), or(...others))),
+          .where(and(eq(tasks.id, id), eq(tasks.epoch, epoch), inArray(tasks.state, nobodysYet), isCurrent(question), or(...others))),
         showChange(ifChanged),
       );
       return hit(changed);

@@ -1,7 +1,7 @@
 /** The story of a task: what happened, in HQ's words and in the factory's. */
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import type { Progress } from "#core/envelope.ts";
-import type { StoredTaskEvent, TaskEventEntry, Tasks } from "#ports/store.ts";
+import type { StoredTaskEvent, TaskEventEntry, Tasks } from "#ports/tasks.ts";
 import { attempts, taskEvents, tasks } from "./schema.ts";
 import { type Database, ifChanged, insertIf, type Statement, showChange } from "./sql.ts";
 

@@ -1,4 +1,4 @@
-import type { Tasks } from "#ports/store.ts";
+import type { Tasks } from "#ports/tasks.ts";
 import { taskQueue } from "./queue.ts";
 import type { Database } from "./sql.ts";
 import { taskAttempts } from "./task-attempts.ts";

@@ -14,6 +14,9 @@ const counted = [
   ...["cost", "cost_input", "cost_cache_read", "cost_cache_write", "cost_output", "billed"],
 ] as const;
 
+/** What a number holds: no row has more, here as by the trigger, so that every row can be read. */
+const most = Number.MAX_SAFE_INTEGER;
+
 const names = (of: readonly string[]) => comma(of.map((name) => sql.identifier(name)));
 
 /**
@@ -42,7 +45,7 @@ export async function rebuildDaily({ run, q, write }: Database): Promise<number>
 
 /** `insert … select …` of the sums of `source`, a table or more with its `where`. */
 function intoDaily(day: SQL, source: SQL): SQL {
-  const sums = comma(counted.map((name) => sql`coalesce(sum(${sql.identifier(name)}), 0)`));
+  const sums = comma(counted.map((name) => sql`cast(min(total(${sql.identifier(name)}), ${most}) as integer)`));
   return sql`insert into ${usageDaily} (${names(["day", ...keys, "calls", "unpriced", ...counted])})
     select ${day}, ${names(keys)}, count(*), sum(cost is null), ${sums} from ${source} group by ${names(keys)}`;
 }

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { unclaimedMs } from "#core/fleet.ts";
+import type { LedgerEntry } from "#core/ledger.ts";
 import type { Bench } from "../store.contract.ts";
-import { askCancel, atOnce, count, entry, order, receipt, result, settle, taskIn, theTask } from "./samples.ts";
+import { askCancel, atOnce, count, entry, nothingTold, order, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
 const claim = { factory: "desk", order: "order_1", leaseUntil: 1000 };
 const alive = (epoch = 1) => ({ task: "task_1", epoch, step: 4, cost: 55 });
@@ -109,6 +110,21 @@ export function attemptCases(bench: Bench): void {
     expect(usages).toHaveLength(1);
     expect(daily).toMatchObject([{ calls: 1, cost: 11 }]);
     expect(rest).toEqual({ ...before, usages: undefined, usage_daily: undefined, facts: undefined });
+  });
+
+  it("takes the ids of ledger entries as their factory's own: none keeps out or changes another's, or headquarters'", async () => {
+    await taskIn(bench, "running");
+    const { tasks, ledger } = bench.store;
+    const told = (usages: LedgerEntry[]) => ({ ...nothingTold, usages });
+    const [theirs, own] = [entry({ cost: 7 }), entry({ id: "usage_of_hq", factory: "hq", cost: 500 })];
+    await tasks.settle("other", told([{ ...theirs, cost: 1 }, entry({ id: "usage_of_hq", factory: "hq", cost: 2 })]), 400);
+    await ledger.add([own], 410);
+    await tasks.settle("desk", told([theirs]), 420);
+    for (const factory of ["desk", "other"]) await tasks.settle(factory, told([{ ...theirs, cost: 99 }]), 430);
+    expect(await ledger.total({ factory: "desk" })).toMatchObject({ calls: 1, cost: 7 });
+    expect(await ledger.total({ factory: "hq" })).toMatchObject({ calls: 1, cost: 500 });
+    expect(await ledger.total({ factory: "other" })).toMatchObject({ calls: 2, cost: 3 });
+    expect(await ledger.total({ task: "task_1" }), "of its task tells the factory that had it").toMatchObject({ calls: 2, cost: 507 });
   });
 
   it("accepts a success although a cancellation was asked for", async () => {

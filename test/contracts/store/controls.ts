@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { NewTaskControl } from "#core/control.ts";
 import { standing } from "#core/control.ts";
 import { advance } from "#core/task.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { Bench } from "../store.contract.ts";
 import { askCancel, atOnce, newTask, order, result, settle, taskIn, theTask } from "./samples.ts";
 

@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { advance, attemptLimits, isTerminal, type TaskEvent, type TaskState, taskEvents, transitions } from "#core/task.ts";
-import type { Task } from "#ports/store.ts";
+import type { Task } from "#ports/tasks.ts";
 import type { Bench } from "../store.contract.ts";
 import { delegated, entry, newTask, result, settle, theTask } from "./samples.ts";
 

@@ -4,7 +4,7 @@ import type { NewQuestion } from "#core/question.ts";
 import type { HoldCode } from "#core/routing.ts";
 import type { Letter } from "#ports/chat.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, newTask, order, taskIn } from "./samples.ts";
+import { atOnce, order, taskIn } from "./samples.ts";
 
 const asked: NewQuestion = {
   id: "q1",
@@ -231,6 +231,7 @@ export function questionCases(bench: Bench): void {
     await ask({ key: first?.key ?? "" });
     expect(await unasked()).toEqual([]);
     await answer("wait");
+    await applied();
     expect(await unasked(), "an answer is no new hold").toEqual([]);
     await move("release", 1, 210);
     expect(await unasked()).toEqual([]);
@@ -250,10 +251,36 @@ export function questionCases(bench: Bench): void {
     expect(await unasked({ mostOpen: 2 })).toHaveLength(1);
   });
 
+  it("finds none whose last answer is not carried out yet", async () => {
+    await held();
+    await ask({ key: "of an earlier hold" });
+    await answer("wait");
+    expect(await unasked()).toEqual([]);
+    await applied();
+    expect(await unasked()).toHaveLength(1);
+  });
+
+  it("takes no answer to what was asked anew, and says which is the last", async () => {
+    await held();
+    await ask();
+    expect(await bench.store.questions.current("q1")).toBe(true);
+    await ask({ id: "q2", key: "held again", otherwise: null, expiresAt: null }, 150, told("ask:q2"));
+    await ask({ id: "q3", key: "about nothing", task: null, epoch: null }, 150, told("ask:q3"));
+    await ask({ id: "q4", key: "about nothing either", task: null, epoch: null }, 150, told("ask:q4"));
+    const current = async (...ids: string[]) => Promise.all(ids.map((id) => bench.store.questions.current(id)));
+    expect(await current("q1", "q2", "q3", "q4", "q9")).toEqual([false, true, true, true, false]);
+    expect([await answer("wait"), await expire(1000)]).toMatchObject([{ won: false }, { won: false }]);
+    expect(await due(160)).toEqual(["q1"]);
+    expect(await answer("wait", 200, "q2")).toMatchObject({ won: true });
+    expect(await answer("wait", 200, "q3")).toMatchObject({ won: true });
+  });
+
   it("changes the wishes for a task that nobody has, and only if they are others", async () => {
     const { tasks } = bench.store;
-    const change = (wishes: { wanted?: string | null; deadline?: number | null }, epoch = 1) => tasks.change("task_1", epoch, wishes, 500);
+    const change = (wishes: { wanted?: string | null; deadline?: number | null }, epoch = 1, by = "q1") =>
+      tasks.change("task_1", epoch, wishes, by, 500);
     await taskIn(bench, "queued");
+    await ask();
     expect(await change({ wanted: "desk", deadline: 900 })).toBe(true);
     expect(await tasks.get("task_1")).toMatchObject({ wanted: "desk", deadline: 900, updatedAt: 500 });
     const before = await bench.snapshot();
@@ -265,10 +292,14 @@ export function questionCases(bench: Bench): void {
     expect(await bench.snapshot()).toEqual(before);
     expect(await change({ deadline: null })).toBe(true);
     await move("hold");
+    await ask({ id: "q2", key: "about something else", task: "task_9" }, 150, told("ask:q2"));
     expect(await change({ wanted: null })).toBe(true);
+    await ask({ id: "q3", key: "held again" }, 150, told("ask:q3"));
+    expect([await change({ wanted: "stale" }), await change({ wanted: "unknown" }, 1, "q9")]).toEqual([false, false]);
+    expect(await change({ wanted: "desk" }, 1, "q3")).toBe(true);
     await move("release");
     await tasks.dispatch("task_1", 1, order(), 600);
-    expect(await change({ wanted: "other" })).toBe(false);
-    expect((await tasks.get("task_1"))?.wanted).toBe(newTask.wanted);
+    expect(await change({ wanted: "other" }, 1, "q3")).toBe(false);
+    expect((await tasks.get("task_1"))?.wanted).toBe("desk");
   });
 }

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TaskState } from "#core/task.ts";
-import type { NewTask } from "#ports/store.ts";
+import type { NewTask } from "#ports/tasks.ts";
 import type { Bench } from "../store.contract.ts";
 import { atOnce, count, delegated, newTask, result, settle, taskIn } from "./samples.ts";
 

@@ -4,7 +4,7 @@ import { dayMs } from "#core/day.ts";
 import { skewS } from "#core/envelope.ts";
 import { noTotal, noUsage } from "#core/ledger.ts";
 import type { Bench } from "../store.contract.ts";
-import { atOnce, count, entry, nothingTold, taskIn } from "./samples.ts";
+import { atOnce, count, entry, nothingTold, result, settle, taskIn } from "./samples.ts";
 
 export function recordCases(bench: Bench): void {
   it("adds every ledger entry once, and sums what is asked for", async () => {
@@ -41,7 +41,8 @@ export function recordCases(bench: Bench): void {
     await ledger.add([known, { ...known, cost: 99 }, unpriced], dayMs + 5);
     await ledger.add([known, unpriced], dayMs + 6);
     await ledger.add([known, entry({ ...priced, id: "usage_0003", usage, cost: 7, billed: 0, billing: "subscription" })], 2 * dayMs);
-    await bench.store.tasks.settle("desk", { ...nothingTold, usages: [known, entry({ id: "usage_0004" })] }, 2 * dayMs + 9);
+    for (const at of [9, 10])
+      await bench.store.tasks.settle("desk", { ...nothingTold, usages: [entry({ id: "usage_0004" })] }, 2 * dayMs + at);
     const days = await bench.sql("select * from usage_daily order by day, provider, billing");
     const who = { factory: "desk", persona: "Lisa", seat: "coder" };
     const tokens = { uncached_in: 100, cache_read: 1000, write_5m: 10, write_1h: 1, output: 7, reasoning: 3 };
@@ -87,11 +88,51 @@ export function recordCases(bench: Bench): void {
     expect(await ledger.spent({ month, today: today + dayMs })).toMatchObject({ factories: [{ today: nothing }, { today: nothing }] });
   });
 
-  it("sums what no number holds as the most that one does", async () => {
-    await bench.store.ledger.add([entry()], 100);
-    await bench.sql("update usage_daily set cost = 9000000000000000000, uncached_in = 9000000000000000000");
-    const { factories } = await bench.store.ledger.spent({ month: 0, today: 0 });
-    expect(factories).toMatchObject([{ today: { cost: Number.MAX_SAFE_INTEGER, usage: { uncachedIn: Number.MAX_SAFE_INTEGER } } }]);
+  it("sums to no more than a number holds, and never fails at it", async () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const usage = { uncachedIn: most, cacheRead: most, write5m: most, write1h: most, output: most, reasoning: most };
+    // More than 64 bits hold.
+    const many = Array.from({ length: 1100 }, (_, i) => entry({ id: `usage_${String(i).padStart(4, "0")}`, usage, cost: most }));
+    await taskIn(bench, "running");
+    await bench.store.ledger.add(many, 100);
+    const total = { cost: most, calls: 1100, unpriced: 0, usage };
+    expect(await bench.store.ledger.total({ task: "task_1" })).toEqual(total);
+    expect(await bench.store.tasks.withCosts(["task_1"])).toMatchObject([{ cost: total }]);
+    const spent = { factories: [{ today: total }], models: [{ month: total }] };
+    expect(await bench.store.ledger.spent({ month: 0, today: 0 })).toMatchObject(spent);
+    expect(await rebuildDaily(bench.database)).toBe(1);
+    expect(await bench.store.ledger.spent({ month: 0, today: 0 })).toMatchObject(spent);
+  });
+
+  it("takes a factory's word on its own spending alone", async () => {
+    const { ledger, tasks } = bench.store;
+    const spent = async () => bench.sql("select id, task, factory, cost from usages order by id");
+    const running = await taskIn(bench, "running");
+    const mine = entry();
+    await tasks.settle("desk", { ...nothingTold, usages: [mine] }, 400);
+    const row = (id: string, task: string | null, factory: string) => ({ id, task, factory, cost: 11 });
+    expect(await spent()).toEqual([row("desk:usage_0001", "task_1", "desk")]);
+
+    // As an event, with a result, and with a failure that is tried again: of another's task, in another's name, under another's number.
+    const forged = (id: string) => entry({ id, factory: "desk" });
+    await tasks.settle("other", { ...nothingTold, usages: [forged("usage_0002"), { ...mine, factory: "other", cost: 99 }] }, 410);
+    await settle(bench, "succeed", "other", result({ usages: [forged("usage_0003")] }), 420);
+    const again = { state: "queued" as const, epoch: 2, lost: 0, failed: 1 };
+    const told = result({
+      outcome: "failed",
+      usages: [entry({ id: "usage_0004", factory: "other" }), entry({ id: "usage_0005", epoch: 2 })],
+    });
+    expect(await tasks.retry(running, again, told, { notBefore: null, text: "" }, 430)).toBe(true);
+    expect(await spent()).toEqual([
+      row("desk:usage_0001", "task_1", "desk"),
+      row("desk:usage_0004", "task_1", "desk"),
+      row("desk:usage_0005", null, "desk"),
+      { ...row("other:usage_0001", null, "other"), cost: 99 },
+      row("other:usage_0002", null, "other"),
+      row("other:usage_0003", null, "other"),
+    ]);
+    expect(await ledger.total({ task: "task_1" })).toMatchObject({ cost: 22, calls: 2 });
+    expect(await ledger.total({}), "and none of it is lost").toMatchObject({ cost: 154, calls: 6 });
   });
 
   it("knows an envelope again for as long as it could be taken", async () => {

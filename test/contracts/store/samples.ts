@@ -1,9 +1,9 @@
 /** Things to store, with only what a case is about to be given. */
 import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts, Result } from "#core/envelope.ts";
-import type { LedgerEntry } from "#core/ledger.ts";
+import { type LedgerEntry, noUsage } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
-import type { NewTask, Task, Told } from "#ports/store.ts";
+import type { NewTask, Task, Told } from "#ports/tasks.ts";
 import { ledgerEntry } from "../../support/ledger.ts";
 import type { Bench } from "../store.contract.ts";
 
@@ -63,6 +63,7 @@ export const receipt: Receipt = {
   testsBefore: null,
   testsAfter: { command: "npm test", exitCode: 0, durationMs: 9, tail: "ok" },
   steps: 12,
+  usage: { cost: 5000, calls: 2, unpriced: 0, usage: { ...noUsage, uncachedIn: 900, output: 40 } },
   wallMs: 99,
   limitsHit: [],
   approvals: [],

@@ -1,7 +1,7 @@
 /** What waits, and for what: a deadline, other tasks, another attempt, the owner who has it done again. */
 import { describe, expect, it } from "vitest";
 import { advance, type TaskState } from "#core/task.ts";
-import type { NewTask } from "#ports/store.ts";
+import type { NewTask } from "#ports/tasks.ts";
 import type { Bench } from "../store.contract.ts";
 import { askCancel, atOnce, count, delegated, newTask, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
