@@ -1,5 +1,10 @@
 /** The sums of days are those of the ledger, whatever came in whatever order, and where they are made for the first time. */
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { type Client, createClient } from "@libsql/client";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -71,4 +76,22 @@ it("are made by the migration of what the ledger held before there were any", as
   const [, , , , , fill = ""] = readFileSync(`migrations/${file}`, "utf8").split("--> statement-breakpoint");
   expect((await client.execute(fill)).rowsAffected).toBe(2);
   expect(await days()).toEqual(known);
+});
+
+it("are made again by the command", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "uac-daily-"));
+  const url = `file:${join(folder, "hq.db")}`;
+  const hq = createClient({ url });
+  try {
+    await migrateDatabase(hq);
+    await libsqlStore(hq).ledger.add([ledgerEntry()], dayMs);
+    await hq.execute("update usage_daily set calls = 7");
+    const env = { ...process.env, DATABASE_URL: url };
+    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/ledger.ts", "rebuild"], { env });
+    expect(stdout).toBe("The sums of 1 day were made again from the ledger.\n");
+    expect((await hq.execute("select calls from usage_daily")).rows[0]?.calls).toBe(1);
+  } finally {
+    hq.close();
+    await rm(folder, { recursive: true });
+  }
 });
