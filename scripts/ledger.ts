@@ -13,12 +13,12 @@ import { providers } from "#adapters/llm/index.ts";
 import { pricedProviders, pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
 import { database } from "#adapters/store/sql.ts";
-import { rebuildDaily } from "#adapters/store/usage-daily.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
 import { homeOf } from "../branch-agent/state.ts";
 import { environmentOfBox } from "./box-environment.ts";
 import { exported } from "./ledger/export.ts";
 import { readJournal } from "./ledger/journal.ts";
+import { rebuildDaily } from "./ledger/rebuild-daily.ts";
 import { replay, replayJson, replayText } from "./ledger/replay.ts";
 import { attempt, compareJournal, compareReceipts, type Verified, verifiedText } from "./ledger/verify.ts";
 

@@ -1,6 +1,7 @@
 /** All that the first page shows, in one round trip. */
 import { and, asc, count, desc, eq, gte, inArray, isNotNull, isNull, sql } from "drizzle-orm";
-import { factories, facts, incidents, letters, outbox, tasks, usageDaily } from "#adapters/store/schema.ts";
+import { factories, facts, incidents, letters, outbox, tasks } from "#adapters/store/schema.ts";
+import { usageDaily } from "#adapters/store/usage-daily.ts";
 import { dayMs, startOfDay } from "#core/day.ts";
 import { type FactoryFacts, factoryFactsSchema } from "#core/envelope.ts";
 import { type Liveness, leaseMs, liveness, staleAfterMs } from "#core/fleet.ts";

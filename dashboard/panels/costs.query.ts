@@ -1,6 +1,6 @@
 /** What was spent in some days, by day, factory, VP and model. One round trip to the sums of days; the ledger itself is not read. */
 import { and, desc, eq, gte, lt, sql } from "drizzle-orm";
-import { usageDaily } from "#adapters/store/schema.ts";
+import { usageDaily } from "#adapters/store/usage-daily.ts";
 import { dayMs, startOfDay } from "#core/day.ts";
 import type { BillingMode } from "#core/ledger.ts";
 import type { DashboardDb } from "../db.ts";

@@ -1,6 +1,7 @@
 import { count, type SQL, sql, sum } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { usageDaily, usages } from "#adapters/store/schema.ts";
+import { usages } from "#adapters/store/schema.ts";
+import { usageDaily } from "#adapters/store/usage-daily.ts";
 import { addSpend, noSpend, type Spend, type Total } from "#core/ledger.ts";
 import type { CostParts } from "#core/prices.ts";
 

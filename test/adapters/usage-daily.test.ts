@@ -11,9 +11,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { database } from "#adapters/store/sql.ts";
-import { rebuildDaily } from "#adapters/store/usage-daily.ts";
 import { dayMs } from "#core/day.ts";
 import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import { rebuildDaily } from "../../scripts/ledger/rebuild-daily.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 import { ledgerEntry } from "../support/ledger.ts";
 

@@ -10,7 +10,6 @@ import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import * as schema from "#adapters/store/schema.ts";
 import { database } from "#adapters/store/sql.ts";
-import { rebuildDaily } from "#adapters/store/usage-daily.ts";
 import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts } from "#core/envelope.ts";
 import { noUsage } from "#core/ledger.ts";
@@ -22,6 +21,7 @@ import type { Store } from "#ports/store.ts";
 import { dashboardApp } from "../../dashboard/app.tsx";
 import { dashboardDb } from "../../dashboard/db.ts";
 import { sha256 } from "../../dashboard/gate.ts";
+import { rebuildDaily } from "../../scripts/ledger/rebuild-daily.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 
 export interface Seeded {

@@ -4,8 +4,9 @@ import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { addSpend, type LedgerEntry, noSpend, noTotal, type Spend, type Total } from "#core/ledger.ts";
 import { type PriceOf, partsOf } from "#core/prices.ts";
 import type { Ledger } from "#ports/store.ts";
-import { attempts, usageDaily, usages } from "./schema.ts";
+import { attempts, usages } from "./schema.ts";
 import { type Database, ifChanged, insertAll, type Statement, showChange } from "./sql.ts";
+import { usageDaily } from "./usage-daily.ts";
 
 export function ledgerOf({ q, run, write, priceOf }: Database): Ledger {
   return {

@@ -331,38 +331,6 @@ export const usages = sqliteTable(
   (t) => [index("usages_task").on(t.task), index("usages_recorded").on(t.recordedAt)],
 );
 
-/** What `usages` comes to, by the day on which headquarters heard of a call: a trigger keeps it (usage-daily.ts). */
-export const usageDaily = sqliteTable(
-  "usage_daily",
-  {
-    /** Its midnight, UTC. */
-    day: integer().notNull(),
-    factory: text().notNull(),
-    persona: text().notNull(),
-    seat: text().notNull(),
-    provider: text().notNull(),
-    model: text().notNull(),
-    billing: text({ enum: billingModes }).notNull(),
-    calls: integer().notNull(),
-    /** Calls of them that have no price. */
-    unpriced: integer().notNull(),
-    uncachedIn: integer("uncached_in").notNull(),
-    cacheRead: integer("cache_read").notNull(),
-    write5m: integer("write_5m").notNull(),
-    write1h: integer("write_1h").notNull(),
-    output: integer().notNull(),
-    reasoning: integer().notNull(),
-    /** At list price. What its parts leave of it is not split. */
-    cost: integer().notNull(),
-    costInput: integer("cost_input").notNull(),
-    costCacheRead: integer("cost_cache_read").notNull(),
-    costCacheWrite: integer("cost_cache_write").notNull(),
-    costOutput: integer("cost_output").notNull(),
-    billed: integer().notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.day, t.factory, t.persona, t.seat, t.provider, t.model, t.billing] })],
-);
-
 export const logins = sqliteTable("logins", {
   hash: text().primaryKey(),
   expiresAt: integer("expires_at").notNull(),

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { rebuildDaily } from "#adapters/store/usage-daily.ts";
 import { dayMs } from "#core/day.ts";
 import { skewS } from "#core/envelope.ts";
 import { noTotal, noUsage } from "#core/ledger.ts";
+import { rebuildDaily } from "../../../scripts/ledger/rebuild-daily.ts";
 import type { Bench } from "../store.contract.ts";
 import { atOnce, count, entry, nothingTold, result, settle, taskIn } from "./samples.ts";
 
