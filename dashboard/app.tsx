@@ -37,8 +37,8 @@ export interface DashboardDeps {
 }
 
 /**
- * The pages as a Hono app for `/`: `app.route("/", dashboardApp(deps))`. Its paths are `/`, `/tasks`, `/tasks/:id`,
- * `/tasks/:id/diff`, `/asks/:id`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
+ * The pages as a Hono app for `/`: `app.route("/", dashboardApp(deps))`. Its paths are `/`, `/tasks`, `/costs`,
+ * `/tasks/:id`, `/tasks/:id/diff`, `/asks/:id`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
  */
 export function dashboardApp(deps: DashboardDeps): Hono {
   const { db, clock, hqUrl } = deps;

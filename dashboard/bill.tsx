@@ -1,88 +1,109 @@
-/** Why a task cost what it cost: every model call, the parts of its tokens apart. */
-import { showCost, showNanos } from "#core/ledger.ts";
-import type { Call, TaskStory } from "./panels/task.query.ts";
+/** Why a task cost what it cost: said first, then every step, the parts of its tokens apart. */
+import { showCost, showNanos, type Total } from "#core/ledger.ts";
+import { cacheHits } from "./kinds.ts";
+import type { StoryLine } from "./panels/task.query.ts";
+import type { TaskCost } from "./panels/task-cost.query.ts";
+import { reasons, stepName, type ToldStep, told } from "./steps.ts";
 import { digits, many, measured, plain } from "./text.ts";
 
-export function Bill({ calls, total, live }: { calls: Call[]; total: TaskStory["total"]; live: number | null }) {
-  const dearest = Math.max(1, ...calls.map((call) => call.cost ?? 0));
+const columns = ["Cost", "Input", "Cached read", "Cached write", "Output", "From cache", "Took"];
+
+export function Bill({ cost, total, events, live }: { cost: TaskCost; total: Total; events: StoryLine[]; live: number | null }) {
+  const steps = told(cost.steps, events);
+  const dearest = Math.max(1, cost.dearest?.cost ?? 0);
   return (
     <section aria-labelledby="cost">
       <h2 id="cost">
-        Cost{" "}
-        <span class="aside">{total.calls === 0 ? "nothing in the ledger yet" : `${showCost(total)} in ${many(total.calls, "call")}`}</span>
+        {total.cost > 0 ? `Why this cost ${showCost(total)}` : "Cost"}{" "}
+        <span class="aside">
+          {total.calls === 0
+            ? "nothing in the ledger yet"
+            : `${total.cost > 0 ? "" : `${showCost(total)} `}in ${many(total.calls, "call")}`}
+        </span>
       </h2>
       {live !== null && live > total.cost && (
         <p class="aside">The factory's last heartbeat told {showNanos(live)}; the ledger has the calls when they are reported.</p>
       )}
-      {calls.length > 0 && (
-        <section class="wide" tabindex={0} aria-label="Cost by model call">
-          <table>
-            <caption class="hidden">Tokens and cost of each model call</caption>
-            <thead>
-              <tr>
-                <th scope="col">Step</th>
-                {["Cost", "Input", "Cached read", "Cached write", "Output", "Took"].map((column) => (
-                  <th scope="col" class="n">
-                    {column}
-                  </th>
+      {total.calls > 0 && (
+        <>
+          {reasons(cost, steps, total).map((reason, i) => (
+            <p class={i === 0 ? "why" : "why aside"}>{reason}</p>
+          ))}
+          <section class="wide" tabindex={0} aria-label="Cost by step">
+            <table>
+              <caption class="hidden">Tokens and cost of each step</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Step</th>
+                  {columns.map((column) => (
+                    <th scope="col" class="n">
+                      {column}
+                    </th>
+                  ))}
+                  <th scope="col">Model</th>
+                </tr>
+              </thead>
+              <tbody>
+                {steps.map((step) => (
+                  <Row step={step} dearest={dearest} />
                 ))}
-                <th scope="col">Model</th>
-              </tr>
-            </thead>
-            <tbody>
-              {calls.map((call, i) => (
-                <Row call={call} again={repeats(call, calls[i - 1])} dearest={dearest} />
-              ))}
-            </tbody>
-            <tfoot>
-              <tr class="total">
-                <th scope="row">Total</th>
-                <td class="n">{showCost(total)}</td>
-                <td class="n">{digits(total.usage.uncachedIn)}</td>
-                <td class="n">{digits(total.usage.cacheRead)}</td>
-                <td class="n">{digits(total.usage.write5m + total.usage.write1h)}</td>
-                <td class="n">{digits(total.usage.output)}</td>
-                <td />
-                <td>{calls.length < total.calls && `of ${digits(total.calls)} calls; the last ${calls.length} are shown`}</td>
-              </tr>
-            </tfoot>
-          </table>
-        </section>
+              </tbody>
+              <tfoot>
+                <tr class="total">
+                  <th scope="row">Total</th>
+                  <td class="n">{showCost(total)}</td>
+                  <Tokens usage={total.usage} />
+                  <td />
+                  <td>
+                    {steps.reduce((calls, step) => calls + step.calls, 0) < total.calls && `the last ${steps.length} steps are shown`}
+                  </td>
+                </tr>
+              </tfoot>
+            </table>
+          </section>
+        </>
       )}
     </section>
   );
 }
 
-/** The same step again: a retry, the first thing to look at when a bill is high. */
-function repeats(call: Call, before: Call | undefined): boolean {
-  return before !== undefined && before.epoch === call.epoch && before.step === call.step;
-}
-
-function Row({ call, again, dearest }: { call: Call; again: boolean; dearest: number }) {
-  const { usage } = call;
+function Row({ step, dearest }: { step: ToldStep; dearest: number }) {
+  const { usage, calls, failed, interrupted, unsure } = step;
+  const marks = [calls > 1 && `${calls} calls`, step.times > 1 && `the same call, time ${step.times}`].filter((mark) => mark !== false);
   const remarks = [
-    again && "again",
-    call.outcome === "failed" && "failed",
-    call.source !== "reported" && call.source,
+    failed > 0 && `${failed === calls ? "" : `${failed} `}failed`,
+    interrupted > 0 && `${interrupted === calls ? "" : `${interrupted} `}interrupted`,
+    unsure > 0 && "tokens not told whole",
     usage.reasoning > 0 && `${digits(usage.reasoning)} of output is reasoning`,
   ].filter((remark) => remark !== false);
   return (
-    <tr id={`c-${call.id}`}>
-      <th scope="row">{call.epoch > 1 ? `${call.epoch}.${call.step}` : call.step}</th>
+    <tr id={`s-${step.epoch}-${step.step}`}>
+      <th scope="row">{stepName(step)}</th>
       <td class="n">
-        {call.cost === null ? "unpriced" : showNanos(call.cost)}
+        {showCost(step)}
         <svg class="share" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
-          <rect width={Math.round((100 * (call.cost ?? 0)) / dearest)} height="3" class="run" />
+          <rect width={Math.round((100 * step.cost) / dearest)} height="3" class="run" />
         </svg>
       </td>
+      <Tokens usage={usage} />
+      <td class="n">{measured(step.durationMs)}</td>
+      <td>
+        {step.models.map(plain).join(", ")} <span class="aside">{[...step.personas.map(plain), ...remarks].join(" · ")}</span>
+        {marks.length > 0 && <strong class="warn"> {marks.join(" · ")}</strong>}
+        {step.did !== null && <p class="aside did">{plain(step.did)}</p>}
+      </td>
+    </tr>
+  );
+}
+
+function Tokens({ usage }: { usage: Total["usage"] }) {
+  return (
+    <>
       <td class="n">{digits(usage.uncachedIn)}</td>
       <td class="n">{digits(usage.cacheRead)}</td>
       <td class="n">{digits(usage.write5m + usage.write1h)}</td>
       <td class="n">{digits(usage.output)}</td>
-      <td class="n">{measured(call.durationMs)}</td>
-      <td>
-        {plain(call.model)} <span class="aside">{[plain(call.persona), ...remarks].join(" · ")}</span>
-      </td>
-    </tr>
+      <td class="n">{cacheHits(usage)}</td>
+    </>
   );
 }

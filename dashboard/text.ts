@@ -46,3 +46,10 @@ export function digits(n: number): string {
 export function many(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
+
+/** `12 %`; of nothing, nothing. What is not nothing is never shown as 0 %. */
+export function percent(part: number, whole: number): string {
+  if (whole <= 0) return "";
+  const share = (100 * part) / whole;
+  return share > 0 && share < 1 ? "<1 %" : `${Math.round(share)} %`;
+}

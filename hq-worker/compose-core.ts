@@ -68,7 +68,7 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
   const { database, bus, log, redactor, callsLeft } = platform;
   const { profile, settings, signer, priceOf } = fixed;
   const clock = systemClock;
-  const store = libsqlStore(database);
+  const store = libsqlStore(database, priceOf);
   const fetching = platform.fetch && { fetch: platform.fetch };
   const modelOf = (by: { fetch?: typeof fetch }) =>
     llmFor({

@@ -1,6 +1,7 @@
 /**
  * `npm run ledger -- …`: the ledger by itself. `replay` prices a recording of usages; `verify` compares a factory's journal with
- * headquarters' ledger and the receipts; `export` writes that ledger under OpenTelemetry's names. It reads and never writes.
+ * headquarters' ledger and the receipts; `export` writes that ledger under OpenTelemetry's names; `rebuild` makes the sums of
+ * days again. Of headquarters' tables it writes those sums alone, and the ledger never.
  */
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
@@ -11,11 +12,13 @@ import { Command, CommanderError } from "commander";
 import { presets } from "#adapters/llm/presets.ts";
 import { pricedProviders, pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
+import { database } from "#adapters/store/sql.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
 import { homeOf } from "../branch-agent/state.ts";
 import { environmentOfBox } from "./box-environment.ts";
 import { exported } from "./ledger/export.ts";
 import { readJournal } from "./ledger/journal.ts";
+import { rebuildDaily } from "./ledger/rebuild-daily.ts";
 import { replay, replayJson, replayText } from "./ledger/replay.ts";
 import { attempt, compareJournal, compareReceipts, type Verified, verifiedText } from "./ledger/verify.ts";
 
@@ -92,6 +95,14 @@ async function exportLedger(options: { since?: string; until?: string; task?: st
   return exitCodes.ok;
 }
 
+async function rebuild(options: { box?: boolean; dir?: string }): Promise<number> {
+  const hq = await headquarters(options);
+  if (!hq) throw new UacError("bad_config", "DATABASE_URL is not set: give headquarters' environment, or --box.");
+  const days = await rebuildDaily(database(hq)).finally(() => hq.close());
+  await print(`The sums of ${days} ${days === 1 ? "day" : "days"} were made again from the ledger.`);
+  return exitCodes.ok;
+}
+
 function timeOf(name: string, text: string | undefined): number | undefined {
   const at = text === undefined ? 0 : Date.parse(text);
   if (Number.isNaN(at)) throw new UacError("bad_input", `--${name} is no time: ${text}. Write 2026-11-26 or 2026-11-26T07:00:00Z.`);
@@ -133,6 +144,7 @@ async function main(args: readonly string[]): Promise<number> {
     .option("--task <id>", "of one task")
     .option("--factory <id>", "of one factory")
     .action(ends(exportLedger));
+  hq(program.command("rebuild")).description("make the sums of days again, from which the costs page is").action(ends(rebuild));
   try {
     await program.parseAsync([...args], { from: "user" });
     return code;

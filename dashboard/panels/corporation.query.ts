@@ -1,6 +1,8 @@
 /** All that the first page shows, in one round trip. */
 import { and, asc, count, desc, eq, gte, inArray, isNotNull, isNull, sql } from "drizzle-orm";
-import { factories, facts, incidents, letters, outbox, tasks, usages } from "#adapters/store/schema.ts";
+import { factories, facts, incidents, letters, outbox, tasks } from "#adapters/store/schema.ts";
+import { usageDaily } from "#adapters/store/usage-daily.ts";
+import { dayMs, startOfDay } from "#core/day.ts";
 import { type FactoryFacts, factoryFactsSchema } from "#core/envelope.ts";
 import { type Liveness, leaseMs, liveness, staleAfterMs } from "#core/fleet.ts";
 import { noTotal } from "#core/ledger.ts";
@@ -9,11 +11,10 @@ import { leasedStates, type TaskState } from "#core/task.ts";
 import type { DashboardDb } from "../db.ts";
 import { parsed } from "../stored.ts";
 import { asQuestions, openAsks } from "./asks.query.ts";
-import { addMoney, type Money, money, spentColumns } from "./spent.query.ts";
+import { addMoney, dailyColumns, type Money, slice } from "./spent.query.ts";
 
 export const cardsShown = 50;
 const rowsRead = { fleet: 500, active: 200, held: 20, recent: 8, incidents: 20 };
-const dayMs = 24 * 3600 * 1000;
 /** An order is normally on the bus within a second; after these attempts the bus is at fault. */
 const outboxAttempts = 3;
 
@@ -68,7 +69,7 @@ export interface Corporation {
 
 /** `now` is HQ's clock; "today" begins at midnight UTC. */
 export async function loadCorporation(db: DashboardDb, now: number): Promise<Corporation> {
-  const midnight = now - (now % dayMs);
+  const midnight = startOfDay(now);
   const active = { id: tasks.id, title: tasks.title, state: tasks.state, factory: tasks.factory, persona: tasks.persona };
   const [fleet, busy, counts, held, recent, spent, strange, dropped, unsent, ticked, asked] = await db.batch([
     db.select().from(factories).orderBy(asc(factories.name)).limit(rowsRead.fleet),
@@ -91,10 +92,10 @@ export async function loadCorporation(db: DashboardDb, now: number): Promise<Cor
       .orderBy(desc(tasks.createdAt))
       .limit(rowsRead.recent),
     db
-      .select({ factory: usages.factory, ...spentColumns })
-      .from(usages)
-      .where(gte(usages.recordedAt, midnight))
-      .groupBy(usages.factory),
+      .select({ factory: usageDaily.factory, ...dailyColumns })
+      .from(usageDaily)
+      .where(gte(usageDaily.day, midnight))
+      .groupBy(usageDaily.factory),
     db
       .select({ kind: incidents.kind, factory: incidents.factory, text: incidents.text, at: incidents.at })
       .from(incidents)
@@ -113,7 +114,7 @@ export async function loadCorporation(db: DashboardDb, now: number): Promise<Cor
     openAsks(db),
   ]);
 
-  const bills = new Map(spent.map((row) => [row.factory, money(row)]));
+  const bills = new Map(spent.map((row) => [row.factory, slice(row)]));
   const here = fleet.filter((row) => row.status !== "retired");
   const known = new Set(here.map((row) => row.id));
   return {

@@ -1,7 +1,7 @@
 /** One task: its story, its attempts, what was measured, what it cost. One round trip. */
 import { asc, desc, eq } from "drizzle-orm";
 import { attempts, factories, taskEvents, tasks, usages } from "#adapters/store/schema.ts";
-import { type LedgerEntry, noTotal, type Total } from "#core/ledger.ts";
+import { noTotal, type Total } from "#core/ledger.ts";
 import { type Limits, limitsSchema } from "#core/limits.ts";
 import type { Question } from "#core/question.ts";
 import { type Receipt, receiptSchema } from "#core/receipt.ts";
@@ -9,18 +9,14 @@ import type { DashboardDb } from "../db.ts";
 import { parsed } from "../stored.ts";
 import { asksAbout, asQuestions } from "./asks.query.ts";
 import { money, spentColumns, tokenColumns, tokens } from "./spent.query.ts";
+import { askTaskCost, type TaskCost, taskCost } from "./task-cost.query.ts";
 
 /** The newest of each; the totals are of all. */
-export const rowsRead = { events: 300, usages: 200, attempts: 20 };
+export const rowsRead = { events: 300, attempts: 20 };
 
 export type TaskRecord = typeof tasks.$inferSelect;
 export type Attempt = typeof attempts.$inferSelect;
 export type StoryLine = typeof taskEvents.$inferSelect;
-export type Call = Pick<
-  LedgerEntry,
-  "id" | "epoch" | "step" | "persona" | "model" | "durationMs" | "usage" | "source" | "cost" | "outcome"
->;
-
 export interface TaskStory {
   task: TaskRecord;
   /** The name of the factory that has or had it. */
@@ -30,17 +26,17 @@ export interface TaskStory {
   receiptUnreadable: boolean;
   limits: Limits | null;
   attempts: Attempt[];
-  /** Oldest first, as are the calls. */
+  /** Oldest first. */
   events: StoryLine[];
-  calls: Call[];
   total: Total;
+  cost: TaskCost;
   /** What the owner was asked about it, newest first. */
   asks: Question[];
 }
 
 /** Null if there is no such task. */
 export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory | null> {
-  const [found, tries, events, ledger, bill, asked] = await db.batch([
+  const [found, tries, events, bill, asked, ...spent] = await db.batch([
     db
       .select({ task: tasks, factoryName: factories.name })
       .from(tasks)
@@ -49,16 +45,11 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
     db.select().from(attempts).where(eq(attempts.task, id)).orderBy(asc(attempts.epoch)).limit(rowsRead.attempts),
     db.select().from(taskEvents).where(eq(taskEvents.task, id)).orderBy(desc(taskEvents.id)).limit(rowsRead.events),
     db
-      .select()
-      .from(usages)
-      .where(eq(usages.task, id))
-      .orderBy(desc(usages.epoch), desc(usages.step), desc(usages.at))
-      .limit(rowsRead.usages),
-    db
       .select({ ...spentColumns, ...tokenColumns })
       .from(usages)
       .where(eq(usages.task, id)),
     asksAbout(db, id),
+    ...askTaskCost(db, id),
   ]);
   const row = found[0];
   if (!row) return null;
@@ -71,9 +62,9 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
     limits: parsed(limitsSchema, row.task.limitsJson),
     attempts: tries,
     events: events.toReversed(),
-    calls: ledger.map(call).toReversed(),
     asks: asQuestions(asked),
     total: bill[0] ? { ...money(bill[0]), usage: tokens(bill[0]) } : noTotal,
+    cost: taskCost(spent),
   };
 }
 
@@ -81,21 +72,4 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
 export async function loadPatch(db: DashboardDb, id: string): Promise<string | null> {
   const rows = await db.select({ receiptJson: tasks.receiptJson }).from(tasks).where(eq(tasks.id, id));
   return parsed(receiptSchema, rows[0]?.receiptJson ?? null)?.patch ?? null;
-}
-
-function call(row: typeof usages.$inferSelect): Call {
-  const { id, epoch, step, persona, model, durationMs, source, cost, outcome } = row;
-  const { uncachedIn, cacheRead, write5m, write1h, output, reasoning } = row;
-  return {
-    id,
-    epoch,
-    step,
-    persona,
-    model,
-    durationMs,
-    source,
-    cost,
-    outcome,
-    usage: { uncachedIn, cacheRead, write5m, write1h, output, reasoning },
-  };
 }

@@ -64,7 +64,7 @@ function TaskView({ story, now, hqUrl }: { story: TaskStory; now: number; hqUrl:
       {receipt && <Patch story={story} />}
       <Timeline task={task} attempts={story.attempts} events={story.events} now={now} />
       {story.attempts.length > 0 && <Attempts attempts={story.attempts} now={now} />}
-      <Bill calls={story.calls} total={story.total} live={leased ? task.liveCost : null} />
+      <Bill cost={story.cost} total={story.total} events={story.events} live={leased ? task.liveCost : null} />
       {task.log !== "" && (
         <section aria-labelledby="log">
           <h2 id="log">Log</h2>

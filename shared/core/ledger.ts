@@ -102,6 +102,32 @@ export function sum(entries: readonly Pick<LedgerEntry, "usage" | "cost">[]): To
   );
 }
 
+/** A total, and what of it somebody is billed for: nothing of what a plan pays, or an own machine. */
+export interface Spend extends Total {
+  /** Nano-dollars. */
+  billed: number;
+  /** Calls that are billed at a price that nobody knows: `billed` is a floor when this is not 0. */
+  unbilled: number;
+}
+
+export const noSpend: Spend = { ...noTotal, billed: 0, unbilled: 0 };
+
+export function addSpend(a: Spend, b: Spend): Spend {
+  return {
+    cost: a.cost + b.cost,
+    calls: a.calls + b.calls,
+    unpriced: a.unpriced + b.unpriced,
+    usage: addUsage(a.usage, b.usage),
+    billed: a.billed + b.billed,
+    unbilled: a.unbilled + b.unbilled,
+  };
+}
+
+/** As `showCost`, of what is billed. */
+export function showBilled({ billed, calls, unbilled }: Pick<Spend, "billed" | "calls" | "unbilled">): string {
+  return showCost({ cost: billed, calls, unpriced: unbilled });
+}
+
 export function addUsage(a: Usage, b: Usage): Usage {
   return {
     uncachedIn: a.uncachedIn + b.uncachedIn,

@@ -3,7 +3,7 @@
  * transactions. Times are HQ's clock in milliseconds. All methods reject with `store_unavailable` on an outage.
  */
 import type { Control, NewControl, NewTaskControl } from "#core/control.ts";
-import type { Total } from "#core/ledger.ts";
+import type { LedgerEntry, Spend, Total } from "#core/ledger.ts";
 import type { Inbound } from "./chat.ts";
 import type { Factories } from "./factories.ts";
 import type { Incident } from "./incidents.ts";
@@ -83,6 +83,22 @@ export interface Controls {
 
 export interface Ledger {
   total(filter: { since?: number; task?: string; factory?: string }): Promise<Total>;
+  /**
+   * What was recorded on whole days, the dearest first: `today` and `month` are the midnights, UTC, with which they begin. As many
+   * queries for any number of factories.
+   */
+  spent(since: { today: number; month: number }): Promise<Spent>;
+}
+
+export interface Spent {
+  factories: (SpentSince & { factory: string })[];
+  models: (SpentSince & Pick<LedgerEntry, "provider" | "model" | "billing">)[];
+}
+
+interface SpentSince {
+  today: Spend;
+  /** With today's. */
+  month: Spend;
 }
 
 export interface Access {

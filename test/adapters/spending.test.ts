@@ -52,8 +52,8 @@ spendingContract("headquarters' store", async () => {
 
 function toEntry(row: Record<string, unknown>): LedgerEntry {
   const named = Object.entries(row).map(([name, value]) => [name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), value]);
-  const { recordedAt: _, ...all } = Object.fromEntries(named);
+  const all = Object.fromEntries(named);
   const usage = Object.fromEntries(Object.keys(noUsage).map((part) => [part, all[part]]));
-  for (const part of Object.keys(noUsage)) delete all[part];
-  return ledgerEntrySchema.parse({ ...all, usage });
+  const known = Object.keys(ledgerEntrySchema.shape).map((key) => [key, all[key]]);
+  return ledgerEntrySchema.parse({ ...Object.fromEntries(known), usage });
 }

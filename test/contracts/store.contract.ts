@@ -1,7 +1,9 @@
 /** What every implementation of the Store port does. Run it with an empty, migrated database. */
 import type { Client } from "@libsql/client";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
+import { type Database, database } from "#adapters/store/sql.ts";
 import type { Store } from "#ports/store.ts";
 import { attemptCases } from "./store/attempts.ts";
 import { chatCases } from "./store/chat.ts";
@@ -25,6 +27,7 @@ export interface OpenStore {
 /** What the cases are given: the store, and the tables themselves to see what was left in them. */
 export interface Bench {
   readonly store: Store;
+  readonly database: Database;
   sql(text: string, ...args: (string | number | null)[]): Promise<Record<string, unknown>[]>;
   /** Empties every table. */
   clear(): Promise<void>;
@@ -46,6 +49,9 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
       get store() {
         return store;
       },
+      get database() {
+        return database(opened.client);
+      },
       sql: (text, ...args) => rows(text, args),
       async clear() {
         await opened.client.batch(
@@ -61,7 +67,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
 
     beforeAll(async () => {
       opened = await open();
-      store = libsqlStore(opened.client);
+      store = libsqlStore(opened.client, pricesOf());
       const found = await rows("select name from sqlite_master where type = 'table' and name not like '\\_%' escape '\\'", []);
       tables = found.map((row) => String(row.name)).filter((table) => !table.startsWith("sqlite_"));
     });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addUsage, nanosPerUsd, noUsage, type Usage } from "#core/ledger.ts";
-import { placesOf, pricePlaces, type Rates, reckoner, type Tariff } from "#core/prices.ts";
+import { partsOf, placesOf, pricePlaces, type Rates, reckoner, type Tariff } from "#core/prices.ts";
 
 const count = fc.integer({ min: 0, max: 10_000_000 });
 const usage: fc.Arbitrary<Usage> = fc
@@ -140,4 +140,34 @@ describe("the most that a call may cost", () => {
 it("a price is the decimal number that is written", () => {
   expect([3, 0.003625, 5e-7, 1.5e-7, 1e-18, 0.08333333333333334, 1e3].map(placesOf)).toEqual([0, 6, 7, 8, 18, 17, 0]);
   expect(placesOf(1e-19)).toBeGreaterThan(pricePlaces);
+});
+
+describe("the parts of a cost", () => {
+  const usage = { uncachedIn: 3, cacheRead: 3, write5m: 3, write1h: 0, output: 1, reasoning: 1 };
+  // A third of a nano-dollar and more is lost of each but the output.
+  const price = reckoner("test", { input: 0.0005, cacheRead: 0.0005, write5m: 0.0005, output: 1 });
+  const entry = { provider: "p", requestedModel: "m", at: 1, usage, cost: price.cost(usage) };
+
+  it("are whole, and come to the cost", () => {
+    expect(price.cost(usage)).toBe(1005);
+    expect(price.parts(usage)).toEqual({ input: 2, cacheRead: 2, cacheWrite: 1, output: 1000 });
+    const rate = fc.integer({ min: 0, max: 1_000_000 }).map((n) => n / 10_000);
+    const tokens = fc.integer({ min: 0, max: 1_000_000 });
+    const used = fc.record({ uncachedIn: tokens, cacheRead: tokens, write5m: tokens, write1h: tokens, output: tokens, reasoning: tokens });
+    fc.assert(
+      fc.property(used, fc.record({ input: rate, cacheRead: rate, write5m: rate, write1h: rate, output: rate }), (usage, tariff) => {
+        const price = reckoner("test", tariff);
+        const parts = price.parts(usage);
+        expect(parts.input + parts.cacheRead + parts.cacheWrite + parts.output).toBe(price.cost(usage));
+        expect(Math.abs(parts.output - usage.output * tariff.output * 1000)).toBeLessThanOrEqual(1.001);
+      }),
+    );
+  });
+
+  it("are unknown where the cost is, and where another list gave it", () => {
+    expect(partsOf(entry, () => price)).toEqual(price.parts(usage));
+    expect(partsOf({ ...entry, cost: null }, () => price)).toBeNull();
+    expect(partsOf({ ...entry, cost: 1004 }, () => price)).toBeNull();
+    expect(partsOf(entry, () => null)).toBeNull();
+  });
 });

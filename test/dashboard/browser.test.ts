@@ -88,7 +88,19 @@ async function seedFleet() {
     await insert.event({ task: "t_done", kind, text: `${kind} ${"in-one-word".repeat(12)}`, factory: "desk-1", persona: "Lisa" });
   }
   for (let i = 0; i < 6; i++)
-    await insert.usage({ id: `usage-${i}`, task: "t_done", step: i, reasoning: 40, cost: i ? i * 1_000_000 : null });
+    await insert.usage({ id: `usage-${i}`, task: "t_done", step: i >> 1, reasoning: 40, cost: i ? i * 1_000_000 : null });
+  const parts = { costInput: 1_200_000, costCacheRead: 0, costCacheWrite: 1_000_000, costOutput: 2_000_000 };
+  await insert.usage({ id: "huge", cacheRead: 99_000_000_000, cost: 123_456_000_000_000, billed: 123_456_000_000_000 });
+  for (let i = 0; i < 9; i++) {
+    const model = i % 2 ? `model-${"long".repeat(20)}` : evil;
+    await insert.usage({
+      id: `day-${i}`,
+      recordedAt: now - i * 86_400_000,
+      model,
+      ...(i % 3 && parts),
+      billing: i % 2 ? "metered" : "subscription",
+    });
+  }
 }
 
 async function visit(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Page & { said: string[] }> {
@@ -113,7 +125,16 @@ async function polled(page: Page) {
   await page.waitForFunction((was) => document.getElementById("view")?.dataset.now !== was, before);
 }
 
-const paths = ["/", "/tasks", "/tasks/t_done", "/tasks/t_run", "/login?t=abc", "/tasks/none"];
+const paths = [
+  "/",
+  "/tasks",
+  "/costs",
+  "/costs?period=month&factory=desk-1",
+  "/tasks/t_done",
+  "/tasks/t_run",
+  "/login?t=abc",
+  "/tasks/none",
+];
 
 const looks = [
   { width: 360, colorScheme: "light" },

@@ -232,9 +232,11 @@ describe("one task", () => {
     expect(timeline).toMatch(/11:59:04\+1\.0 s\s*dispatched desk-1 is free/);
 
     const bill = section(html, "cost");
-    expect(bill).toContain("≥ $0.0030 (1 call unpriced) in 3 calls");
-    expect(bill).toMatch(/2\s*\$0\.0020[\s\S]*failed[\s\S]*2\s*unpriced[\s\S]*again · missing/);
-    expect(bill).toMatch(/Total≥ \$0\.0030 \(1 call unpriced\)3,60015,000900720/);
+    expect(bill).toContain("Why this cost ≥ $0.0030 (1 call unpriced) in 3 calls");
+    expect(bill).toContain("Step 2 cost most: ≥ $0.0020 (1 call unpriced) in 2 calls, 67 % of the task (Lisa, a-model).");
+    expect(bill).toContain("1 call repeated a step that had one already: unpriced.");
+    expect(bill).toMatch(/1\s*\$0\.0010[\s\S]*2\s*≥ \$0\.0020[\s\S]*a-model Lisa · 1 failed · tokens not told whole 2 calls/);
+    expect(bill).toMatch(/Total≥ \$0\.0030 \(1 call unpriced\)3,60015,00090072077 %/);
     expect(section(html, "log")).toContain("result sent");
   });
 
@@ -242,10 +244,10 @@ describe("one task", () => {
     await here.insert.task({ id: "t_0001", state: "running" });
     for (let i = 0; i < 230; i++) await here.insert.usage({ id: `usage-${i}`, task: "t_0001", step: i, cost: 10_000_000 });
     const html = await here.text("/tasks/t_0001");
-    expect(section(html, "cost")).toContain("of 230 calls; the last 200 are shown");
+    expect(section(html, "cost")).toContain("the last 200 steps are shown");
     expect(section(html, "cost")).toContain("Total$2.30");
-    expect(html).toContain('id="c-usage-229"');
-    expect(html).not.toContain('id="c-usage-29"');
+    expect(html).toContain('id="s-1-229"');
+    expect(html).not.toContain('id="s-1-29"');
   });
 
   it("says plainly that nothing was measured", async () => {

@@ -3,11 +3,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "@libsql/client";
+import { type Client, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import type { Hono } from "hono";
+import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import * as schema from "#adapters/store/schema.ts";
+import { database } from "#adapters/store/sql.ts";
 import { defaultCapabilities } from "#core/capability.ts";
 import type { FactoryFacts } from "#core/envelope.ts";
 import { noUsage } from "#core/ledger.ts";
@@ -19,6 +21,7 @@ import type { Store } from "#ports/store.ts";
 import { dashboardApp } from "../../dashboard/app.tsx";
 import { dashboardDb } from "../../dashboard/db.ts";
 import { sha256 } from "../../dashboard/gate.ts";
+import { rebuildDaily } from "../../scripts/ledger/rebuild-daily.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 
 export interface Seeded {
@@ -52,7 +55,7 @@ export async function seeded(clock: Clock): Promise<Seeded> {
   const dir = await mkdtemp(join(tmpdir(), "uac-dashboard-"));
   const client = createClient({ url: `file:${join(dir, "hq.db")}` });
   await migrateDatabase(client);
-  const store = libsqlStore(client);
+  const store = libsqlStore(client, pricesOf());
   const app = dashboardApp({ db: dashboardDb(client), access: store.access, clock, hqUrl: null });
   const cookie = "uac=session-of-the-tests";
   await store.access.addLogin("login", clock.now() + 1000);
@@ -61,7 +64,7 @@ export async function seeded(clock: Clock): Promise<Seeded> {
   return {
     app,
     store,
-    insert: inserts(drizzle(client), clock, store),
+    insert: inserts(client, clock, store),
     cookie,
     get,
     text: async (path) => (await get(path)).text(),
@@ -134,7 +137,8 @@ export function receiptOf(part: Partial<Receipt> = {}): Receipt {
   };
 }
 
-function inserts(db: ReturnType<typeof drizzle>, clock: Clock, store: Store): Inserts {
+function inserts(client: Client, clock: Clock, store: Store): Inserts {
+  const [db, tables] = [drizzle(client), database(client)];
   const now = clock.now();
   return {
     async factory({ facts, ...row }) {
@@ -205,9 +209,11 @@ function inserts(db: ReturnType<typeof drizzle>, clock: Clock, store: Store): In
         reasoning: 0,
         source: "reported",
         cost: 4_200_000,
+        billed: row.billing === undefined ? (row.cost === undefined ? 4_200_000 : row.cost) : 0,
         outcome: "ok",
         ...row,
       });
+      await rebuildDaily(tables);
     },
     async incident(row) {
       await db.insert(schema.incidents).values({ at: now - 5000, kind: "forged_entry", text: "not an envelope", digest: "d", ...row });

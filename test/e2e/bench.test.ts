@@ -39,6 +39,16 @@ it("gateway: what ours adds to a call, as a ratio to what a bare proxy adds in t
   expect(stderr).toContain("a proxy that does nothing");
 });
 
+it("costs: each period's page, and what it is measured against", async () => {
+  const { stdout } = await bench("costs", "--quick", "--json", "--seconds", "1");
+  const { suite, figures } = JSON.parse(stdout) as { suite: string; figures: Record<string, unknown>[] };
+  expect(suite).toBe("costs");
+  const named = new Map(figures.map((figure) => [figure.name, figure]));
+  for (const period of ["day", "7 days", "30 days", "month"]) expect(named.get(`${period} p99`)).toMatchObject({ unit: "ms", of: null });
+  expect(named.get("30 days ratio")).toMatchObject({ unit: "ratio", of: "from the ledger p50" });
+  expect(named.get("ledger rows")?.value).toBe(20_000);
+});
+
 it("says how it is used, and exits non-zero", async () => {
   await expect(bench("nothing")).rejects.toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("npm run bench --") });
 });

@@ -212,7 +212,7 @@ describe("the budget of", () => {
       await hq.store.access.addLogin("login", Date.now() + 60_000);
       await hq.store.access.redeemLogin("login", session, Date.now());
     });
-    for (const path of ["/", "/tasks", `/tasks/${(await ordered(desk(1))).id}`]) {
+    for (const path of ["/", "/tasks", "/costs", `/tasks/${(await ordered(desk(1))).id}`]) {
       const look = ({ request }: Event) => request(path, { headers: { cookie: "__Host-uac=session" } });
       within(await b.event(async (event) => ok(await look(event))), budgets.page);
     }

@@ -182,7 +182,7 @@ describe("commands", () => {
     expect(await say("/task t1-1-1")).toContain("delegated: Simone delegated");
     expect(await say("/task")).toContain("Which task?");
     expect(await say("/task t9")).toContain("There is no task t9");
-    expect(await say("/cost")).toContain("all, last 30 days: $0.00");
+    expect(await say("/cost")).toContain("Nothing was spent this month, today included: $0.00.");
     expect(await say("/cancel")).toContain("Which task?");
     expect(await say("/cancel t9")).toContain("There is no task t9");
     expect(await say("/CANCEL t1-1-1")).toContain("t1-1-1 is cancelled");

@@ -1,5 +1,6 @@
 /** An entry of the ledger for tests that care about some of its fields. */
 import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import type { Store } from "#ports/store.ts";
 
 export function ledgerEntry(changed: Partial<LedgerEntry> = {}): LedgerEntry {
   return {
@@ -10,4 +11,9 @@ export function ledgerEntry(changed: Partial<LedgerEntry> = {}): LedgerEntry {
     ...{ prices: "test", cost: 1, billing: "metered", billed: 1, outcome: "ok" },
     ...changed,
   };
+}
+
+/** As headquarters records its own: one after the other, so that the first of an id counts. */
+export async function recordAll({ spending }: Pick<Store, "spending">, entries: readonly LedgerEntry[], now: number) {
+  for (const entry of entries) await spending.settle(entry, now);
 }

@@ -1,6 +1,7 @@
 /** The state of record in libSQL: over HTTP in a Worker (`@libsql/client/web`), or a file in Node (`@libsql/client`). */
 import type { Client } from "@libsql/client/web";
 import { eq, sql } from "drizzle-orm";
+import type { PriceOf } from "#core/prices.ts";
 import type { Store } from "#ports/store.ts";
 import { accessOf } from "./access.ts";
 import { controlsOf } from "./controls.ts";
@@ -17,9 +18,12 @@ import { database } from "./sql.ts";
 import { tasksOf } from "./tasks.ts";
 import { updatesOf } from "./updates.ts";
 
-/** The store behind a client; the caller made the client and closes it. Migrations are run elsewhere. */
-export function libsqlStore(client: Client): Store {
-  const tables = database(client);
+/**
+ * The store behind a client; the caller made the client and closes it. Migrations are run elsewhere. Without `priceOf` costs are recorded
+ * whole, not by their parts.
+ */
+export function libsqlStore(client: Client, priceOf?: PriceOf): Store {
+  const tables = database(client, priceOf);
   const { q, run, write } = tables;
   const get = async (key: string) => {
     const [row] = await run(q.select({ value: facts.value }).from(facts).where(eq(facts.key, key)));

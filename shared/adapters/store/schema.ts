@@ -319,6 +319,11 @@ export const usages = sqliteTable(
     prices: text(),
     /** At list price. Null: unpriced. */
     cost: integer(),
+    /** What `cost` is made of, as reckoned when it was recorded. Null: unpriced, or priced by a list that is not headquarters'. */
+    costInput: integer("cost_input"),
+    costCacheRead: integer("cost_cache_read"),
+    costCacheWrite: integer("cost_cache_write"),
+    costOutput: integer("cost_output"),
     billing: text({ enum: billingModes }).notNull().default("metered"),
     billed: integer(),
     outcome: text({ enum: callOutcomes }).notNull(),

@@ -7,7 +7,7 @@ import { record } from "./ledger.ts";
 import { reservations, usages } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
 
-export function spendingOf({ q, write }: Database): Spending {
+export function spendingOf({ q, write, priceOf }: Database): Spending {
   return {
     async reserve({ entry, asks, life, leaseUntil }, bounds) {
       const { id, task, epoch, factory, seat, at } = entry;
@@ -25,7 +25,7 @@ export function spendingOf({ q, write }: Database): Spending {
     },
 
     async settle(entry, now) {
-      await write(...record([entry], now), q.delete(reservations).where(eq(reservations.id, entry.id)));
+      await write(...record([entry], now, priceOf), q.delete(reservations).where(eq(reservations.id, entry.id)));
     },
 
     async release(now, life) {

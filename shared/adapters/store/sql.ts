@@ -11,6 +11,7 @@ import type { LibSQLDatabase } from "drizzle-orm/libsql";
 import { drizzle } from "drizzle-orm/libsql/web";
 import { SQLiteAsyncDialect, type SQLiteTable } from "drizzle-orm/sqlite-core";
 import { hasCode, UacError } from "#core/errors.ts";
+import type { PriceOf } from "#core/prices.ts";
 import { facts } from "./schema.ts";
 
 /** A database that does not answer within this is out of reach. The outcome of a write is then unknown. */
@@ -24,12 +25,14 @@ export interface Database {
   readonly q: LibSQLDatabase;
   /** One query. */
   run<T>(query: PromiseLike<T>): Promise<T>;
+  /** The list by which a recorded cost is split into its parts. */
+  readonly priceOf: PriceOf;
   /** All or nothing. The rows that a statement changed are counted only where it returns none. */
   write<const S extends readonly Statement[]>(...statements: S): Promise<{ [K in keyof S]: ResultSet }>;
 }
 
 /** Errors: `store_unavailable` (the outcome may be unknown), `conflict` where a unique value is taken. */
-export function database(client: Client): Database {
+export function database(client: Client, priceOf: PriceOf = () => null): Database {
   const dialect = new SQLiteAsyncDialect();
   const built = (statement: Statement) => {
     const { sql: text, params } = is(statement, SQL) ? dialect.sqlToQuery(statement) : statement.toSQL();
@@ -37,6 +40,7 @@ export function database(client: Client): Database {
   };
   return {
     q: drizzle(client),
+    priceOf,
     run: (query) => answered(query),
     write: async (...statements) => {
       const [only, ...more] = statements.map(built);

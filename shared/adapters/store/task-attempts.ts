@@ -20,7 +20,7 @@ const leased = sql`state in (${comma(leasedStates.map((state) => sql`${state}`))
 type Attempts = Pick<Tasks, "dispatch" | "claim" | "settle" | "retry" | "renew">;
 
 export function taskAttempts(database: Database): Attempts {
-  const { q, write } = database;
+  const { q, write, priceOf } = database;
   const { closeAttempt, withdrawOrder } = attemptEnd(database);
   return {
     async dispatch(id, epoch, { factory, places, reason, order, orderId, instruction }, now) {
@@ -64,7 +64,7 @@ export function taskAttempts(database: Database): Attempts {
 
     async settle(factory, { results, usages, incidents, heard }, now) {
       const statements = [
-        ...recordOf(factory, [...usages, ...results.flatMap(({ result }) => result.usages)], now),
+        ...recordOf(factory, [...usages, ...results.flatMap(({ result }) => result.usages)], now, priceOf),
         ...incidents.flatMap((incident) => noting(incident, now)),
         ...hear(factory, heard),
       ];
@@ -87,7 +87,7 @@ export function taskAttempts(database: Database): Attempts {
     async retry(from, to, result, { notBefore, text }, now) {
       const { code, persona, summary, receipt, log } = result;
       const { id, epoch, factory } = from;
-      const usages = recordOf(factory ?? "", result.usages, now);
+      const usages = recordOf(factory ?? "", result.usages, now, priceOf);
       const dead = to.state === "dead";
       const kept = {
         persona,

@@ -106,9 +106,10 @@ export function attemptCases(bench: Bench): void {
     await taskIn(bench, "running");
     const before = await bench.snapshot();
     expect(await settle(bench, "succeed", factory, result({ ...changed, usages: [entry()] }), 500)).toBe("stale");
-    const { usages, facts: __, ...rest } = await bench.snapshot();
+    const { usages, usage_daily: daily, facts: __, ...rest } = await bench.snapshot();
     expect(usages).toHaveLength(1);
-    expect(rest).toEqual({ ...before, usages: undefined, facts: undefined });
+    expect(daily).toMatchObject([{ calls: 1, cost: 11 }]);
+    expect(rest).toEqual({ ...before, usages: undefined, usage_daily: undefined, facts: undefined });
   });
 
   it("takes the ids of ledger entries as their factory's own: none keeps out or changes another's, or headquarters'", async () => {

@@ -1,6 +1,9 @@
 import { expect, it } from "vitest";
+import { dayMs } from "#core/day.ts";
 import { skewS } from "#core/envelope.ts";
-import { noTotal } from "#core/ledger.ts";
+import { noTotal, noUsage } from "#core/ledger.ts";
+import { rebuildDaily } from "../../../scripts/ledger/rebuild-daily.ts";
+import { recordAll } from "../../support/ledger.ts";
 import type { Bench } from "../store.contract.ts";
 import { atOnce, count, entry, nothingTold, result, settle, taskIn } from "./samples.ts";
 
@@ -30,6 +33,70 @@ export function recordCases(bench: Bench): void {
     expect(await bench.store.ledger.total({})).toMatchObject({ calls: 400, cost: 4400 });
   });
 
+  it("keeps the sums of each day with the ledger, of what is really new", async () => {
+    const priced = { provider: "scripted", requestedModel: "scripted-1", model: "scripted-1" };
+    const usage = { uncachedIn: 100, cacheRead: 1000, write5m: 10, write1h: 1, output: 7, reasoning: 3 };
+    // By the list: 100 × 1000, 1000 × 100, 10 × 1250 + 1 × 2000, 7 × 5000.
+    const known = entry({ ...priced, usage, cost: 249_500, billed: 249_500 });
+    const unpriced = entry({ id: "usage_0002", cost: null, billed: null });
+    await recordAll(bench.store, [known, { ...known, cost: 99 }, unpriced], dayMs + 5);
+    await recordAll(bench.store, [known, unpriced], dayMs + 6);
+    await recordAll(
+      bench.store,
+      [known, entry({ ...priced, id: "usage_0003", usage, cost: 7, billed: 0, billing: "subscription" })],
+      2 * dayMs,
+    );
+    for (const at of [9, 10])
+      await bench.store.tasks.settle("desk", { ...nothingTold, usages: [entry({ id: "usage_0004" })] }, 2 * dayMs + at);
+    const days = await bench.sql("select * from usage_daily order by day, provider, billing");
+    const who = { factory: "desk", persona: "Lisa", seat: "coder" };
+    const tokens = { uncached_in: 100, cache_read: 1000, write_5m: 10, write_1h: 1, output: 7, reasoning: 3 };
+    const parts = { cost_input: 100_000, cost_cache_read: 100_000, cost_cache_write: 14_500, cost_output: 35_000 };
+    const notSplit = { cost_input: 0, cost_cache_read: 0, cost_cache_write: 0, cost_output: 0 };
+    expect(days).toMatchObject([
+      { day: dayMs, ...who, provider: "p", billing: "metered", calls: 1, unpriced: 1, cost: 0, billed: 0, ...notSplit },
+      { day: dayMs, ...who, provider: "scripted", calls: 1, unpriced: 0, ...tokens, cost: 249_500, billed: 249_500, ...parts },
+      { day: 2 * dayMs, ...who, provider: "p", calls: 1, cost: 11, billed: 11, ...notSplit },
+      { day: 2 * dayMs, ...who, provider: "scripted", billing: "subscription", calls: 1, cost: 7, billed: 0, ...notSplit },
+    ]);
+
+    await bench.sql("update usage_daily set calls = calls + 1, cost = 5");
+    await bench.sql(
+      "insert into usage_daily select day - 999 * 86400000, factory, 'Nobody', seat, provider, model, billing, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from usage_daily",
+    );
+    expect(await rebuildDaily(bench.database)).toBe(2);
+    expect(await bench.sql("select * from usage_daily order by day, provider, billing")).toEqual(days);
+    await bench.sql("delete from usages");
+    expect(await rebuildDaily(bench.database)).toBe(0);
+    expect(await bench.sql("select * from usage_daily")).toEqual([]);
+  });
+
+  it("tells what was spent today and this month, by factory and by model", async () => {
+    const { ledger } = bench.store;
+    const nothing = { cost: 0, calls: 0, unpriced: 0, usage: noUsage, billed: 0, unbilled: 0 };
+    const [month, today] = [10 * dayMs, 30 * dayMs];
+    expect(await ledger.spent({ month, today })).toEqual({ factories: [], models: [] });
+    await recordAll(bench.store, [entry({ id: "usage_0000" })], month - 1);
+    await recordAll(bench.store, [entry({ cost: 3, billed: 3 }), entry({ id: "usage_0002", cost: null, billed: null })], today - 1);
+    await recordAll(
+      bench.store,
+      [entry({ id: "usage_0003", factory: "other", model: "n", cost: 50, billed: 0, billing: "subscription" })],
+      today,
+    );
+    await recordAll(bench.store, [entry({ id: "usage_0004", cost: 9, billed: 9 })], today + 5);
+    expect(await ledger.spent({ month, today })).toMatchObject({
+      factories: [
+        { factory: "other", today: { cost: 50, calls: 1, billed: 0 }, month: { cost: 50, calls: 1, unbilled: 0 } },
+        { factory: "desk", today: { cost: 9, calls: 1, billed: 9 }, month: { cost: 12, calls: 3, unpriced: 1, billed: 12, unbilled: 1 } },
+      ],
+      models: [
+        { provider: "p", model: "n", billing: "subscription", today: { cost: 50, usage: entry().usage }, month: { cost: 50 } },
+        { provider: "p", model: "m", billing: "metered", today: { cost: 9 }, month: { cost: 12, unpriced: 1, unbilled: 1 } },
+      ],
+    });
+    expect(await ledger.spent({ month, today: today + dayMs })).toMatchObject({ factories: [{ today: nothing }, { today: nothing }] });
+  });
+
   it("sums to no more than a number holds, and never fails at it", async () => {
     const most = Number.MAX_SAFE_INTEGER;
     const usage = { uncachedIn: most, cacheRead: most, write5m: most, write1h: most, output: most, reasoning: most };
@@ -40,6 +107,10 @@ export function recordCases(bench: Bench): void {
     const total = { cost: most, calls: 1100, unpriced: 0, usage };
     expect(await bench.store.ledger.total({ task: "task_1" })).toEqual(total);
     expect(await bench.store.tasks.withCosts(["task_1"])).toMatchObject([{ cost: total }]);
+    const spent = { factories: [{ today: total }], models: [{ month: total }] };
+    expect(await bench.store.ledger.spent({ month: 0, today: 0 })).toMatchObject(spent);
+    expect(await rebuildDaily(bench.database)).toBe(1);
+    expect(await bench.store.ledger.spent({ month: 0, today: 0 })).toMatchObject(spent);
   });
 
   it("takes a factory's word on its own spending alone", async () => {

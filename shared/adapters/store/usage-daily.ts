@@ -1,0 +1,39 @@
+/**
+ * What the ledger comes to by day, so that a page need not read a million rows. A trigger of the migrations (`usage_daily_add`) counts each
+ * row as it is added to `usages`, in the same transaction, whoever adds it; what is there already is not added, so it is not counted
+ * again. A migration that makes `usages` anew drops the trigger: it must make it anew too.
+ */
+import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { billingModes } from "#core/ledger.ts";
+
+/** By the day on which headquarters heard of a call. */
+export const usageDaily = sqliteTable(
+  "usage_daily",
+  {
+    /** Its midnight, UTC. */
+    day: integer().notNull(),
+    factory: text().notNull(),
+    persona: text().notNull(),
+    seat: text().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    billing: text({ enum: billingModes }).notNull(),
+    calls: integer().notNull(),
+    /** Calls of them that have no price. */
+    unpriced: integer().notNull(),
+    uncachedIn: integer("uncached_in").notNull(),
+    cacheRead: integer("cache_read").notNull(),
+    write5m: integer("write_5m").notNull(),
+    write1h: integer("write_1h").notNull(),
+    output: integer().notNull(),
+    reasoning: integer().notNull(),
+    /** At list price. What its parts leave of it is not split. */
+    cost: integer().notNull(),
+    costInput: integer("cost_input").notNull(),
+    costCacheRead: integer("cost_cache_read").notNull(),
+    costCacheWrite: integer("cost_cache_write").notNull(),
+    costOutput: integer("cost_output").notNull(),
+    billed: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.day, t.factory, t.persona, t.seat, t.provider, t.model, t.billing] })],
+);
