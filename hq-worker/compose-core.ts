@@ -3,7 +3,7 @@ import type { Client } from "@libsql/client/web";
 import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { llmFor } from "#adapters/llm/index.ts";
+import { chainFor } from "#adapters/llm/index.ts";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
@@ -12,6 +12,7 @@ import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
+import { providerNames } from "#core/endpoint.ts";
 import type { PriceOf } from "#core/prices.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
@@ -25,6 +26,9 @@ import { dashboardApp } from "../dashboard/app.tsx";
 import { dashboardDb } from "../dashboard/db.ts";
 import type { Opened } from "./context.ts";
 
+/** Providers that were out of order, kept for as long as the program lives: not every turn shall find out anew. */
+const resting = new Map<string, number>();
+
 /** What an environment says, checked. */
 export interface Fixed {
   profile: Profile;
@@ -36,9 +40,8 @@ export interface Fixed {
 
 /** Throws `bad_config`, naming every variable that is wrong. */
 export async function readEnvironment(env: Env): Promise<Fixed> {
-  const known = Object.keys(presets);
-  const { profile, hq: settings } = parseHqProfile(env, { providers: known, role: "headquarters" });
-  const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", known));
+  const { profile, hq: settings } = parseHqProfile(env, { providers: presets, role: "headquarters" });
+  const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", providerNames));
   return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env) };
 }
 
@@ -70,18 +73,6 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
   const clock = systemClock;
   const store = libsqlStore(database);
   const fetching = platform.fetch && { fetch: platform.fetch };
-  const modelOf = (by: { fetch?: typeof fetch }) =>
-    llmFor({
-      provider: profile.provider,
-      clock,
-      model: profile.models.primary ?? undefined,
-      baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
-      apiKey: profile.llm.anthropicApiKey ?? undefined,
-      authToken: profile.llm.anthropicAuthToken ?? undefined,
-      ...by,
-    });
-  // A model that can't be made is told at once, not at the first message.
-  modelOf({});
   const hq: Headquarters = {
     self: "hq",
     profile,
@@ -89,7 +80,19 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
     store,
     bus,
     chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot, ...fetching }),
-    llmFor: (metering) => modelOf({ fetch: meteredFetch(metering, { provider: profile.provider, wire: "anthropic", ...fetching }) }),
+    llmFor: (metering) =>
+      chainFor(profile.inference.primary, {
+        clock,
+        resting,
+        thinking: profile.thinking,
+        depsFor: ({ provider, wire, billing }) => ({
+          clock,
+          annotate: true,
+          fetch: meteredFetch(metering, { provider, wire, billing, ...fetching }),
+        }),
+        onFallback: (from, to, { code, message }) =>
+          log.warn("a model gave no answer, so the next one is asked", { from: from.provider, to: to.provider, code, message }),
+      }),
     life: randomIds.next("life"),
     line: waitingLine(clock, { most: 32, waitMs: 15_000 }),
     signer,

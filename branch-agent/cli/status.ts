@@ -16,7 +16,7 @@ export async function status(env: Env, json: boolean): Promise<number> {
   const enrolment = await readEnrolment(home);
   if (!enrolment)
     throw new UacError("unauthenticated", `This machine has not joined (no enrolment in ${home}); npx tsx branch-agent enrol <code>`);
-  const profile = profileOf(env, enrolment);
+  const profile = profileOf(env, enrolment, { keyless: true });
   const hqUrl = profile.hqUrl ?? enrolment.hqUrl;
   const [rttMs, journal] = await Promise.all([roundTrip(hqUrl), readJournal(home)]);
   const report = {

@@ -1,12 +1,13 @@
 /** Several providers as one. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { chain, exhaustedRestMs, restMs } from "#adapters/llm/chain.ts";
-import { chainFor, endpointOf } from "#adapters/llm/index.ts";
+import { chainFor } from "#adapters/llm/index.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
 import { noUsage } from "#core/ledger.ts";
 import type { Block } from "#ports/llm.ts";
 import { asking, fakeClock, llmContract } from "../contracts/llm.contract.ts";
+import { endpointOf } from "../support/endpoint.ts";
 import { chat, chunk } from "./llm-openai-wire.ts";
 import { end, plain, start, startWire, stream } from "./llm-wire.ts";
 
