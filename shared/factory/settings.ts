@@ -52,25 +52,7 @@ const ownSettings = Object.fromEntries(
     }),
 );
 
-export const settings: Readonly<Record<string, Setting>> = {
-  FACTORY_ROLE: { for: "both", about: "`headquarters` or `branch`.", otherwise: "branch (a Worker is always headquarters)" },
-  IS_HEADQUARTERS: {
-    for: "both",
-    about: "The same as a boolean (`true`, `False`, …). Must agree with FACTORY_ROLE if both are set.",
-    otherwise: "–",
-  },
-  FACTORY_ID: {
-    for: "both",
-    about: "Lower-case id, unique in the corporation: `[a-z][a-z0-9-]*[a-z0-9]`, at most 40.",
-    otherwise: "hq, or the enrolled id",
-  },
-  FACTORY_NAME: { for: "both", about: "The name that people read.", otherwise: "the id" },
-  PRIMARY_NAME: { for: "both", about: "The persona that leads.", otherwise: personaNames("primary") },
-  ...vpSettings((seat) => [
-    vps[seat].nameEnv,
-    { for: "both", about: `The persona of the ${vps[seat].title}.`, otherwise: personaNames(seat) },
-  ]),
-  ...flags,
+const modelSettings: Readonly<Record<string, Setting>> = {
   LLM_PROVIDER: { for: "both", about: "Whose model: one of the providers below.", otherwise: providerNames[0] },
   PRIMARY_LLM_PROVIDER: { for: "both", about: "Overrides LLM_PROVIDER for the primary.", otherwise: "LLM_PROVIDER" },
   ...vpSettings((seat) => [
@@ -126,6 +108,31 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
   OPENAI_API_KEY: { for: "both", about: "Key for it.", otherwise: "–", secret: true },
   ...ownSettings,
+};
+
+/** All that says which models are asked, and with what. */
+export const modelVariables: readonly string[] = Object.keys(modelSettings);
+
+export const settings: Readonly<Record<string, Setting>> = {
+  FACTORY_ROLE: { for: "both", about: "`headquarters` or `branch`.", otherwise: "branch (a Worker is always headquarters)" },
+  IS_HEADQUARTERS: {
+    for: "both",
+    about: "The same as a boolean (`true`, `False`, …). Must agree with FACTORY_ROLE if both are set.",
+    otherwise: "–",
+  },
+  FACTORY_ID: {
+    for: "both",
+    about: "Lower-case id, unique in the corporation: `[a-z][a-z0-9-]*[a-z0-9]`, at most 40.",
+    otherwise: "hq, or the enrolled id",
+  },
+  FACTORY_NAME: { for: "both", about: "The name that people read.", otherwise: "the id" },
+  PRIMARY_NAME: { for: "both", about: "The persona that leads.", otherwise: personaNames("primary") },
+  ...vpSettings((seat) => [
+    vps[seat].nameEnv,
+    { for: "both", about: `The persona of the ${vps[seat].title}.`, otherwise: personaNames(seat) },
+  ]),
+  ...flags,
+  ...modelSettings,
   TASK_BUDGET_USD: {
     for: "both",
     about: "Most that one task may spend, at list price.",
