@@ -26,8 +26,8 @@ import { dashboardApp } from "../dashboard/app.tsx";
 import { dashboardDb } from "../dashboard/db.ts";
 import type { Opened } from "./context.ts";
 
-/** Providers that were out of order, kept for as long as the program lives: not every turn shall find out anew. */
-const resting = new Map<string, number>();
+/** Tries that one step of a turn may take, over all models of its chain: `callsPerStep` in `shared/factory/converse.ts` holds five. */
+const triesOfAStep = 5;
 
 /** What an environment says, checked. */
 export interface Fixed {
@@ -36,13 +36,15 @@ export interface Fixed {
   signer: Signer;
   priceOf: PriceOf;
   secrets: Record<string, string>;
+  /** Models that were out of order: not every turn shall find out anew. */
+  resting: Map<string, number>;
 }
 
 /** Throws `bad_config`, naming every variable that is wrong. */
 export async function readEnvironment(env: Env): Promise<Fixed> {
   const { profile, hq: settings } = parseHqProfile(env, { providers: presets, role: "headquarters" });
   const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", providerNames));
-  return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env) };
+  return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env), resting: new Map() };
 }
 
 /** A redactor that knows every secret of the environment. */
@@ -69,7 +71,7 @@ export const asIs: Arrange = (hq) => hq;
 
 export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrange): Omit<Opened, "desks" | "close"> {
   const { database, bus, log, redactor, callsLeft } = platform;
-  const { profile, settings, signer, priceOf } = fixed;
+  const { profile, settings, signer, priceOf, resting } = fixed;
   const clock = systemClock;
   const store = libsqlStore(database);
   const fetching = platform.fetch && { fetch: platform.fetch };
@@ -88,6 +90,7 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
         depsFor: ({ provider, wire, billing }) => ({
           clock,
           annotate: true,
+          maxRetries: Math.floor(triesOfAStep / profile.inference.primary.length) - 1,
           fetch: meteredFetch(metering, { provider, wire, billing, ...fetching }),
         }),
         onFallback: (from, to, { code, message }) =>

@@ -12,15 +12,17 @@ export type Inference = Readonly<Record<Seat, Chain>>;
 
 export interface InferenceOptions {
   providers: Providers;
-  /** Seats that call a model in this program: what those ask needs its key. */
+  /** Seats that call a model in this factory: what those ask needs its key. */
   called: readonly Seat[];
+  /** Not in this program, which calls none. */
+  keyless: boolean;
 }
 
 /** Most models that may stand behind a seat's first. */
 const mostFallbacks = 4;
 
 /** A model as the environment names it. */
-interface Pick {
+interface Choice {
   provider: string;
   /** Null: the provider's default. */
   model: string | null;
@@ -38,14 +40,14 @@ function variablesOf(seat: Seat): { model: string; provider: string; fallback: s
 /** Complains of every variable that is wrong. What it resolves to is of use only where there was nothing to complain of. */
 export function readInference(
   from: Reader,
-  { providers, called }: InferenceOptions,
+  { providers, called, keyless }: InferenceOptions,
 ): { inference: Inference; cautions: readonly string[] } {
   const names = Object.keys(providers);
   const main = from.read("LLM_PROVIDER", oneOf(...names)) ?? names[0] ?? "";
   const model = from.read("MODEL_NAME", z.string().max(128));
   const fallback = from.read("LLM_FALLBACK", fallbacks(names)) ?? [];
 
-  const picksOf = (seat: Seat): readonly [Pick, ...Pick[]] => {
+  const picksOf = (seat: Seat): readonly [Choice, ...Choice[]] => {
     const variables = variablesOf(seat);
     const own = from.read(variables.provider, oneOf(...names));
     const ownModel = from.read(variables.model, z.string().max(128));
@@ -56,16 +58,16 @@ export function readInference(
     return [{ ...first, by: own ? variables.provider : "LLM_PROVIDER" }, ...(others ?? fallback).map((other) => ({ ...other, by }))];
   };
   const picks = seats.map((seat) => [seat, picksOf(seat)] as const);
-  const needed = new Set(picks.flatMap(([seat, chain]) => (called.includes(seat) ? chain.map(({ provider }) => provider) : [])));
+  const needed = new Set(picks.flatMap(([seat, chain]) => (called.includes(seat) && !keyless ? chain.map(({ provider }) => provider) : [])));
   const named = new Map(picks.flatMap(([, chain]) => chain.map((pick) => [pick.provider, pick.by] as const)).toReversed());
   const accountOf = readAccounts(from, { providers, main, named, needed });
 
-  const endpointOf = ({ provider, model: picked }: Pick): Endpoint => ({
+  const endpointOf = ({ provider, model: picked }: Choice): Endpoint => ({
     provider,
     model: picked ?? providers[provider]?.model ?? "",
     ...accountOf(provider),
   });
-  const chainOf = ([first, ...others]: readonly [Pick, ...Pick[]]): Chain => {
+  const chainOf = ([first, ...others]: readonly [Choice, ...Choice[]]): Chain => {
     const chain: [Endpoint, ...Endpoint[]] = [endpointOf(first)];
     for (const endpoint of others.map(endpointOf)) {
       if (!chain.some((one) => one.provider === endpoint.provider && one.model === endpoint.model)) chain.push(endpoint);
@@ -78,7 +80,7 @@ export function readInference(
 
 /** `zai:glm-5.3, openai`, or `none`. */
 function fallbacks(names: readonly string[]) {
-  return z.string().transform((value, issues): Omit<Pick, "by">[] => {
+  return z.string().transform((value, issues): Omit<Choice, "by">[] => {
     if (value === "none") return [];
     const picks = value.split(",").map((part) => {
       const [, provider = "", model] = /^([^:]*)(?::(.*))?$/.exec(part.trim()) ?? [];
@@ -96,7 +98,7 @@ function fallbacks(names: readonly string[]) {
   });
 }
 
-function cautionsOf(inference: Inference, { providers, called }: InferenceOptions): string[] {
+function cautionsOf(inference: Inference, { providers, called }: Pick<InferenceOptions, "providers" | "called">): string[] {
   return called.flatMap((seat) => {
     if (seat === "coder") return [];
     const plan = inference[seat].find(({ provider, billing }) => billing === "subscription" && providers[provider]?.codingPlan);

@@ -124,7 +124,7 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
   }
   const capabilities = readCapabilities(from, env, role, sandbox);
   const called: readonly Seat[] = role === "headquarters" ? ["primary"] : vpSeats.filter((seat) => capabilities[seat]);
-  const { inference, cautions } = readInference(from, { providers: options.providers, called: options.keyless ? [] : called });
+  const { inference, cautions } = readInference(from, { providers: options.providers, called, keyless: options.keyless ?? false });
   return {
     role,
     id: id ?? options.id ?? (role === "headquarters" ? "hq" : ""),

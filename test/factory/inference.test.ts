@@ -205,6 +205,10 @@ describe("a subscription that is sold for coding alone", () => {
     expect(branch({ ...plan, ...env }).cautions).toEqual([]);
   });
 
+  it("is by a program that calls no model as well: the one that tells how things are", () => {
+    expect(parseProfile({ ...plan, ZAI_API_KEY: "" }, { providers: presets, keyless: true }).cautions).toHaveLength(1);
+  });
+
   it("is where it stands in a fallback as well", () => {
     const env = { ...plan, LLM_PROVIDER: "ollama", LLM_FALLBACK: "zai", LLM_BILLING: "zai:subscription" };
     expect(branch(env).cautions).toHaveLength(1);
