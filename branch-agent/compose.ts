@@ -44,6 +44,9 @@ export interface Opened {
 /** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
 const budgetWaitMs = 75_000;
 
+/** Those that an environment may name. */
+export const providers = presets;
+
 /** The log and the redactor, which everything else speaks through. */
 export function openVoice(env: Env, level: Profile["logLevel"]) {
   const redactor = knownValues();
@@ -181,7 +184,7 @@ export function openJournal(home: string): Promise<Journal> {
 export function profileOf(env: Env, enrolment: Enrolment, how: Pick<ProfileOptions, "keyless"> = {}): Profile {
   const profile = parseProfile(
     { FACTORY_NAME: enrolment.name, FACTORY_ROLE: enrolment.role, ...env },
-    { providers: presets, id: enrolment.factory, ...how },
+    { providers, id: enrolment.factory, ...how },
   );
   if (profile.id !== enrolment.factory || profile.role !== enrolment.role) {
     throw new UacError(

@@ -1,16 +1,15 @@
 /** `enrol`: makes this machine's key, trades a one-time code for membership, and shows what the owner compares. */
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { presets } from "#adapters/llm/presets.ts";
 import { UacError } from "#core/errors.ts";
 import { type Env, parseProfile } from "#factory/profile.ts";
-import { openIdentity } from "../compose.ts";
+import { openIdentity, providers } from "../compose.ts";
 import { httpHq } from "../hq-client.ts";
 import { homeOf, writeEnrolment } from "../state.ts";
 
 export async function enrol(env: Env, given: string | undefined, codeFile: string | undefined): Promise<number> {
   const code = await readCode(given, codeFile);
-  const profile = parseProfile(env, { providers: presets, keyless: true });
+  const profile = parseProfile(env, { providers, keyless: true });
   if (!profile.hqUrl) throw new UacError("bad_config", "HQ_URL is not set; it is the address of headquarters");
   if (!profile.id) throw new UacError("bad_config", "FACTORY_ID is not set; it is the id that the join code was made for");
   const home = homeOf(env);
