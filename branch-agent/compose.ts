@@ -5,7 +5,7 @@ import { createClient } from "@libsql/client";
 import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { llmFor } from "#adapters/llm/index.ts";
+import { chainFor } from "#adapters/llm/index.ts";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import { jsonLog } from "#adapters/log/json.ts";
@@ -15,15 +15,14 @@ import { parsePriceList } from "#adapters/prices/list.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
+import { type Endpoint, providerNames } from "#core/endpoint.ts";
 import { UacError } from "#core/errors.ts";
 import type { PriceOf } from "#core/prices.ts";
-import type { VpSeat } from "#core/vp.ts";
 import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
-import { type Env, type Profile, parseProfile, secretsOf } from "#factory/profile.ts";
+import { type Env, type Profile, type ProfileOptions, parseProfile, secretsOf } from "#factory/profile.ts";
 import { waitingLine } from "#factory/waiting-line.ts";
 import type { Journal } from "#ports/journal.ts";
-import type { Upstream } from "./gateway/routes.ts";
 import { openGateway } from "./gateway/server.ts";
 import { httpHq } from "./hq-client.ts";
 import { hqClock } from "./hq-clock.ts";
@@ -45,8 +44,8 @@ export interface Opened {
 /** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
 const budgetWaitMs = 75_000;
 
-/** Provider names that an environment may name. */
-export const providerNames = Object.keys(presets);
+/** Those that an environment may name. */
+export const providers = presets;
 
 /** The log and the redactor, which everything else speaks through. */
 export function openVoice(env: Env, level: Profile["logLevel"]) {
@@ -85,14 +84,15 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const orphans = await journal.release(clock.now(), life);
   if (orphans > 0)
     log.warn("model calls were under way when this factory was killed; all that they might have used is in the ledger", { orphans });
-  const upstream = upstreamOf(profile);
+  for (const caution of profile.cautions) log.warn(caution);
   const gateway = await openGateway({
     ids: randomIds,
     log,
     metered: (metering, { upstream: { provider, billing }, wire, engine, send }) =>
       meteredFetch(metering, { provider, wire, billing, engine, fetch: send }),
   });
-  const modelOf: Branch["modelOf"] = (seat) => modelAt(profile, seat, upstream.baseUrl, upstream.key?.value);
+  // What is out of order for one task is for the next.
+  const resting = new Map<string, number>();
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,
     token: profile.busToken ?? (enrolment.busToken || null),
@@ -120,17 +120,29 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     life,
     line: waitingLine(clock, { most: 256, waitMs: budgetWaitMs }),
     async inferenceFor(seat, metering) {
-      const desk = gateway.openDesk(metering, [upstream]);
-      return { llm: modelAt(profile, seat, desk.urlFor(upstream.provider), desk.token), close: desk.close };
+      const chain = profile.inference[seat];
+      const desk = gateway.openDesk(metering, chain);
+      const throughDesk = (endpoint: Endpoint): Endpoint => ({
+        ...endpoint,
+        baseUrl: desk.urlFor(endpoint.provider),
+        key: { kind: endpoint.key?.kind ?? "bearer", value: desk.token },
+      });
+      const [first, ...others] = chain;
+      const llm = chainFor([throughDesk(first), ...others.map(throughDesk)], {
+        clock: systemClock,
+        resting,
+        thinking: profile.thinking,
+        depsFor: () => ({ clock: systemClock, annotate: true }),
+        onFallback: (from, to, { code, message }) =>
+          log.warn("a model gave no answer, so the next one is asked", { from: nameOf(from), to: nameOf(to), code, message }),
+      });
+      return { llm, close: desk.close };
     },
-    modelOf,
     toolsFor: ({ names, task, epoch, ...bench }) => {
       const logDir = join(home, "logs", `${task}-${epoch}`);
       return coderTools({ ...bench, redact: redactor.clean, logDir }).filter((tool) => names.includes(tool.name));
     },
   };
-  // A model that can't be made is told at boot, not at the first task.
-  modelOf("coder");
   return {
     branch: arrange(branch),
     async close() {
@@ -152,18 +164,8 @@ async function pricesFor({ pricesFile }: Pick<Profile, "pricesFile">): Promise<P
   return pricesOf(parsePriceList(json, "PRICES_FILE", providerNames));
 }
 
-/** The provider, as the gateway reaches it: the real address, the real key. */
-function upstreamOf({ provider, llm }: Profile): Upstream {
-  const preset = Object.hasOwn(presets, provider) ? presets[provider] : undefined;
-  const kind: "bearer" | "x-api-key" = llm.anthropicAuthToken ? "bearer" : "x-api-key";
-  const value = llm.anthropicAuthToken ?? llm.anthropicApiKey;
-  const key = value ? ({ kind, value } as const) : null;
-  return { provider, wire: "anthropic", baseUrl: llm.anthropicBaseUrl ?? preset?.urls.anthropic ?? "", key, billing: "metered" };
-}
-
-/** A seat's model behind an address. Throws `bad_config` that names the variable to set. */
-function modelAt({ provider, models }: Profile, seat: VpSeat, baseUrl: string, apiKey: string | undefined) {
-  return llmFor({ provider, clock: systemClock, model: models[seat] ?? undefined, baseUrl, apiKey });
+function nameOf({ provider, model }: { provider: string; model: string }): string {
+  return `${provider}/${model}`;
 }
 
 /** This machine's key and what `enrol` needs of it. */
@@ -179,10 +181,10 @@ export function openJournal(home: string): Promise<Journal> {
 }
 
 /** The environment's profile, with what the enrolment fixed. Throws `bad_config` where the two disagree. */
-export function profileOf(env: Env, enrolment: Enrolment): Profile {
+export function profileOf(env: Env, enrolment: Enrolment, how: Pick<ProfileOptions, "keyless"> = {}): Profile {
   const profile = parseProfile(
     { FACTORY_NAME: enrolment.name, FACTORY_ROLE: enrolment.role, ...env },
-    { providers: providerNames, id: enrolment.factory },
+    { providers, id: enrolment.factory, ...how },
   );
   if (profile.id !== enrolment.factory || profile.role !== enrolment.role) {
     throw new UacError(

@@ -1,6 +1,7 @@
 /** One factory: is it there, what can it do, what is it doing, what has it cost. */
 import { capabilities, capabilityNames } from "#core/capability.ts";
 import type { FactoryFacts } from "#core/envelope.ts";
+import { showModels } from "#core/fleet.ts";
 import { showCost } from "#core/ledger.ts";
 import { Ago, Since, TaskLink } from "./figures.tsx";
 import { livenessMarks, State, taskMarks } from "./marks.tsx";
@@ -69,7 +70,7 @@ function Abilities({ facts, busy }: { facts: FactoryFacts; busy: number }) {
       <div>
         <p>{plain(`${primary}, ${coder}, ${general}`)}</p>
         <p class="aside">
-          {plain(`${facts.provider}/${facts.model}`)} · version {plain(facts.version)}
+          {plain(showModels(facts))} · version {plain(facts.version)}
         </p>
       </div>
       <p class="slots">

@@ -61,7 +61,8 @@ async function main(): Promise<number> {
   say(`  try        The tests of the demo shop fail. Fix them.`);
   say("");
   if (box.telegram) say("  Telegram is a local stand-in. Set TELEGRAM_BOT_TOKEN and TELEGRAM_OWNER_IDS for the real one.");
-  if (box.model) say("  The model is a scripted stand-in without intelligence. Set ANTHROPIC_API_KEY (and MODEL_NAME) for a real one.");
+  if (box.model)
+    say("  The model is a scripted stand-in without intelligence. Set ANTHROPIC_API_KEY, or LLM_PROVIDER and its key, for a real one.");
   if (!process.env.BUS_URL) say("  The bus is a local libSQL file. Set BUS_URL=redis://… for Redis.");
   if (!box.hqUrl.endsWith(`:${usualPorts.hq}`)) say(`  Port ${usualPorts.hq} was busy; headquarters took another.`);
   say("  Ctrl-C ends everything; the next npm start goes on with the same data.");

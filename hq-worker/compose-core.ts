@@ -3,7 +3,7 @@ import type { Client } from "@libsql/client/web";
 import { telegramChat } from "#adapters/chat/telegram.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { llmFor } from "#adapters/llm/index.ts";
+import { chainFor } from "#adapters/llm/index.ts";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
@@ -12,6 +12,7 @@ import { knownValues } from "#adapters/redactor/known-values.ts";
 import { fingerprint, hashSecret } from "#adapters/signer/digest.ts";
 import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
+import { providerNames } from "#core/endpoint.ts";
 import type { PriceOf } from "#core/prices.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
@@ -25,6 +26,9 @@ import { dashboardApp } from "../dashboard/app.tsx";
 import { dashboardDb } from "../dashboard/db.ts";
 import type { Opened } from "./context.ts";
 
+/** Tries that one step of a turn may take, over all models of its chain: `callsPerStep` in `shared/factory/converse.ts` holds five. */
+const triesOfAStep = 5;
+
 /** What an environment says, checked. */
 export interface Fixed {
   profile: Profile;
@@ -32,14 +36,15 @@ export interface Fixed {
   signer: Signer;
   priceOf: PriceOf;
   secrets: Record<string, string>;
+  /** Models that were out of order: not every turn shall find out anew. */
+  resting: Map<string, number>;
 }
 
 /** Throws `bad_config`, naming every variable that is wrong. */
 export async function readEnvironment(env: Env): Promise<Fixed> {
-  const known = Object.keys(presets);
-  const { profile, hq: settings } = parseHqProfile(env, { providers: known, role: "headquarters" });
-  const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", known));
-  return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env) };
+  const { profile, hq: settings } = parseHqProfile(env, { providers: presets, role: "headquarters" });
+  const priceOf = pricesOf(settings.prices === null ? null : parsePriceList(settings.prices, "PRICES", providerNames));
+  return { profile, settings, signer: await joseSigner(settings.signingKey), priceOf, secrets: secretsOf(env), resting: new Map() };
 }
 
 /** A redactor that knows every secret of the environment. */
@@ -66,22 +71,10 @@ export const asIs: Arrange = (hq) => hq;
 
 export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrange): Omit<Opened, "desks" | "close"> {
   const { database, bus, log, redactor, callsLeft } = platform;
-  const { profile, settings, signer, priceOf } = fixed;
+  const { profile, settings, signer, priceOf, resting } = fixed;
   const clock = systemClock;
   const store = libsqlStore(database, priceOf);
   const fetching = platform.fetch && { fetch: platform.fetch };
-  const modelOf = (by: { fetch?: typeof fetch }) =>
-    llmFor({
-      provider: profile.provider,
-      clock,
-      model: profile.models.primary ?? undefined,
-      baseUrl: profile.llm.anthropicBaseUrl ?? undefined,
-      apiKey: profile.llm.anthropicApiKey ?? undefined,
-      authToken: profile.llm.anthropicAuthToken ?? undefined,
-      ...by,
-    });
-  // A model that can't be made is told at once, not at the first message.
-  modelOf({});
   const hq: Headquarters = {
     self: "hq",
     profile,
@@ -89,7 +82,20 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
     store,
     bus,
     chat: telegramChat({ token: settings.telegramToken, apiRoot: settings.telegramApiRoot, ...fetching }),
-    llmFor: (metering) => modelOf({ fetch: meteredFetch(metering, { provider: profile.provider, wire: "anthropic", ...fetching }) }),
+    llmFor: (metering) =>
+      chainFor(profile.inference.primary, {
+        clock,
+        resting,
+        thinking: profile.thinking,
+        depsFor: ({ provider, wire, billing }) => ({
+          clock,
+          annotate: true,
+          maxRetries: Math.floor(triesOfAStep / profile.inference.primary.length) - 1,
+          fetch: meteredFetch(metering, { provider, wire, billing, ...fetching }),
+        }),
+        onFallback: (from, to, { code, message }) =>
+          log.warn("a model gave no answer, so the next one is asked", { from: from.provider, to: to.provider, code, message }),
+      }),
     life: randomIds.next("life"),
     line: waitingLine(clock, { most: 32, waitMs: 15_000 }),
     signer,

@@ -34,6 +34,7 @@ export async function openNodeHeadquarters(env: Env, arrange: Arrange = asIs): P
   const write = (line: string) => process.stderr.write(`${line}\n`);
   const voice = { write, redactor, level: profile.logLevel, clock: systemClock };
   const log = process.stderr.isTTY ? prettyLog(voice) : jsonLog(voice);
+  for (const caution of profile.cautions) log.warn(caution);
   const bus = busFor({ url: settings.busUrl, token: settings.busToken, libsql: createClient, files: true });
   const database = await openDatabase(settings);
 

@@ -18,10 +18,12 @@ const fixed = new WeakMap<object, Promise<Fixed>>();
 
 /** Throws `bad_config`, naming every variable that is wrong. */
 export async function openHeadquarters(env: WorkerEnv, arrange: Arrange = asIs): Promise<Opened> {
+  const isFirst = !fixed.has(env);
   const known = await onceFor(env);
   const { profile, settings } = known;
   const redactor = redactorFor(known);
   const log = jsonLog({ write: console.log, redactor, level: profile.logLevel, clock: systemClock });
+  if (isFirst) for (const caution of profile.cautions) log.warn(caution);
   const calls = countedCalls();
   const libsql = (config: { url: string; authToken?: string }) => createClient({ ...config, fetch: calls.fetch });
   const database = libsql({ url: settings.databaseUrl, ...(settings.databaseToken && { authToken: settings.databaseToken }) });

@@ -4,6 +4,7 @@ import { createClient } from "@libsql/client";
 import { busFor } from "#adapters/bus/index.ts";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
+import { presets } from "#adapters/llm/presets.ts";
 import { meteredLlm, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
@@ -43,7 +44,7 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
   const env = { FACTORY_ID: id, SANDBOX: "none", WORKSPACES: `${workspace}=/nowhere`, MAX_CONCURRENT_TASKS: String(slots) };
   const branch: Branch = {
     self: id,
-    profile: parseProfile({ ...env, DRAIN_SECONDS: "1" }, { providers: ["scripted"] }),
+    profile: parseProfile({ ...env, DRAIN_SECONDS: "1" }, { providers: presets, keyless: true }),
     version: "0",
     hqKey: hq.signer.publicKey,
     hqKid: hq.signer.kid,
@@ -60,7 +61,6 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
     redactor,
     priceOf: pricesOf(),
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(quick(), metering), close: async () => {} }),
-    modelOf: quick,
     life: "bench",
     line: waitingLine(systemClock, { most: slots, waitMs: 1000 }),
     toolsFor: () => [],

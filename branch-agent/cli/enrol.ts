@@ -3,13 +3,13 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { UacError } from "#core/errors.ts";
 import { type Env, parseProfile } from "#factory/profile.ts";
-import { openIdentity, providerNames } from "../compose.ts";
+import { openIdentity, providers } from "../compose.ts";
 import { httpHq } from "../hq-client.ts";
 import { homeOf, writeEnrolment } from "../state.ts";
 
 export async function enrol(env: Env, given: string | undefined, codeFile: string | undefined): Promise<number> {
   const code = await readCode(given, codeFile);
-  const profile = parseProfile(env, { providers: providerNames });
+  const profile = parseProfile(env, { providers, keyless: true });
   if (!profile.hqUrl) throw new UacError("bad_config", "HQ_URL is not set; it is the address of headquarters");
   if (!profile.id) throw new UacError("bad_config", "FACTORY_ID is not set; it is the id that the join code was made for");
   const home = homeOf(env);

@@ -3,7 +3,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UacError } from "#core/errors.ts";
-import type { Env } from "#factory/profile.ts";
+import { vpSeats } from "#core/vp.ts";
+import type { Env, Profile } from "#factory/profile.ts";
 import { openJournal, profileOf } from "../compose.ts";
 import { homeOf, readEnrolment } from "../state.ts";
 import { version } from "../version.ts";
@@ -16,7 +17,7 @@ export async function status(env: Env, json: boolean): Promise<number> {
   const enrolment = await readEnrolment(home);
   if (!enrolment)
     throw new UacError("unauthenticated", `This machine has not joined (no enrolment in ${home}); npx tsx branch-agent enrol <code>`);
-  const profile = profileOf(env, enrolment);
+  const profile = profileOf(env, enrolment, { keyless: true });
   const hqUrl = profile.hqUrl ?? enrolment.hqUrl;
   const [rttMs, journal] = await Promise.all([roundTrip(hqUrl), readJournal(home)]);
   const report = {
@@ -24,11 +25,19 @@ export async function status(env: Env, json: boolean): Promise<number> {
     name: profile.name,
     role: profile.role,
     version,
+    models: modelsOf(profile),
+    cautions: profile.cautions,
     hq: { url: hqUrl, reachable: rttMs !== null, rttMs },
     ...journal,
   };
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : `${asText(report)}\n`);
   return rttMs === null ? 3 : 0;
+}
+
+/** Of each VP that works here: its models, the first that answers first. */
+function modelsOf({ inference, capabilities, personas }: Profile) {
+  const working = vpSeats.filter((seat) => capabilities[seat]);
+  return working.map((seat) => ({ vp: personas[seat], models: inference[seat].map(({ provider, model }) => `${provider}/${model}`) }));
 }
 
 /** Milliseconds to HQ and back; null where it does not answer. */
@@ -55,13 +64,17 @@ type Report = Awaited<ReturnType<typeof readJournal>> & {
   name: string;
   role: string;
   version: string;
+  models: ReturnType<typeof modelsOf>;
+  cautions: readonly string[];
   hq: { url: string; rttMs: number | null };
 };
 
-function asText({ factory, name, role, version: v, hq, tasks, unsent }: Report): string {
+function asText({ factory, name, role, version: v, models, cautions, hq, tasks, unsent }: Report): string {
   return [
     `${name} (${factory}), ${role}, version ${v}`,
     hq.rttMs === null ? `headquarters at ${hq.url} does not answer` : `headquarters at ${hq.url}: ${hq.rttMs} ms there and back`,
+    ...models.map(({ vp, models: names }) => `${vp}: ${names.join(", else ")}`),
+    ...cautions.map((caution) => `Caution: ${caution}`),
     tasks.length === 0 ? "no tasks" : tasks.map((task) => `${task.task} (attempt ${task.epoch}): ${task.state} – ${task.title}`).join("\n"),
     `reports waiting for the bus: ${unsent}`,
   ].join("\n");

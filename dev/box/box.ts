@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { busScheme } from "#adapters/bus/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
+import { wires } from "#core/wire-usage.ts";
+import { modelVariables } from "#factory/settings.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Store } from "#ports/store.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
@@ -97,21 +99,9 @@ export async function startBox(options: BoxOptions): Promise<Box> {
         });
     if (telegram) closers.push(telegram.close);
 
-    const ownModel = !env.ANTHROPIC_API_KEY && !env.ANTHROPIC_AUTH_TOKEN;
-    const model = ownModel ? await startModel({ apiKey: keys.modelKey, port: await port("model") }) : null;
+    const model = standsIn(env) ? await startModel({ apiKey: keys.modelKey, port: await port("model") }) : null;
     if (model) closers.push(model.close);
-    const modelEnv = model
-      ? { LLM_PROVIDER: "scripted", ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: keys.modelKey }
-      : pick(env, [
-          "LLM_PROVIDER",
-          "ANTHROPIC_BASE_URL",
-          "ANTHROPIC_API_KEY",
-          "ANTHROPIC_AUTH_TOKEN",
-          "MODEL_NAME",
-          "PRIMARY_MODEL_NAME",
-          "VP_CODER_MODEL_NAME",
-          "VP_GENERAL_MODEL_NAME",
-        ]);
+    const modelEnv = model ? standInEnv(model, keys.modelKey, env) : pick(env, modelVariables);
 
     const hqEnv: Record<string, string> = {
       ...modelEnv,
@@ -210,6 +200,18 @@ export async function startBox(options: BoxOptions): Promise<Box> {
     await stop();
     throw error;
   }
+}
+
+/** True where the environment names no model of its own: a key of Anthropic's, or a provider. */
+function standsIn(env: BoxOptions["env"]): boolean {
+  const provider = env.LLM_PROVIDER?.trim() || "scripted";
+  return provider === "scripted" && !env.ANTHROPIC_API_KEY && !env.ANTHROPIC_AUTH_TOKEN && !env.SCRIPTED_API_KEY;
+}
+
+/** The stand-in, over whichever wire the environment wants. */
+function standInEnv(model: Model, apiKey: string, env: BoxOptions["env"]): Record<string, string> {
+  const wire = wires.find((name) => name === env.LLM_WIRE) ?? "anthropic";
+  return { LLM_PROVIDER: "scripted", LLM_WIRE: wire, SCRIPTED_BASE_URL: model.urlFor(wire), SCRIPTED_API_KEY: apiKey };
 }
 
 /** Throws an earlier box away. Rejects where the folder holds something else: a slip of the hand must not cost it. */

@@ -5,7 +5,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { newId, requestSchema, toEvents, toMessage } from "../model/wire.ts";
+import { newId, requestSchema, toMessage } from "../model/wire.ts";
+import { toEvents } from "../model/wires/anthropic.ts";
 import { type Speaker, say, speakerOf } from "./script.ts";
 
 /** Input tokens of every call: small, so that no budget is in the way. */

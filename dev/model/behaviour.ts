@@ -14,11 +14,27 @@ export const behaviours = [
   "bad-input",
   /** A tool call whose JSON is broken on the wire. */
   "garbage",
+  /** A tool call whose JSON is two objects in a row. */
+  "concatenated",
   "refuses",
   "cuts-stream",
   /** Sends headers and half a message, then nothing. */
   "stalls",
   "overloaded",
+  /** The same as an event of a stream that began with HTTP 200. */
+  "overloaded-inside",
+  /** A page instead of an answer, with HTTP 200: a captive portal. */
+  "html",
+  /** The whole message as JSON though a stream was asked for. */
+  "json-on-stream",
+  /** Never tells what it used. */
+  "no-usage",
+  /** Numbers its blocks, calls or items with gaps. */
+  "index-gaps",
+  /** Has no money left. */
+  "empty-account",
+  /** A plan whose window is used up. */
+  "quota",
 ] as const;
 
 /** One of the above, `slow:<ms>` (honest, later), or `status:<code>` (an HTTP error). */
@@ -65,6 +81,7 @@ export function misbehave(behaviour: Behaviour, role: Role, count: number): Says
     case "bad-input":
       return { call: { name: role === "coder" ? "read" : "delegate", input: { banana: 1 } } };
     case "garbage":
+    case "concatenated":
       return { call: { name: role === "coder" ? "bash" : "fleet", input: { command: "rm -rf / # must never run" } } };
     case "refuses":
       return { text: "I can't help with that." };

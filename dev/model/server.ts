@@ -1,18 +1,27 @@
 /**
- * The stand-in model: a local server that speaks the real Anthropic Messages wire and does two narrow jobs honestly
+ * The stand-in model: a local server that speaks the three real wires (`wires/`) and does two narrow jobs honestly
  * (`front-desk.ts`, `coder.ts`). It decides from the request alone, so a conversation may go on after any crash.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
+import { type Wire, wires as wireNames } from "#core/wire-usage.ts";
 import { type BehaveOptions, type Behaviour, isBehaviour, misbehave, type Role, roleOf } from "./behaviour.ts";
 import { code } from "./coder.ts";
 import { readConversation } from "./conversation.ts";
 import { attend, introduction } from "./front-desk.ts";
-import { type Cache, meter, newId, requestSchema, type Says, toEvents, toMessage, type WireMessage, type WireRequest } from "./wire.ts";
+import { refusalOf, refuseOver, reply, send } from "./send.ts";
+import { type Cache, meter, type Says, toMessage, type WireRequest } from "./wire.ts";
+import { anthropicWire } from "./wires/anthropic.ts";
+import { chatWire } from "./wires/chat.ts";
+import { responsesWire } from "./wires/responses.ts";
+import type { Refusal, ServedWire } from "./wires/served-wire.ts";
+
+export const wires: Readonly<Record<Wire, ServedWire>> = { anthropic: anthropicWire, chat: chatWire, responses: responsesWire };
 
 const maxBodyBytes = 32 * 1024 * 1024;
 const maxLog = 1000;
+const invalid: Refusal = { status: 400, type: "invalid_request_error", message: "" };
 
 export interface ModelOptions {
   /** 0, the default, is any free port. */
@@ -28,7 +37,9 @@ export interface ModelOptions {
 export interface LoggedRequest {
   count: number;
   role: Role;
+  wire: Wire;
   headers: IncomingMessage["headers"];
+  /** Whatever the wire, in the words of Anthropic's. */
   body: WireRequest;
   behaviour: Behaviour;
   says: Says;
@@ -37,6 +48,8 @@ export interface LoggedRequest {
 export interface Model {
   /** What ANTHROPIC_BASE_URL is set to. */
   url: string;
+  /** What the base URL of this wire's family is set to: OpenAI's ends in a version. */
+  urlFor(wire: Wire): string;
   /** The last thousand requests that were understood, oldest first. */
   requests: LoggedRequest[];
   behave(behaviour: Behaviour, options?: BehaveOptions): void;
@@ -64,47 +77,55 @@ export async function startModel(options: ModelOptions = {}): Promise<Model> {
     return behaviour;
   }
 
-  async function messages(incoming: IncomingMessage, response: ServerResponse) {
+  async function complete(name: Wire, incoming: IncomingMessage, response: ServerResponse) {
+    const wire = wires[name];
+    const refuse = (refusal: Refusal) => refuseOver(wire, response, refusal);
     const given = incoming.headers["x-api-key"] ?? incoming.headers.authorization?.replace(/^Bearer /i, "");
-    if (options.apiKey && given !== options.apiKey) return fail(response, 401, "authentication_error", "invalid x-api-key");
-    if (!incoming.headers["anthropic-version"])
-      return fail(response, 400, "invalid_request_error", "anthropic-version: header is required");
-    const parsed = requestSchema.safeParse(await json(incoming));
-    if (!parsed.success) return fail(response, 400, "invalid_request_error", z.prettifyError(parsed.error));
+    if (options.apiKey && given !== options.apiKey)
+      return refuse({ ...invalid, status: 401, type: "authentication_error", message: "invalid key" });
+    const lack = wire.lacks(incoming.headers);
+    if (lack) return refuse({ ...invalid, message: lack });
+    const raw = await json(incoming);
+    let body: WireRequest;
+    try {
+      body = wire.read(raw);
+    } catch (error) {
+      if (!(error instanceof z.ZodError)) throw error;
+      return refuse({ ...invalid, message: z.prettifyError(error) });
+    }
 
-    const body = parsed.data;
     const role = roleOf(new Set(body.tools?.map((tool) => tool.name)));
     count++;
     const behaviour = mannerOf(role, incoming.headers["x-scripted-behaviour"]);
     const says = misbehave(behaviour, role, count) ?? options.says?.(body) ?? answer(body, role);
-    requests.push({ count, role, headers: incoming.headers, body, behaviour, says });
+    requests.push({ count, role, wire: name, headers: incoming.headers, body, behaviour, says });
     if (requests.length > maxLog) requests.shift();
 
     const [kind, figure = ""] = behaviour.split(":");
     if (kind === "slow") await sleep(Number(figure));
-    if (kind === "overloaded") return fail(response, 529, "overloaded_error", "Overloaded");
-    if (kind === "status") return fail(response, Number(figure), "api_error", "The stand-in was told to fail.");
-    const message = toMessage(says, body.model, meter(body, cache), kind === "refuses" ? "refusal" : undefined);
-    if (body.stream) await stream(response, message, behaviour);
-    else reply(response, 200, message);
+    const refusal = refusalOf(behaviour, name);
+    if (refusal) return refuse(refusal);
+    const message = toMessage(says, body.model, meter(body, cache, wire.caches), kind === "refuses" ? "refusal" : undefined);
+    send({ wire, response, message, behaviour, body: raw, streams: body.stream === true });
   }
 
   const server = createServer((incoming, response) => {
-    route(incoming, response).catch((error) => fail(response, 400, "invalid_request_error", String(error)));
+    route(incoming, response).catch((error) => refuse(response, { ...invalid, message: String(error) }));
   });
 
   async function route(incoming: IncomingMessage, response: ServerResponse) {
     const { method } = incoming;
     const path = incoming.url?.split("?")[0];
-    if (method === "POST" && path === "/v1/messages") return messages(incoming, response);
+    const wire = wireNames.find((name) => wires[name].path === path);
+    if (method === "POST" && wire) return complete(wire, incoming, response);
     if (method === "GET" && path === "/healthz") return reply(response, 200, { ok: true });
     if (method === "POST" && path === "/dev/behave") {
       const wish = (await json(incoming)) as { behaviour?: unknown } & BehaveOptions;
-      if (!isBehaviour(wish.behaviour)) return fail(response, 400, "invalid_request_error", `no behaviour ${wish.behaviour}`);
+      if (!isBehaviour(wish.behaviour)) return refuse(response, { ...invalid, message: `no behaviour ${wish.behaviour}` });
       behave(wish.behaviour, { ...(wish.times && { times: wish.times }), ...(wish.role && { role: wish.role }) });
       return reply(response, 200, { ok: true });
     }
-    fail(response, 404, "not_found_error", `no route ${method} ${path}`);
+    refuse(response, { status: 404, type: "not_found_error", message: `no route ${method} ${path}` });
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -113,8 +134,10 @@ export async function startModel(options: ModelOptions = {}): Promise<Model> {
   });
   const address = server.address();
   const port = typeof address === "object" && address ? address.port : options.port;
+  const url = `http://127.0.0.1:${port}`;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
+    urlFor: (wire) => (wire === "anthropic" ? url : `${url}/v1`),
     requests,
     behave,
     close: () =>
@@ -131,17 +154,6 @@ function answer(request: WireRequest, role: Role): Says {
   return { text: introduction };
 }
 
-async function stream(response: ServerResponse, message: WireMessage, behaviour: Behaviour) {
-  response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "request-id": newId("req") });
-  // Two objects in a row: what some endpoints send, and what must never run.
-  const events = [...toEvents(message, behaviour === "garbage" ? (json) => json + json : undefined)];
-  const broken = behaviour === "cuts-stream" || behaviour === "stalls";
-  for (const [event, data] of broken ? events.slice(0, Math.ceil(events.length / 2)) : events) {
-    response.write(`event: ${event}\ndata: ${JSON.stringify({ type: event, ...(data as object) })}\n\n`);
-  }
-  if (behaviour !== "stalls") response.end();
-}
-
 async function json(incoming: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -153,12 +165,7 @@ async function json(incoming: IncomingMessage): Promise<unknown> {
   return JSON.parse(Buffer.concat(chunks).toString("utf8"));
 }
 
-function reply(response: ServerResponse, status: number, body: unknown) {
-  response.writeHead(status, { "content-type": "application/json", "request-id": newId("req") });
-  response.end(JSON.stringify(body));
-}
-
-function fail(response: ServerResponse, status: number, type: string, message: string) {
-  if (response.headersSent) return response.end();
-  reply(response, status, { type: "error", error: { type, message }, request_id: newId("req") });
+/** Outside of any wire: in the words of Anthropic's. */
+function refuse(response: ServerResponse, refusal: Refusal) {
+  refuseOver(wires.anthropic, response, refusal);
 }

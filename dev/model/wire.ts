@@ -1,4 +1,4 @@
-/** The Anthropic Messages wire, server side: what a request holds, and a reply as JSON or as a stream of events. */
+/** What the stand-in reads and says, whatever the wire: in the words of Anthropic Messages. The wires themselves: `wires/`. */
 import { createHash, randomBytes } from "node:crypto";
 import * as z from "zod";
 
@@ -73,32 +73,6 @@ export function toMessage(says: Says, model: string, input: Omit<WireUsage, "out
   };
 }
 
-/** The stream of a message, one `[event, data]` pair each. `spoil` may replace a tool call's JSON, to break it. */
-export function* toEvents(message: WireMessage, spoil: (json: string) => string = (json) => json): Generator<[string, unknown]> {
-  const { usage } = message;
-  yield ["message_start", { message: { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } } }];
-  yield ["ping", {}];
-  for (const [index, block] of message.content.entries()) {
-    if (block.type === "text") {
-      yield ["content_block_start", { index, content_block: { type: "text", text: "" } }];
-      for (const text of pieces(String(block.text), 24)) yield ["content_block_delta", { index, delta: { type: "text_delta", text } }];
-    } else {
-      yield ["content_block_start", { index, content_block: { ...block, input: {} } }];
-      for (const partial_json of pieces(spoil(JSON.stringify(block.input)), 48)) {
-        yield ["content_block_delta", { index, delta: { type: "input_json_delta", partial_json } }];
-      }
-    }
-    yield ["content_block_stop", { index }];
-  }
-  const { cache_creation: _, ...counted } = usage;
-  yield ["message_delta", { delta: { stop_reason: message.stop_reason, stop_sequence: null }, usage: counted }];
-  yield ["message_stop", {}];
-}
-
-function* pieces(text: string, size: number): Generator<string> {
-  for (let at = 0; at < text.length; at += size) yield text.slice(at, at + size);
-}
-
 /** Four bytes a token: near enough to bill the nominal price. */
 function tokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / 4);
@@ -108,18 +82,19 @@ function tokens(text: string): number {
 export type Cache = Map<string, true>;
 const maxPrefixes = 2000;
 
-/** Input usage as the provider counts it: read up to the longest stored breakpoint, written up to the last one. */
-export function meter(request: WireRequest, cache: Cache): Omit<WireUsage, "output_tokens"> {
-  const parts = [
-    ...(request.tools ?? []),
-    ...blocksOf(request.system ?? []),
-    ...request.messages.flatMap((message) => blocksOf(message.content).map((part) => ({ role: message.role, ...part }))),
-  ];
+/**
+ * Input usage as the provider counts it: read up to the longest stored breakpoint, written up to the last one. A provider that caches by
+ * itself, without marks, stores what stays the same from step to step and the whole, and writes for nothing.
+ */
+export function meter(request: WireRequest, cache: Cache, caches: "marks" | "itself" = "marks"): Omit<WireUsage, "output_tokens"> {
+  const fixed = [...(request.tools ?? []), ...blocksOf(request.system ?? [])];
+  const said = request.messages.flatMap((message) => blocksOf(message.content).map((part) => ({ role: message.role, ...part })));
+  const parts = [...fixed, ...said];
   const hash = createHash("sha256");
   let size = 0;
   let read = 0;
   let marked = 0;
-  for (const part of parts) {
+  for (const [at, part] of parts.entries()) {
     // Breakpoints move from call to call: they are no part of the prefix.
     const { cache_control, ...rest } = part as Record<string, unknown>;
     const json = JSON.stringify(rest);
@@ -127,7 +102,8 @@ export function meter(request: WireRequest, cache: Cache): Omit<WireUsage, "outp
     size += tokens(json);
     const prefix = hash.copy().digest("base64");
     if (cache.has(prefix)) read = size;
-    if (!cache_control) continue;
+    const isStored = caches === "marks" ? cache_control : at === fixed.length - 1 || at === parts.length - 1;
+    if (!isStored) continue;
     marked = size;
     cache.delete(prefix);
     cache.set(prefix, true);
@@ -136,7 +112,7 @@ export function meter(request: WireRequest, cache: Cache): Omit<WireUsage, "outp
     if (cache.size <= maxPrefixes) break;
     cache.delete(oldest);
   }
-  const written = Math.max(0, marked - read);
+  const written = caches === "marks" ? Math.max(0, marked - read) : 0;
   return {
     input_tokens: size - read - written,
     cache_creation_input_tokens: written,

@@ -1,7 +1,7 @@
 /** The factories, as a person or a model reads them. */
 import * as z from "zod";
 import { capabilities, enabled } from "#core/capability.ts";
-import { liveness } from "#core/fleet.ts";
+import { liveness, showModels } from "#core/fleet.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { Factory } from "#ports/factories.ts";
 import type { Tool } from "#ports/tool.ts";
@@ -34,7 +34,7 @@ function describe(factory: Factory, now: number): string {
   const can = enabled(facts.capabilities).map((name) => capabilities[name].label);
   return [
     `${factory.name} (${factory.id}): ${state}, ${seen}`,
-    `  led by ${personas.primary}; ${facts.provider}/${facts.model}; busy ${factory.busy}/${facts.slots}`,
+    `  led by ${personas.primary}; ${showModels(facts)}; busy ${factory.busy}/${facts.slots}`,
     `  capabilities: ${can.join(", ")}`,
     `  workspaces: ${facts.workspaces.join(", ") || "none"}`,
   ].join("\n");

@@ -1,7 +1,7 @@
 /** docs/configuration.md, from the one table of settings. */
 import { presets } from "#adapters/llm/presets.ts";
 import { capabilities, capabilityNames } from "#core/capability.ts";
-import { type Setting, settings } from "#factory/settings.ts";
+import { ownVariables, type Setting, settings } from "#factory/settings.ts";
 
 const groups: readonly { title: string; who: Setting["for"]; intro: string }[] = [
   { title: "Every factory", who: "both", intro: "Headquarters is a factory too: it reads the same variables." },
@@ -47,15 +47,16 @@ export function renderConfiguration(): string {
     "",
     "## Providers",
     "",
-    "What `LLM_PROVIDER` may be. Keys go into `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` where the wire is `anthropic`, else into",
-    "`OPENAI_API_KEY`, whoever the provider is.",
+    "What `LLM_PROVIDER` may be. A key goes into the provider's own variable, such as `ZAI_API_KEY`. LLM_PROVIDER's may also go into that of",
+    "its wire: `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN` where the wire is `anthropic`, else `OPENAI_API_KEY`; where `anthropic` or `openai`",
+    "is asked itself, those are its own and nobody else's.",
     "",
     "| provider | wire | default model | sees images | caches | address |",
     "|---|---|---|---|---|---|",
     ...Object.entries(presets).map(([name, { label, wire, model, does, urls }]) =>
       [
         `| \`${name}\` (${label}) | ${wire} | \`${model}\` | ${does.images ? "yes" : "no"} | ${caches[does.caching]}`,
-        `| ${urls[wire] ?? "none: set `ANTHROPIC_BASE_URL`"} |`,
+        `| ${urls[wire] ?? `none: set \`${ownVariables(name).url}\``} |`,
       ].join(" "),
     ),
     "",

@@ -5,7 +5,7 @@
  * Wire history
  *   1  first version
  *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
- *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent
+ *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent; a factory tells the model of each VP
  */
 import * as z from "zod";
 import { capabilityNames } from "./capability.ts";
@@ -96,6 +96,8 @@ export const factoryFactsSchema = z.strictObject({
   ),
   provider: text(64),
   model: text(128),
+  /** `provider/model` of each VP that works there. An older factory tells none. */
+  models: z.strictObject(byVp(() => text(200).optional())).optional(),
   workspaces: z.array(text(64)).max(64),
   slots: z.int().min(1).max(64),
   version: text(64),

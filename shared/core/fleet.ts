@@ -1,4 +1,5 @@
 /** Factory identity on the bus, and whether a factory is alive. Times are milliseconds since 1970 on HQ's clock. */
+import { type VpSeat, vpSeats, vps } from "./vp.ts";
 
 export const heartbeatEveryMs = 30_000;
 /** A task's lease: four heartbeats. */
@@ -55,3 +56,20 @@ export function streamOf(factory: string, channel: Channel): string {
  * a factory of that name could sign orders.
  */
 export const factoryIdPattern = /^(?!hq$)[a-z][a-z0-9-]{0,38}[a-z0-9]$/;
+
+type ModelBySeat = Partial<Record<VpSeat, string | undefined>>;
+
+/** Models as people read them: one where all VPs have the same. */
+export function showModels({
+  provider,
+  model,
+  models = {},
+}: {
+  provider: string;
+  model: string;
+  models?: ModelBySeat | undefined;
+}): string {
+  const told = vpSeats.flatMap((seat) => (models[seat] ? [{ seat, name: models[seat] }] : []));
+  const distinct = new Set(told.map(({ name }) => name));
+  return distinct.size < 2 ? `${provider}/${model}` : told.map(({ seat, name }) => `${vps[seat].title}: ${name}`).join(", ");
+}

@@ -12,6 +12,8 @@ interface VpRow {
   names: Readonly<Record<Role, string>>;
   nameEnv: string;
   modelEnv: string;
+  providerEnv: string;
+  fallbackEnv: string;
 }
 
 const rows = {
@@ -24,6 +26,8 @@ const rows = {
     names: { headquarters: "Codie", branch: "Lisa" },
     nameEnv: "VP_CODER_NAME",
     modelEnv: "VP_CODER_MODEL_NAME",
+    providerEnv: "VP_CODER_LLM_PROVIDER",
+    fallbackEnv: "VP_CODER_LLM_FALLBACK",
   },
   general: {
     env: "ENABLE_VP_GENERAL",
@@ -34,6 +38,8 @@ const rows = {
     names: { headquarters: "HAL", branch: "Bart" },
     nameEnv: "VP_GENERAL_NAME",
     modelEnv: "VP_GENERAL_MODEL_NAME",
+    providerEnv: "VP_GENERAL_LLM_PROVIDER",
+    fallbackEnv: "VP_GENERAL_LLM_FALLBACK",
   },
 } as const satisfies Record<string, VpRow>;
 

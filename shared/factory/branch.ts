@@ -46,7 +46,6 @@ export interface Branch {
   line: WaitingLine;
   /** A VP's model, all of whose calls go by `metering`. To be closed when the run is over: what is under way then is broken off. */
   inferenceFor(seat: VpSeat, metering: Metering): Promise<Inference>;
-  modelOf(seat: VpSeat): Pick<Llm, "provider" | "model">;
   priceOf: PriceOf;
   /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
   toolsFor(bench: Workbench): Tool[];

@@ -17,7 +17,7 @@ export function capabilitiesMd(profile: Profile): string {
     `- ${profile.personas.primary}: leads`,
     ...vps.map(
       (seat) =>
-        `- ${profile.personas[seat]}: VP ${seat[0]?.toUpperCase()}${seat.slice(1)}, ${profile.provider}/${profile.models[seat] ?? "default model"}`,
+        `- ${profile.personas[seat]}: VP ${seat[0]?.toUpperCase()}${seat.slice(1)}, ${profile.inference[seat].map(({ provider, model }) => `${provider}/${model}`).join(", else ")}`,
     ),
     "",
     "## Capabilities",

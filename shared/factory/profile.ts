@@ -1,16 +1,19 @@
 /** Environment → profile: who this factory is, what it may do, what it is bounded by. Everything wrong is told at once. */
 import * as z from "zod";
 import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, unmetNeeds } from "#core/capability.ts";
-import { UacError } from "#core/errors.ts";
 import { factoryIdPattern } from "#core/fleet.ts";
 import { parseUsd } from "#core/ledger.ts";
 import { defaultLimits, type Limits } from "#core/limits.ts";
 import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
 import type { Role } from "#core/role.ts";
-import { byVp, vps } from "#core/vp.ts";
+import { byVp, vpSeats, vps } from "#core/vp.ts";
+import { type Thinking, thinkingLevels } from "#ports/llm.ts";
+import { anyText, boolean, type Env, oneOf, pairs, type Reader, reader, text, url, whole } from "./env-reader.ts";
+import { type Inference, readInference } from "./inference.ts";
+import type { Providers } from "./provider-accounts.ts";
 import { settings } from "./settings.ts";
 
-export type Env = Readonly<Record<string, string | undefined>>;
+export type { Env };
 
 export interface Profile {
   role: Role;
@@ -18,16 +21,12 @@ export interface Profile {
   name: string;
   personas: Personas;
   capabilities: CapabilitySet;
-  provider: string;
-  /** Model by seat; null is the provider's default. */
-  models: Readonly<Record<Seat, string | null>>;
-  llm: {
-    anthropicBaseUrl: string | null;
-    anthropicApiKey: string | null;
-    anthropicAuthToken: string | null;
-    openaiBaseUrl: string | null;
-    openaiApiKey: string | null;
-  };
+  /** Which models each seat asks, the first that answers first. Keys stand in it. */
+  inference: Inference;
+  /** How much they think; null: as they do by themselves. */
+  thinking: Thinking | null;
+  /** What works and may still go wrong, in sentences for the operator. */
+  cautions: readonly string[];
   limits: Limits;
   /** Where the operator keeps prices of his own; null: nowhere. */
   pricesFile: string | null;
@@ -64,86 +63,7 @@ export interface HqSettings {
   port: number;
 }
 
-const booleans: ReadonlyMap<string, boolean> = new Map([
-  ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
-  ...["false", "0", "no", "off"].map((word) => [word, false] as const),
-]);
-const boolean = z.string().transform((text, issues) => {
-  const value = booleans.get(text.toLowerCase());
-  if (value === undefined) issues.addIssue({ code: "custom", message: `is ${JSON.stringify(text)}; allowed: true, false` });
-  return value ?? false;
-});
-const whole = (min: number, max: number) =>
-  z.string().transform((text, issues) => {
-    const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= min && value <= max)) {
-      issues.addIssue({ code: "custom", message: `is ${JSON.stringify(text)}; allowed: a whole number from ${min} to ${max}` });
-    }
-    return value;
-  });
-const oneOf = <const T extends string>(...allowed: T[]) =>
-  z.enum(allowed, { error: (e) => `is ${JSON.stringify(e.input)}; allowed: ${allowed.join(", ")}` });
-const url = (...schemes: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
-    error: `is not an address; allowed: ${schemes.join(", ")}`,
-  });
-/** As many workspaces as a heartbeat can name. */
-const maxPairs = 64;
-const pairs = (separator: string, value: RegExp, form: string) =>
-  z.string().transform((text, issues) => {
-    const entries = text
-      .split(separator)
-      .map((part) => part.trim())
-      .filter((part) => part !== "");
-    const parsed = entries.map((part) => /^([a-z0-9][a-z0-9._-]{0,62})=(.+)$/s.exec(part));
-    if (parsed.some((match) => !match || !value.test(match[2] ?? ""))) {
-      issues.addIssue({ code: "custom", message: `is not ${form}` });
-      return {};
-    }
-    const names = parsed.map((match) => match?.[1] ?? "");
-    if (names.length > maxPairs) issues.addIssue({ code: "custom", message: `names more than ${maxPairs}` });
-    const twice = names.find((name, i) => names.indexOf(name) !== i);
-    if (twice !== undefined) issues.addIssue({ code: "custom", message: `names ${twice} twice` });
-    return Object.fromEntries(parsed.map((match) => [match?.[1] ?? "", match?.[2] ?? ""]));
-  });
-
-/** Collects every complaint, so that one run names them all. */
-function reader(env: Env) {
-  const complaints: string[] = [];
-  return {
-    complaints,
-    complain(name: string, what: string) {
-      complaints.push(`${name} ${what}`);
-    },
-    read<T>(name: string, schema: z.ZodType<T, string>): T | null {
-      const raw = env[name]?.trim();
-      if (raw === undefined || raw === "") return null;
-      const parsed = schema.safeParse(raw);
-      if (parsed.success) return parsed.data;
-      const secret = settings[name]?.secret;
-      // A complaint may quote the value; a secret's says what it should be instead.
-      const what = secret
-        ? `has a form that is not allowed. ${settings[name]?.about}`
-        : (parsed.error.issues[0]?.message ?? "is not allowed");
-      complaints.push(`${name} ${what}`);
-      return null;
-    },
-    need<T>(name: string, schema: z.ZodType<T, string>, otherwise: T): T {
-      const before = complaints.length;
-      const value = this.read(name, schema);
-      if (value === null && complaints.length === before) complaints.push(`${name} is not set; ${settings[name]?.about ?? ""}`);
-      return value ?? otherwise;
-    },
-    end() {
-      if (complaints.length > 0) throw new UacError("bad_config", `The configuration can't be used:\n- ${complaints.join("\n- ")}`);
-    },
-  };
-}
-
-const text = z.string().min(1).max(64);
-const anyText = z.string().max(4096);
-
-function readRole(from: ReturnType<typeof reader>, fixed: Role | null): Role {
+function readRole(from: Reader, fixed: Role | null): Role {
   const named = from.read("FACTORY_ROLE", oneOf("headquarters", "branch"));
   const flag = from.read("IS_HEADQUARTERS", boolean);
   const byFlag: Role | null = flag === null ? null : flag ? "headquarters" : "branch";
@@ -154,7 +74,7 @@ function readRole(from: ReturnType<typeof reader>, fixed: Role | null): Role {
   return fixed ?? role;
 }
 
-function readCapabilities(from: ReturnType<typeof reader>, env: Env, role: Role, sandbox: Profile["sandbox"]): CapabilitySet {
+function readCapabilities(from: Reader, env: Env, role: Role, sandbox: Profile["sandbox"]): CapabilitySet {
   const known = capabilityNames.map((name) => capabilities[name].env);
   for (const name of Object.keys(env)) {
     if (name.startsWith("ENABLE_") && !known.includes(name)) from.complain(name, `is not a capability; there are ${known.join(", ")}`);
@@ -172,7 +92,7 @@ function readCapabilities(from: ReturnType<typeof reader>, env: Env, role: Role,
   return set;
 }
 
-function readLimits(from: ReturnType<typeof reader>): Limits {
+function readLimits(from: Reader): Limits {
   const usd = z.string().transform((value, issues) => {
     const nanos = parseUsd(value);
     if (!nanos) issues.addIssue({ code: "custom", message: `is ${JSON.stringify(value)}; allowed: dollars above 0, such as 2.50` });
@@ -187,11 +107,10 @@ function readLimits(from: ReturnType<typeof reader>): Limits {
   };
 }
 
-function readProfile(from: ReturnType<typeof reader>, env: Env, options: ProfileOptions): Profile {
+function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
   const role = readRole(from, options.role ?? null);
   const id = from.read("FACTORY_ID", z.string().regex(factoryIdPattern, "is not an id: lower-case letters, digits, hyphens, 2 to 40"));
   const fallback = defaultPersonas[role];
-  const model = from.read("MODEL_NAME", z.string().max(128));
   const sandbox = from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap";
   const workspaces = from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {};
   const workspaceTests = from.read("WORKSPACE_TESTS", pairs(";", /\S/, "`name=command`, separated by semicolons")) ?? {};
@@ -203,6 +122,9 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
       if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
     }
   }
+  const capabilities = readCapabilities(from, env, role, sandbox);
+  const called: readonly Seat[] = role === "headquarters" ? ["primary"] : vpSeats.filter((seat) => capabilities[seat]);
+  const { inference, cautions } = readInference(from, { providers: options.providers, called, keyless: options.keyless ?? false });
   return {
     role,
     id: id ?? options.id ?? (role === "headquarters" ? "hq" : ""),
@@ -211,19 +133,10 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
       primary: from.read("PRIMARY_NAME", text) ?? fallback.primary,
       ...byVp((seat) => from.read(vps[seat].nameEnv, text) ?? fallback[seat]),
     },
-    capabilities: readCapabilities(from, env, role, sandbox),
-    provider: from.read("LLM_PROVIDER", oneOf(...options.providers)) ?? options.providers[0] ?? "anthropic",
-    models: {
-      primary: from.read("PRIMARY_MODEL_NAME", z.string().max(128)) ?? model,
-      ...byVp((seat) => from.read(vps[seat].modelEnv, z.string().max(128)) ?? model),
-    },
-    llm: {
-      anthropicBaseUrl: from.read("ANTHROPIC_BASE_URL", url("https:", "http:")),
-      anthropicApiKey: from.read("ANTHROPIC_API_KEY", anyText),
-      anthropicAuthToken: from.read("ANTHROPIC_AUTH_TOKEN", anyText),
-      openaiBaseUrl: from.read("OPENAI_BASE_URL", url("https:", "http:")),
-      openaiApiKey: from.read("OPENAI_API_KEY", anyText),
-    },
+    capabilities,
+    inference,
+    thinking: from.read("LLM_THINKING", oneOf(...thinkingLevels)),
+    cautions,
     limits: readLimits(from),
     pricesFile: from.read("PRICES_FILE", z.string().regex(/^\//, "is not an absolute path")),
     slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
@@ -239,8 +152,10 @@ function readProfile(from: ReturnType<typeof reader>, env: Env, options: Profile
 }
 
 export interface ProfileOptions {
-  /** Provider names that this program has adapters for; the first is the default. */
-  providers: readonly string[];
+  /** Those that this program has adapters for; the first is the default. */
+  providers: Providers;
+  /** This program calls no model: that a key is missing is no mistake. */
+  keyless?: true;
   /** The role, where the program decides it. */
   role?: Role;
   /** The id that an enrolment fixed. */

@@ -1,5 +1,6 @@
 /** Every environment variable that a factory reads, in one table: docs/configuration.md is generated from it. */
 import { capabilities, capabilityNames } from "#core/capability.ts";
+import { providerNames } from "#core/endpoint.ts";
 import { nanosPerUsd } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { defaultPersonas, type Seat } from "#core/persona.ts";
@@ -32,6 +33,86 @@ const flags = Object.fromEntries(
   }),
 );
 
+/** The variables of one provider alone. */
+export function ownVariables(provider: string): { key: string; url: string } {
+  const name = provider.toUpperCase();
+  return { key: `${name}_API_KEY`, url: `${name}_BASE_URL` };
+}
+
+/** Those of Anthropic and OpenAI serve others too, and have rows of their own. */
+const ownSettings = Object.fromEntries(
+  providerNames
+    .filter((provider) => provider !== "anthropic" && provider !== "openai")
+    .flatMap((provider): [string, Setting][] => {
+      const { key, url } = ownVariables(provider);
+      return [
+        [key, { for: "both", about: `Key for \`${provider}\`, before any other.`, otherwise: "–", secret: true }],
+        [url, { for: "both", about: `Where \`${provider}\` is.`, otherwise: "the provider's" }],
+      ];
+    }),
+);
+
+const modelSettings: Readonly<Record<string, Setting>> = {
+  LLM_PROVIDER: { for: "both", about: "Whose model: one of the providers below.", otherwise: providerNames[0] },
+  PRIMARY_LLM_PROVIDER: { for: "both", about: "Overrides LLM_PROVIDER for the primary.", otherwise: "LLM_PROVIDER" },
+  ...vpSettings((seat) => [
+    vps[seat].providerEnv,
+    { for: "both", about: `Overrides LLM_PROVIDER for the ${vps[seat].title}.`, otherwise: "LLM_PROVIDER" },
+  ]),
+  MODEL_NAME: { for: "both", about: "The model of everybody here who asks LLM_PROVIDER.", otherwise: "the provider's default" },
+  PRIMARY_MODEL_NAME: { for: "both", about: "The primary's model.", otherwise: "MODEL_NAME, or its own provider's default" },
+  ...vpSettings((seat) => [
+    vps[seat].modelEnv,
+    { for: "both", about: `The model of the ${vps[seat].title}.`, otherwise: "MODEL_NAME, or its own provider's default" },
+  ]),
+  LLM_FALLBACK: {
+    for: "both",
+    about:
+      "Who is asked where the first is out of reach, out of order or out of money: up to four `provider` or `provider:model`, separated by commas.",
+    otherwise: "none",
+  },
+  PRIMARY_LLM_FALLBACK: { for: "both", about: "Overrides LLM_FALLBACK for the primary; `none` for nobody.", otherwise: "LLM_FALLBACK" },
+  ...vpSettings((seat) => [
+    vps[seat].fallbackEnv,
+    { for: "both", about: `Overrides LLM_FALLBACK for the ${vps[seat].title}; \`none\` for nobody.`, otherwise: "LLM_FALLBACK" },
+  ]),
+  LLM_WIRE: {
+    for: "both",
+    about: "What LLM_PROVIDER is spoken to in, `anthropic`, `chat` or `responses`; for others `provider:wire`, separated by commas.",
+    otherwise: "the provider's",
+  },
+  LLM_BILLING: {
+    for: "both",
+    about:
+      "How LLM_PROVIDER is paid: `metered`, `subscription` (a call costs nothing more) or `local`; for others `provider:…`, separated by commas.",
+    otherwise: "the provider's",
+  },
+  LLM_THINKING: { for: "both", about: "How much models think: `off`, `low` or `high`.", otherwise: "as they do by themselves" },
+  ANTHROPIC_BASE_URL: {
+    for: "both",
+    about:
+      "Endpoint that speaks Anthropic Messages: Anthropic's where anybody asks `anthropic`, else LLM_PROVIDER's. The same goes for the two below.",
+    otherwise: "the provider's",
+  },
+  ANTHROPIC_API_KEY: { for: "both", about: "Key for it, in the header that the provider wants.", otherwise: "–", secret: true },
+  ANTHROPIC_AUTH_TOKEN: {
+    for: "both",
+    about: "Sent as `Authorization: Bearer`, for endpoints that want that.",
+    otherwise: "–",
+    secret: true,
+  },
+  OPENAI_BASE_URL: {
+    for: "both",
+    about: "Endpoint that speaks OpenAI's Chat Completions or Responses: OpenAI's where anybody asks `openai`, else LLM_PROVIDER's.",
+    otherwise: "the provider's",
+  },
+  OPENAI_API_KEY: { for: "both", about: "Key for it.", otherwise: "–", secret: true },
+  ...ownSettings,
+};
+
+/** All that says which models are asked, and with what. */
+export const modelVariables: readonly string[] = Object.keys(modelSettings);
+
 export const settings: Readonly<Record<string, Setting>> = {
   FACTORY_ROLE: { for: "both", about: "`headquarters` or `branch`.", otherwise: "branch (a Worker is always headquarters)" },
   IS_HEADQUARTERS: {
@@ -51,23 +132,7 @@ export const settings: Readonly<Record<string, Setting>> = {
     { for: "both", about: `The persona of the ${vps[seat].title}.`, otherwise: personaNames(seat) },
   ]),
   ...flags,
-  LLM_PROVIDER: { for: "both", about: "Whose model: one of the providers below.", otherwise: "anthropic" },
-  MODEL_NAME: { for: "both", about: "The model of every persona here.", otherwise: "the provider's default" },
-  PRIMARY_MODEL_NAME: { for: "both", about: "Overrides MODEL_NAME for the primary.", otherwise: "MODEL_NAME" },
-  ...vpSettings((seat) => [
-    vps[seat].modelEnv,
-    { for: "both", about: `Overrides MODEL_NAME for the ${vps[seat].title}.`, otherwise: "MODEL_NAME" },
-  ]),
-  ANTHROPIC_BASE_URL: { for: "both", about: "Endpoint that speaks Anthropic Messages.", otherwise: "the provider's" },
-  ANTHROPIC_API_KEY: { for: "both", about: "Sent as `x-api-key`.", otherwise: "–", secret: true },
-  ANTHROPIC_AUTH_TOKEN: {
-    for: "both",
-    about: "Sent as `Authorization: Bearer`, for endpoints that want that.",
-    otherwise: "–",
-    secret: true,
-  },
-  OPENAI_BASE_URL: { for: "both", about: "Endpoint that speaks OpenAI Chat Completions.", otherwise: "the provider's" },
-  OPENAI_API_KEY: { for: "both", about: "Key for it.", otherwise: "–", secret: true },
+  ...modelSettings,
   TASK_BUDGET_USD: {
     for: "both",
     about: "Most that one task may spend, at list price.",

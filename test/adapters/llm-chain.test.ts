@@ -1,12 +1,13 @@
 /** Several providers as one. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { chain, exhaustedRestMs, restMs } from "#adapters/llm/chain.ts";
-import { chainFor, endpointOf } from "#adapters/llm/index.ts";
+import { chainFor } from "#adapters/llm/index.ts";
 import { type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
 import { noUsage } from "#core/ledger.ts";
 import type { Block } from "#ports/llm.ts";
 import { asking, fakeClock, llmContract } from "../contracts/llm.contract.ts";
+import { endpointOf } from "../support/endpoint.ts";
 import { chat, chunk } from "./llm-openai-wire.ts";
 import { end, plain, start, startWire, stream } from "./llm-wire.ts";
 
@@ -145,6 +146,30 @@ describe("a chain", () => {
     expect(JSON.stringify(toA)).toContain("Secret of A");
     expect(JSON.stringify(toA)).not.toContain("Secret of B");
     expect(said.map((block) => (block.type === "opaque" ? block.provider : block.type))).toEqual(["zai", "deepseek", "text", "zai"]);
+  });
+
+  it("leaves out what another chain of the program found out of order", async () => {
+    const clock = fakeClock();
+    const resting = new Map<string, number>();
+    const asked = () => {
+      const first = scriptedLlm(() => broke(), { provider: "one" });
+      return { first, llm: chain([first, scriptedLlm(["Two"], { provider: "two" })], { clock, resting }) };
+    };
+    const [one, other] = [asked(), asked()];
+    await one.llm.complete(asking("Hi"));
+    await other.llm.complete(asking("Hi"));
+    expect([one.first.requests.length, other.first.requests.length]).toEqual([1, 0]);
+  });
+
+  it("thinks as much as its seat does, where a request does not say", async () => {
+    const server = await startWire(stream([start(), ...end()]));
+    onTestFinished(() => server.close());
+    const clock = fakeClock();
+    const endpoint = endpointOf({ provider: "anthropic", apiKey: "key-of-a", baseUrl: server.url });
+    const llm = chainFor([endpoint], { clock, thinking: "high", depsFor: () => ({ clock }) });
+    await llm.complete(asking("Hi"));
+    await llm.complete(asking("Hi", { thinking: "off" }));
+    expect(server.requests.map(({ body }) => body.thinking)).toEqual([{ type: "adaptive" }, { type: "disabled" }]);
   });
 
   it("of one endpoint is that one", () => {

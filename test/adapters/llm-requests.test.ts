@@ -1,10 +1,11 @@
 /** What all three wires can say, each in its own words: images, and how much to think. */
 import { describe, expect, it } from "vitest";
-import { endpointOf, llmFor } from "#adapters/llm/index.ts";
+import { llmFor } from "#adapters/llm/index.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import { type Wire, wires } from "#core/wire-usage.ts";
 import type { ModelRequest } from "#ports/llm.ts";
 import { asking } from "../contracts/llm.contract.ts";
+import { endpointOf } from "../support/endpoint.ts";
 import { speeches } from "./llm-openai-wire.ts";
 import { against } from "./llm-wire.ts";
 

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { endpointOf, llmFor } from "#adapters/llm/index.ts";
+import { llmFor } from "#adapters/llm/index.ts";
 import { type Preset, presets } from "#adapters/llm/presets.ts";
 import { scriptedLlm } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
 import { type Wire, wires } from "#core/wire-usage.ts";
 import { startModel } from "../../dev/model/server.ts";
 import { asking, fakeClock, llmContract } from "../contracts/llm.contract.ts";
+import { endpointOf } from "../support/endpoint.ts";
 import { converses, speeches } from "./llm-openai-wire.ts";
 import { against, startWire } from "./llm-wire.ts";
 
@@ -118,49 +119,6 @@ describe("headers on the wire", () => {
     ]);
     await ask();
     expect(server.requests[2]?.headers).not.toHaveProperty("x-uac-step");
-  });
-});
-
-describe("endpointOf", () => {
-  it.each([
-    [{ provider: "acme", apiKey: "k" }, /no model provider acme.*anthropic, zai/],
-    [{ provider: "toString", apiKey: "k" }, /no model provider/],
-    [{ provider: "anthropic" }, /ANTHROPIC_API_KEY/],
-    [{ provider: "openai" }, /OPENAI_API_KEY/],
-    [{ provider: "scripted", apiKey: "k" }, /ANTHROPIC_BASE_URL/],
-    [{ provider: "scripted", wire: "chat" as const, apiKey: "k" }, /OPENAI_BASE_URL/],
-    [{ provider: "anthropic", apiKey: "k", baseUrl: "localhost" }, /not a URL/],
-    [{ provider: "gemini", wire: "responses" as const, apiKey: "k" }, /does not speak the wire responses. It speaks: chat/],
-  ])("refuses %o and says what to set", (choice, why) => {
-    expect(() => endpointOf(choice)).toThrow(expect.objectContaining({ code: "bad_config", message: expect.stringMatching(why) }));
-  });
-
-  it("takes from the preset what is not said", () => {
-    expect(endpointOf({ provider: "zai", apiKey: "k" })).toEqual({
-      provider: "zai",
-      wire: "anthropic",
-      model: "glm-5.3",
-      baseUrl: "https://api.z.ai/api/anthropic",
-      key: { kind: "bearer", value: "k" },
-      billing: "metered",
-    });
-    expect(endpointOf({ provider: "zai", wire: "chat", apiKey: "k" }).baseUrl).toBe("https://api.z.ai/api/paas/v4");
-    expect(endpointOf({ provider: "ollama" })).toMatchObject({ key: null, billing: "local" });
-    expect(endpointOf({ provider: "zai", apiKey: "k", billing: "subscription" }).billing).toBe("subscription");
-  });
-
-  it("lets an address of the operator's serve any wire", () => {
-    const proxied = endpointOf({ provider: "gemini", wire: "responses", baseUrl: "http://127.0.0.1:9/v1", apiKey: "k" });
-    expect(proxied).toMatchObject({ wire: "responses", baseUrl: "http://127.0.0.1:9/v1" });
-  });
-
-  it("is made of a profile's one address and key for each family of wires", async () => {
-    const server = await startWire(speeches.responses.whole);
-    closing.push(server);
-    const config = { apiKey: "a", authToken: "b", openaiApiKey: "c", openaiBaseUrl: server.url, clock: fakeClock() };
-    await llmFor({ provider: "openai", ...config }).complete(asking("Hi"));
-    expect(server.requests[0]?.headers.authorization).toBe("Bearer c");
-    expect(() => llmFor({ provider: "gemini", ...config, openaiApiKey: undefined })).toThrow(/Set OPENAI_API_KEY/);
   });
 });
 

@@ -2,9 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { endpointOf, llmFor } from "#adapters/llm/index.ts";
+import { llmFor } from "#adapters/llm/index.ts";
 import type { Message, ModelReply, ToolSpec } from "#ports/llm.ts";
 import { fakeClock } from "../contracts/llm.contract.ts";
+import { endpointOf } from "../support/endpoint.ts";
 
 const string = { type: "string" };
 const spec = (name: string, properties: Record<string, unknown>, required = Object.keys(properties)): ToolSpec => ({

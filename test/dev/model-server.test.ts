@@ -108,8 +108,8 @@ describe("the stand-in's misbehaviour", () => {
     expect((await call()).input).toEqual({ banana: 1 });
   });
 
-  it("breaks a tool call's JSON on the wire", async () => {
-    model.behave("garbage");
+  it.each(["garbage", "concatenated"] as const)("breaks a tool call's JSON on the wire: %s", async (behaviour) => {
+    model.behave(behaviour);
     const stream = await events(await post(body({ stream: true, tools: coderTools })));
     const json = stream.map((event) => event.delta?.partial_json ?? "").join("");
     expect(() => JSON.parse(json)).toThrow();

@@ -83,6 +83,14 @@ test("status --json says in one object who it is, whether headquarters answers, 
   house.chat.tap(cardOf(task)?.id ?? 0, `stop:${task}`);
 });
 
+test("status names each VP's models, and warns of a plan that is sold for coding alone", async () => {
+  const env = { LLM_PROVIDER: "zai", LLM_BILLING: "subscription", VP_CODER_LLM_FALLBACK: "ollama:qwen3:30b" };
+  const { code, out } = await runAgent(["status"], { UAC_HOME: homeOf(house), ...env });
+  expect(code).toBe(0);
+  expect(out).toContain("Lisa: zai/glm-5.3, else ollama/qwen3:30b\nBart: zai/glm-5.3\n");
+  expect(out).toMatch(/Caution: Z\.ai sells its subscriptions for coding alone, and the VP General uses one.*ENABLE_VP_GENERAL=false/);
+});
+
 test("status says by its exit code that headquarters is away, or that this machine has not joined", async () => {
   const away = await runAgent(["status", "--json"], { UAC_HOME: homeOf(house), HQ_URL: "http://127.0.0.1:9" });
   expect([away.code, JSON.parse(away.out).hq]).toEqual([3, { url: "http://127.0.0.1:9", reachable: false, rttMs: null }]);

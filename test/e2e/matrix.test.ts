@@ -40,6 +40,19 @@ test.each(combinations)("headquarters in %s, over %s: one mission, one verified 
   expect(total).toMatchObject({ calls: house.model.requests.length, usage: billedFor(house.model.requests) });
 });
 
+test.each(["chat", "responses"])("with models that speak %s: the same, every call billed by what that wire told", async (wire) => {
+  house = await openHouse({ hq: "node", env: { LLM_WIRE: wire } });
+  const { id: message } = house.chat.say(mission);
+  const { task } = await house.endOf(message);
+  expect(task).toMatchObject({ state: "succeeded", epoch: 1, receipt: { verdict: "verified" } });
+  await house.answerTo(message);
+  await house.answerTo(house.chat.say("/tasks").id);
+  expect(new Set(house.model.requests.map((request) => request.wire))).toEqual(new Set([wire]));
+  const total = await house.box.store.ledger.total({});
+  expect(total).toMatchObject({ calls: house.model.requests.length, usage: billedFor(house.model.requests) });
+  expect(total.usage.cacheRead).toBeGreaterThan(total.usage.uncachedIn);
+});
+
 test("headquarters under Node ticks by itself, and is started again when it was killed", async () => {
   house = await openHouse({ hq: "node" });
   const { box, chat } = house;

@@ -26,6 +26,7 @@ import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
 import type { Worktree } from "#ports/workspace.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
+import { quietProviders } from "../support/endpoint.ts";
 import { quietReply } from "../support/heartbeats.ts";
 import { spyTool } from "./agent.ts";
 import { shakyBus, startMs } from "./headquarters.ts";
@@ -75,7 +76,7 @@ export async function openBranch(options: BranchOptions = {}) {
 
   const profile = parseProfile(
     { FACTORY_ID: "desk-1", FACTORY_NAME: "Desk", WORKSPACES: "shop=/srv/shop", DRAIN_SECONDS: "1", ...options.env },
-    { providers: ["scripted"] },
+    { providers: quietProviders("scripted") },
   );
   const hq: Hq = {
     enrol: () => Promise.reject(new Error("not here")),
@@ -164,7 +165,6 @@ export async function openBranch(options: BranchOptions = {}) {
     life: "life 1",
     line: newLine(),
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
-    modelOf: () => llm,
     priceOf: pricesOf(),
     toolsFor: ({ names, ran, allowed }) => {
       const bash: Tool = { ...spyTool("bash").tool, run: () => ranOne(ran) };

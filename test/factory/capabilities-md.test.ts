@@ -1,10 +1,11 @@
 import { expect, it } from "vitest";
+import { presets } from "#adapters/llm/presets.ts";
 import { capabilities, capabilityNames } from "#core/capability.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, parseHqProfile, parseProfile, secretsOf } from "#factory/profile.ts";
 import { hqEnv } from "./headquarters.ts";
 
-const options = { providers: ["anthropic"] };
+const options = { providers: presets, keyless: true as const };
 const page = (env: Env) => capabilitiesMd(parseProfile({ FACTORY_ID: "desk-1", ...env }, options));
 /** The lines below a heading. */
 const section = (text: string, heading: string) =>
@@ -14,16 +15,16 @@ const section = (text: string, heading: string) =>
     .filter((line) => line !== "");
 
 it("names who works here, with their models", () => {
-  expect(section(page({ VP_CODER_NAME: "Maggie", VP_CODER_MODEL_NAME: "m-1" }), "Who works here")).toEqual([
+  expect(section(page({ VP_CODER_NAME: "Maggie", VP_CODER_MODEL_NAME: "m-1", VP_CODER_LLM_FALLBACK: "zai" }), "Who works here")).toEqual([
     "- Homer: leads",
-    "- Maggie: VP Coder, anthropic/m-1",
-    "- Bart: VP General, anthropic/default model",
+    "- Maggie: VP Coder, anthropic/m-1, else zai/glm-5.3",
+    "- Bart: VP General, anthropic/claude-sonnet-5-5",
   ]);
 });
 
 it("does not know a VP that was pruned", () => {
   const text = page({ ENABLE_VP_CODER: "false" });
-  expect(section(text, "Who works here")).toEqual(["- Homer: leads", "- Bart: VP General, anthropic/default model"]);
+  expect(section(text, "Who works here")).toEqual(["- Homer: leads", "- Bart: VP General, anthropic/claude-sonnet-5-5"]);
   expect(text).not.toContain("Lisa");
   expect(section(text, "Capabilities")).toContain(`| VP_CODER | Disabled | ${capabilities.coder.allows} |`);
 });

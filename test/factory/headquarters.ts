@@ -28,6 +28,7 @@ import { waitingLine } from "#factory/waiting-line.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Chat, Delivered, Delivery } from "#ports/chat.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
+import { quietProviders } from "../support/endpoint.ts";
 import { quietBeat } from "../support/heartbeats.ts";
 
 export const owner = 4711;
@@ -118,7 +119,7 @@ export async function openHq(options: { script?: Script; env?: Record<string, st
   /** `calls`: how many this headquarters may make, from its opening on. */
   const limits = { calls: Number.POSITIVE_INFINITY };
   const env = { ...hqEnv, ...options.env };
-  const { profile, hq: settings } = parseHqProfile(env, { providers: ["scripted"] });
+  const { profile, hq: settings } = parseHqProfile(env, { providers: quietProviders("scripted") });
   const clock = manualClock(startMs);
   const redactor = knownValues();
   redactor.learn(secretsOf(env));

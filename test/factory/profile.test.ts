@@ -1,15 +1,32 @@
 import { describe, expect, it } from "vitest";
+import { presets } from "#adapters/llm/presets.ts";
 import { capabilities, capabilityNames, defaultCapabilities } from "#core/capability.ts";
+import { providerNames } from "#core/endpoint.ts";
 import { UacError } from "#core/errors.ts";
 import { nanosPerUsd } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
+import { type Seat, seats } from "#core/persona.ts";
 import { type Env, parseHqProfile, parseProfile, secretsOf } from "#factory/profile.ts";
 import { settings } from "#factory/settings.ts";
 import { hqEnv } from "./headquarters.ts";
 
-const options = { providers: ["anthropic", "scripted"] };
+const options = { providers: presets, keyless: true as const };
 const branch = (env: Env = {}) => parseProfile(env, options);
 const hq = (env: Env = {}) => parseHqProfile({ ...hqEnv, ...env }, options);
+
+/** What is asked where nothing is said. */
+const standard = {
+  provider: "anthropic",
+  wire: "anthropic",
+  model: presets.anthropic.model,
+  baseUrl: "https://api.anthropic.com",
+  key: null,
+  billing: "metered",
+};
+const everybody = (endpoint: object, ...others: object[]) => {
+  const chain = [{ ...standard, ...endpoint }, ...others];
+  return { inference: { primary: chain, coder: chain, general: chain } };
+};
 
 /** Every complaint, one a line. */
 function complaints(parse: () => unknown): string[] {
@@ -29,8 +46,9 @@ describe("a factory that says nothing", () => {
       role: "branch",
       personas: { primary: "Homer", coder: "Lisa", general: "Bart" },
       capabilities: defaultCapabilities("branch"),
-      provider: "anthropic",
-      models: { primary: null, coder: null, general: null },
+      inference: { primary: [standard], coder: [standard], general: [standard] },
+      thinking: null,
+      cautions: [],
       limits: defaultLimits,
       slots: 1,
       workspaces: {},
@@ -65,6 +83,19 @@ const url: [string, RegExp][] = [
   ["ftp://example.com", /allowed: https:, http:/],
 ];
 const tooLong: [string, RegExp][] = [["x".repeat(65), /64/]];
+const notAProvider: [string, RegExp][] = [["acme", /allowed: anthropic, zai/]];
+const longModel: [string, RegExp][] = [["x".repeat(129), /128/]];
+const noFallback: [string, RegExp][] = [
+  ["acme:m", /names the provider "acme"; allowed: `none`, or/],
+  ["zai,", /names the provider ""/],
+  ["zai,zai:2,zai:3,zai:4,zai:5", /names more than 4/],
+  [`zai:${"x".repeat(129)}`, /more than 128/],
+];
+/** One seat's chain begins so; the others' are as where nothing is said. */
+const onlyFor = (seat: Seat, ...chain: object[]) => {
+  const others = Object.fromEntries(seats.filter((other) => other !== seat).map((other) => [other, [standard]]));
+  return { inference: { ...others, [seat]: chain } };
+};
 const rows: Record<string, Row> = {
   FACTORY_ROLE: { good: "branch", is: { role: "branch" }, bad: [["Branch Office", /allowed: headquarters, branch/]] },
   IS_HEADQUARTERS: { good: "False", is: { role: "branch" }, bad: [["maybe", /allowed: true, false/]] },
@@ -77,16 +108,46 @@ const rows: Record<string, Row> = {
   PRIMARY_NAME: { good: "Marge", is: { personas: { primary: "Marge" } }, bad: tooLong },
   VP_CODER_NAME: { good: "Maggie", is: { personas: { coder: "Maggie" } }, bad: tooLong },
   VP_GENERAL_NAME: { good: "Ned", is: { personas: { general: "Ned" } }, bad: tooLong },
-  LLM_PROVIDER: { good: "scripted", is: { provider: "scripted" }, bad: [["openai", /allowed: anthropic, scripted/]] },
-  MODEL_NAME: { good: "m-1", is: { models: { primary: "m-1", coder: "m-1", general: "m-1" } }, bad: [["x".repeat(129), /128/]] },
-  PRIMARY_MODEL_NAME: { good: "m-2", is: { models: { primary: "m-2", coder: null } }, bad: [["x".repeat(129), /128/]] },
-  VP_CODER_MODEL_NAME: { good: "m-2", is: { models: { coder: "m-2", general: null } }, bad: [["x".repeat(129), /128/]] },
-  VP_GENERAL_MODEL_NAME: { good: "m-2", is: { models: { general: "m-2", coder: null } }, bad: [["x".repeat(129), /128/]] },
-  ANTHROPIC_BASE_URL: { good: "http://localhost:1", is: { llm: { anthropicBaseUrl: "http://localhost:1" } }, bad: url },
-  ANTHROPIC_API_KEY: { good: "key", is: { llm: { anthropicApiKey: "key" } } },
-  ANTHROPIC_AUTH_TOKEN: { good: "token", is: { llm: { anthropicAuthToken: "token" } } },
-  OPENAI_BASE_URL: { good: "https://x.example", is: { llm: { openaiBaseUrl: "https://x.example" } }, bad: url },
-  OPENAI_API_KEY: { good: "key", is: { llm: { openaiApiKey: "key" } } },
+  LLM_PROVIDER: { good: "scripted", is: { inference: { coder: [{ provider: "scripted" }] } }, bad: notAProvider },
+  PRIMARY_LLM_PROVIDER: { good: "kimi", is: onlyFor("primary", { provider: "kimi" }), bad: notAProvider },
+  VP_CODER_LLM_PROVIDER: { good: "kimi", is: onlyFor("coder", { provider: "kimi" }), bad: notAProvider },
+  VP_GENERAL_LLM_PROVIDER: { good: "kimi", is: onlyFor("general", { provider: "kimi" }), bad: notAProvider },
+  MODEL_NAME: { good: "m-1", is: everybody({ model: "m-1" }), bad: longModel },
+  PRIMARY_MODEL_NAME: { good: "m-2", is: onlyFor("primary", { model: "m-2" }), bad: longModel },
+  VP_CODER_MODEL_NAME: { good: "m-2", is: onlyFor("coder", { model: "m-2" }), bad: longModel },
+  VP_GENERAL_MODEL_NAME: { good: "m-2", is: onlyFor("general", { model: "m-2" }), bad: longModel },
+  LLM_FALLBACK: { good: "zai:glm-4.7", is: everybody({}, { provider: "zai", model: "glm-4.7" }), bad: noFallback },
+  PRIMARY_LLM_FALLBACK: { good: "zai", is: onlyFor("primary", {}, { provider: "zai", model: "glm-5.3" }), bad: noFallback },
+  VP_CODER_LLM_FALLBACK: { good: "zai", is: onlyFor("coder", {}, { provider: "zai", model: "glm-5.3" }), bad: noFallback },
+  VP_GENERAL_LLM_FALLBACK: { good: "zai", is: onlyFor("general", {}, { provider: "zai", model: "glm-5.3" }), bad: noFallback },
+  LLM_WIRE: {
+    good: "anthropic, zai:chat",
+    is: everybody({}),
+    bad: [
+      ["grpc", /holds "grpc"; allowed: anthropic, chat, responses/],
+      ["acme:chat", /holds "acme:chat".*zai/],
+      ["chat", /says chat for anthropic, which speaks anthropic: say one of those, or set ANTHROPIC_BASE_URL/],
+    ],
+  },
+  LLM_BILLING: {
+    good: "zai:local,subscription",
+    is: everybody({ billing: "subscription" }),
+    bad: [["free", /holds "free"; allowed: metered, subscription, local/]],
+  },
+  LLM_THINKING: { good: "low", is: { thinking: "low" }, bad: [["much", /allowed: off, low, high/]] },
+  ANTHROPIC_BASE_URL: { good: "http://localhost:1", is: everybody({ baseUrl: "http://localhost:1" }), bad: url },
+  ANTHROPIC_API_KEY: { good: "key", is: everybody({ key: { kind: "x-api-key", value: "key" } }) },
+  ANTHROPIC_AUTH_TOKEN: { good: "token", is: everybody({ key: { kind: "bearer", value: "token" } }) },
+  OPENAI_BASE_URL: { good: "https://x.example", is: everybody({}), bad: url },
+  OPENAI_API_KEY: { good: "key", is: everybody({}) },
+  ...Object.fromEntries(
+    providerNames
+      .filter((name) => name !== "anthropic" && name !== "openai")
+      .flatMap((name): [string, Row][] => [
+        [`${name.toUpperCase()}_BASE_URL`, { good: "https://x.example", is: everybody({}), bad: url }],
+        [`${name.toUpperCase()}_API_KEY`, { good: "key", is: everybody({}) }],
+      ]),
+  ),
   TASK_BUDGET_USD: {
     good: "2.50",
     is: { limits: { usd: 2.5 * nanosPerUsd } },

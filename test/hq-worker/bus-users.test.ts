@@ -13,6 +13,7 @@ import type { Bus } from "#ports/bus.ts";
 import { type RedisServer, redisCommand, startRedis, untilBlocked } from "../../dev/redis.ts";
 import { dataOf, orders, read } from "../contracts/bus.contract.ts";
 import { type HqBench, hqEnv, openHq, owner, shakyBus } from "../factory/headquarters.ts";
+import { quietProviders } from "../support/endpoint.ts";
 
 const digest = { hash: hashSecret, fingerprint };
 let server: RedisServer;
@@ -41,7 +42,7 @@ afterAll(() => server.stop());
 const headquarters = (env: Record<string, string>): Headquarters => ({
   ...bench.hq,
   bus,
-  settings: parseHqProfile({ ...hqEnv, BUS_URL: server.url, ...env }, { providers: ["scripted"] }).hq,
+  settings: parseHqProfile({ ...hqEnv, BUS_URL: server.url, ...env }, { providers: quietProviders("scripted") }).hq,
 });
 
 async function join(): Promise<EnrolReply> {

@@ -1,7 +1,8 @@
 /** The adapters inside workerd: both SDKs load there, send, and decode a stream. What they make of it is tested in test/adapters. */
 import { describe, expect, it } from "vitest";
-import { endpointOf, llmFor } from "#adapters/llm/index.ts";
+import { llmFor } from "#adapters/llm/index.ts";
 import { type Wire, wires } from "#core/wire-usage.ts";
+import { endpointOf } from "../support/endpoint.ts";
 
 const clock = { now: () => Date.now(), sleep: async () => {} };
 

@@ -16,19 +16,20 @@ const passedOn: ReadonlySet<ErrorCode> = new Set(["llm_unreachable", "llm_incomp
 
 export interface ChainOptions {
   clock: Clock;
+  /** Until when whom is left out, by provider and model: shared by all chains of a program. */
+  resting?: Map<string, number>;
   /** Told when the next one is asked. */
   onFallback?(from: Llm, to: Llm, why: UacError): void;
 }
 
 /** Goes by the name of its first. Rejects with what the last one said, and what the others did, once all have failed. */
-export function chain(llms: readonly [Llm, ...Llm[]], { clock, onFallback }: ChainOptions): Llm {
+export function chain(llms: readonly [Llm, ...Llm[]], { clock, onFallback, resting = new Map() }: ChainOptions): Llm {
   const [first] = llms;
-  const resting = new Map<Llm, number>();
 
   /** Those that rest come last: better one that may have recovered than none. */
   function order(): Llm[] {
     const now = clock.now();
-    const until = (llm: Llm) => Math.max(0, (resting.get(llm) ?? 0) - now);
+    const until = (llm: Llm) => Math.max(0, (resting.get(nameOf(llm)) ?? 0) - now);
     return llms.toSorted((a, b) => until(a) - until(b));
   }
 
@@ -42,17 +43,21 @@ export function chain(llms: readonly [Llm, ...Llm[]], { clock, onFallback }: Cha
         if (before) onFallback?.(before.llm, llm, before.error);
         try {
           const reply = await llm.complete(request);
-          resting.delete(llm);
+          resting.delete(nameOf(llm));
           return reply;
         } catch (error) {
           if (!(error instanceof UacError) || !isPassedOn(error) || request.signal?.aborted) throw error;
-          resting.set(llm, clock.now() + ((error as LlmFailure).exhausted ? exhaustedRestMs : restMs));
+          resting.set(nameOf(llm), clock.now() + ((error as LlmFailure).exhausted ? exhaustedRestMs : restMs));
           failures.push({ llm, error });
         }
       }
       throw allFailed(failures);
     },
   };
+}
+
+function nameOf({ provider, model }: Llm): string {
+  return `${provider} ${model}`;
 }
 
 function isPassedOn(error: LlmFailure): boolean {

@@ -1,8 +1,8 @@
 /**
  * The providers that are known by name: where each is, how it is asked, what it can do and what is odd about it. Addresses, models and
- * oddities as in each provider's documentation and its users' reports, November 2026. To add a provider: a row here, its prices, `npm run docs`.
+ * oddities as in each provider's documentation and its users' reports, November 2026. To add a provider: its name in `shared/core/endpoint.ts`, a row here, its prices, `npm run docs`.
  */
-import type { BillingMode } from "#core/ledger.ts";
+import type { ProviderFacts, ProviderName } from "#core/endpoint.ts";
 import type { Wire } from "#core/wire-usage.ts";
 import type { ThinkingStyle } from "./thinking.ts";
 
@@ -11,19 +11,9 @@ const currentVersion = "2026-10-21";
 /** What the endpoints of others were written against. */
 const classicVersion = "2023-06-01";
 
-export interface Preset {
-  label: string;
-  /** What it speaks unless the operator says otherwise. */
-  wire: Wire;
-  /** Every wire that it speaks, and where. Null: the operator must say where it is. */
-  urls: Partial<Record<Wire, string | null>>;
-  /** How it wants an API key over Anthropic's wire; over OpenAI's it is always a bearer token. `none`: it asks for none. */
-  key: "x-api-key" | "bearer" | "none";
+export interface Preset extends ProviderFacts {
   /** `anthropic-version` */
   version: string;
-  /** Used where the operator names none. */
-  model: string;
-  billing: BillingMode;
   does: Abilities;
   quirks: Quirks;
 }
@@ -54,7 +44,7 @@ export interface Quirks {
 
 const asToldByOpenAi: Abilities["thinking"] = { chat: "effort", responses: "reasoning" };
 
-export const presets: Readonly<Record<string, Preset>> = {
+export const presets: Readonly<Record<ProviderName, Preset>> = {
   anthropic: {
     label: "Anthropic",
     wire: "anthropic",
@@ -73,6 +63,7 @@ export const presets: Readonly<Record<string, Preset>> = {
     version: classicVersion,
     model: "glm-5.3",
     billing: "metered",
+    codingPlan: true,
     urls: { anthropic: "https://api.z.ai/api/anthropic", chat: "https://api.z.ai/api/paas/v4" },
     does: { thinking: { anthropic: "budget", chat: "switch" }, images: false, caching: "itself" },
     quirks: {},
@@ -181,5 +172,5 @@ export function waysOf(provider: string): Pick<Preset, "version" | "does" | "qui
 }
 
 export function presetOf(provider: string): Preset | null {
-  return Object.hasOwn(presets, provider) ? (presets[provider] ?? null) : null;
+  return Object.hasOwn(presets, provider) ? presets[provider as ProviderName] : null;
 }

@@ -1,0 +1,121 @@
+/** Where each provider is reached, with whose key, over which wire and on whose bill: one answer a provider, whichever model is asked. */
+import * as z from "zod";
+import type { Endpoint, ProviderFacts } from "#core/endpoint.ts";
+import { type BillingMode, billingModes } from "#core/ledger.ts";
+import { type Wire, wires } from "#core/wire-usage.ts";
+import { anyText, type Reader, url } from "./env-reader.ts";
+import { ownVariables } from "./settings.ts";
+
+/** By name. The first is the default. */
+export type Providers = Readonly<Record<string, ProviderFacts>>;
+
+/** Where a provider is reached and with what, whichever of its models is asked. */
+type ProviderAccount = Omit<Endpoint, "provider" | "model">;
+
+interface AccountOptions {
+  providers: Providers;
+  /** LLM_PROVIDER's. */
+  main: string;
+  /** Providers that somebody may ask, and the variable that names each. */
+  named: ReadonlyMap<string, string>;
+  /** Those of them that can't do without a key and an address. */
+  needed: ReadonlySet<string>;
+}
+
+interface Given {
+  url: string | null;
+  key: string | null;
+  /** Goes as a bearer token, whoever it is for. */
+  token: string | null;
+}
+
+type Family = "ANTHROPIC" | "OPENAI";
+const nothing: Given = { url: null, key: null, token: null };
+
+/**
+ * A provider's own variables go first. Those of the family of its wire (ANTHROPIC_…, OPENAI_…) belong to the provider of that name where
+ * one is asked, and else to LLM_PROVIDER: a key never reaches a provider that it was not meant for.
+ */
+export function readAccounts(from: Reader, { providers, main, named, needed }: AccountOptions): (provider: string) => ProviderAccount {
+  const names = Object.keys(providers);
+  const wireOf = from.read("LLM_WIRE", perProvider(wires, names, main)) ?? new Map<string, Wire>();
+  const billingOf = from.read("LLM_BILLING", perProvider(billingModes, names, main)) ?? new Map<string, BillingMode>();
+  const address = url("https:", "http:");
+  const families: Readonly<Record<Family, Given>> = {
+    ANTHROPIC: {
+      url: from.read("ANTHROPIC_BASE_URL", address),
+      key: from.read("ANTHROPIC_API_KEY", anyText),
+      token: from.read("ANTHROPIC_AUTH_TOKEN", anyText),
+    },
+    OPENAI: { url: from.read("OPENAI_BASE_URL", address), key: from.read("OPENAI_API_KEY", anyText), token: null },
+  };
+  const ownOf = new Map(names.map((provider) => [provider, readOwn(provider)]));
+  // What is missing depends on what is said, and that can't be read.
+  const isClear = from.complaints.length === 0;
+
+  function readOwn(provider: string): Given {
+    if (provider === "anthropic") return families.ANTHROPIC;
+    if (provider === "openai") return families.OPENAI;
+    const variables = ownVariables(provider);
+    return { url: from.read(variables.url, address), key: from.read(variables.key, anyText), token: null };
+  }
+
+  function wireFor(provider: string): Wire {
+    return wireOf.get(provider) ?? providers[provider]?.wire ?? "anthropic";
+  }
+
+  /** The family that lends a provider what its own variables don't say. */
+  function lenderOf(provider: string): Family | null {
+    const family = familyOf(wireFor(provider));
+    return provider === main && !named.has(family.toLowerCase()) ? family : null;
+  }
+
+  function accountOf(provider: string, facts: ProviderFacts): ProviderAccount {
+    const wire = wireFor(provider);
+    const lender = lenderOf(provider);
+    const own = ownOf.get(provider) ?? nothing;
+    const lent = lender ? families[lender] : nothing;
+    const baseUrl = own.url ?? lent.url ?? facts.urls[wire] ?? "";
+    // What asks for no key gets none that was not meant for it by name.
+    const [first, second] = [own, facts.key === "none" ? nothing : lent];
+    const token = first.token ?? (first.key ? null : second.token);
+    const value = token ?? first.key ?? second.key;
+    const kind = wire === "anthropic" && facts.key === "x-api-key" && !token ? "x-api-key" : "bearer";
+
+    const complain = (what: "url" | "key", why: string) => {
+      const variable = ownVariables(provider)[what];
+      const lentBy = lender && ownVariables(lender)[what];
+      const either = lentBy && lentBy !== variable ? `${variable} or ${lentBy}` : variable;
+      from.complain(variable, `is not set; ${facts.label}, which ${named.get(provider)} names, ${why}: set ${either}`);
+    };
+    if (isClear && named.has(provider) && !baseUrl && facts.urls[wire] === undefined) {
+      const spoken = Object.keys(facts.urls).join(", ");
+      const instead = `say one of those, or set ${ownVariables(provider).url} to what speaks it`;
+      from.complain("LLM_WIRE", `says ${wire} for ${provider}, which speaks ${spoken}: ${instead}`);
+    } else if (isClear && needed.has(provider) && !baseUrl) complain("url", "has no address of its own");
+    if (isClear && needed.has(provider) && !value && facts.key !== "none") complain("key", "needs a key");
+    return { wire, baseUrl, key: value ? { kind, value } : null, billing: billingOf.get(provider) ?? facts.billing };
+  }
+
+  const accounts = new Map(Object.entries(providers).map(([provider, facts]) => [provider, accountOf(provider, facts)]));
+  return (provider) => accounts.get(provider) ?? { wire: "anthropic", baseUrl: "", key: null, billing: "metered" };
+}
+
+function familyOf(wire: Wire): Family {
+  return wire === "anthropic" ? "ANTHROPIC" : "OPENAI";
+}
+
+/** `subscription` for LLM_PROVIDER's, or `zai:subscription, openai:metered`. */
+function perProvider<T extends string>(allowed: readonly T[], names: readonly string[], main: string) {
+  const form = `${allowed.join(", ")}, for LLM_PROVIDER or as \`provider:…\`, separated by commas`;
+  return z.string().transform((value, issues): ReadonlyMap<string, T> => {
+    const said = new Map<string, T>();
+    for (const part of value.split(",").map((piece) => piece.trim())) {
+      const [, provider = main, word] = /^(?:([^:]*?)\s*:)?\s*(.*)$/.exec(part) ?? [];
+      const known = allowed.find((one) => one === word);
+      if (known && names.includes(provider)) said.set(provider, known);
+      else issues.addIssue({ code: "custom", message: `holds ${JSON.stringify(part)}; allowed: ${form}, of ${names.join(", ")}` });
+    }
+    return said;
+  });
+}
