@@ -69,9 +69,10 @@ export async function startRedis(options: { args?: string[] } = {}): Promise<Red
   };
 }
 
-/** One raw command of an administrator, on a connection of its own. Rejects at once where no server is. */
+/** One raw command of an administrator, on a connection of its own. Rejects where no server comes up within ten seconds. */
 export async function redisCommand(url: string, ...args: string[]): Promise<unknown> {
-  const client = createClient({ url, RESP: 2, disableClientInfo: true, socket: { reconnectStrategy: false } });
+  const reconnectStrategy = (retries: number) => (retries < startLimitMs / 100 ? 100 : false);
+  const client = createClient({ url, RESP: 2, disableClientInfo: true, socket: { reconnectStrategy } });
   client.on("error", () => {});
   await client.connect();
   try {

@@ -63,14 +63,14 @@ export function metering(deps: MeteringDeps, { bounds, spent, ...who }: Account)
 
   function priced({ provider, model, billing }: PlannedCall, usage: Usage, at: number) {
     const price = deps.priceOf(provider, model, at);
-    const cost = price && price.cost(usage);
-    return { prices: price && price.list, cost, billing, billed: billedOf(cost, billing) };
+    const cost = price?.cost(usage) ?? null;
+    return { prices: price?.list ?? null, cost, billing, billed: billedOf(cost, billing) };
   }
 
   /** At its dearest: nobody knows beforehand what of the input is written to a cache. */
   function asksOf({ provider, model, inputTokens, maxOutput }: PlannedCall): Asks {
     const price = deps.priceOf(provider, model, clock.now());
-    return { usd: price && price.most(inputTokens, maxOutput), tokens: inputTokens + maxOutput };
+    return { usd: price?.most(inputTokens, maxOutput) ?? null, tokens: inputTokens + maxOutput };
   }
 
   async function reserve(entry: LedgerEntry, asks: Asks, signal?: AbortSignal): Promise<LedgerEntry> {

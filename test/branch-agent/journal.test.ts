@@ -301,9 +301,9 @@ test("what is left of attempts that ended over a month ago is let go, whole, and
   await ended("task-unheard", 4);
   await journal.sent("r4");
 
-  await journal.accept(attempt("task-new-1"), 30 * day);
+  await journal.accept(attempt("task-new-1"), 35 * day);
   expect(await leftOf("task-over"), "a month is not over").toEqual(whole);
-  await journal.accept(attempt("task-new-2"), 31 * day);
+  await journal.accept(attempt("task-new-2"), 36 * day);
   expect(await leftOf("task-over")).toEqual(nothing);
   for (const task of ["task-open", "task-running", "task-later", "task-untold", "task-unsent", "task-unheard"]) {
     expect(await leftOf(task), task).toEqual(whole);
@@ -329,7 +329,7 @@ test("letting go costs little: once an hour, whichever way the clock is set, and
   const left = async () => Number((await client.execute("select count(*) as n from attempts where updated_at = 0")).rows[0]?.n);
   const hour = 3_600_000;
   const seen: number[] = [];
-  for (const [i, at] of [40 * day, 40 * day + hour - 1, 40 * day + hour, 35 * day, 35 * day + 1].entries()) {
+  for (const [i, at] of [45 * day, 45 * day + hour - 1, 45 * day + hour, 40 * day, 40 * day + 1].entries()) {
     await journal.accept(attempt(`task-new-${i}`), at);
     seen.push(await left());
   }
@@ -366,7 +366,7 @@ test("controls that were told over a month ago are deleted, those of open attemp
   await journal.obey(said("ctl_over"), 0);
   await journal.obey({ id: "ctl_drain", seq: 1, do: "drain" }, 0);
   await journal.obeyedTold(["ctl_open", "ctl_over", "ctl_drain"]);
-  await journal.accept(attempt("task-b"), 30 * day + 1);
+  await journal.accept(attempt("task-b"), 35 * day + 1);
   expect(await journal.controls("task-open", 1)).toHaveLength(1);
   expect(await journal.controls("task-a", 1)).toEqual([]);
   expect(await journal.obey({ id: "ctl_drain", seq: 1, do: "drain" }, 0), "forgotten").toBe(true);
