@@ -50,6 +50,7 @@ export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): 
     rttMs = Math.round(performance.now() - sentAt);
     if (obeyed.length > 0) await journal.obeyedTold(obeyed);
     for (const control of reply.controls) await obey(control);
+    await deps.allowances.hear(reply.budgets);
     for (const { task, epoch, reason } of reply.stop) slots.stop(task, epoch, reason);
     for (const { task, epoch, token } of reply.tokens) {
       await slots.renew(task, epoch, token).catch((error: unknown) => log.error("HQ sent a token that is none", { task, error }));

@@ -10,7 +10,7 @@ import type { Headquarters } from "./headquarters.ts";
 
 type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile">;
 
-const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [] };
+const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [], budgets: [] };
 
 /** Throws `forbidden` for a factory that was retired. One that waits for approval is heard, and told so. */
 export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"heartbeat">): Promise<HeartbeatReply> {

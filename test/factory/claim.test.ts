@@ -28,7 +28,7 @@ const claim = async (by = desk, changed: Partial<Body<"claim">> = {}) =>
 const read = (jwt: string, by = desk) => b.hq.verifier.readToken(jwt, by.id, by.signer.kid, b.hq.signer.publicKey, b.clock.now());
 const beat = async (running: Body<"heartbeat">["running"] = [], changed: Partial<Body<"heartbeat">> = {}) =>
   acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 12, running, ...changed }));
-const run = { task: "t1-1-1", epoch: 1, step: 3, cost: 500, paused: false };
+const run = { task: "t1-1-1", epoch: 1, step: 3, cost: 500, tokens: 0, paused: false, overBudget: null };
 
 describe("claim", () => {
   it("starts the task, and hands out a token for this factory, this task and no more", async () => {

@@ -11,8 +11,13 @@ export function memorySpending() {
 
   const spending: Spending = {
     async reserve(reservation, bounds) {
+      const inTheWay = binding(await spending.standings(bounds), reservation.asks);
+      if (!inTheWay) reserved.set(reservation.entry.id, reservation);
+      return inTheWay;
+    },
+    async standings(bounds) {
       if (failure) throw failure;
-      const standings = bounds.map((bound) => {
+      return bounds.map((bound) => {
         const { scope, unit } = bound.budget;
         const spent = [...entries.values()]
           .filter((entry) => isWithin(entry, scope) && entry.recordedAt >= (bound.since ?? 0))
@@ -20,9 +25,6 @@ export function memorySpending() {
         const held = [...reserved.values()].filter(({ entry }) => isWithin(entry, scope));
         return { bound, spent, reserved: held.reduce((sum, { asks }) => sum + asksOf(bound, asks), 0) };
       });
-      const inTheWay = binding(standings, reservation.asks);
-      if (!inTheWay) reserved.set(reservation.entry.id, reservation);
-      return inTheWay;
     },
     async settle(entry, now) {
       if (failure) throw failure;
