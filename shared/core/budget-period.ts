@@ -107,3 +107,11 @@ export function forecastOf(budget: When, spent: number, amount: number, now: num
   if (spent >= amount) return { atEnd, usedUpAt: now };
   return { atEnd, usedUpAt: atEnd < amount ? null : Math.min(end, Math.ceil(start + ((now - start) * amount) / spent)) };
 }
+
+/** A sentence, led by a blank; empty where it never does. */
+export function showReset({ period, windowMs = 0 }: When, now: number): string {
+  const end = endOf({ period, windowMs }, now);
+  if (end === null) return "";
+  if (period === "window") return ` What is spent counts for ${windowMs / 3_600_000} h.`;
+  return ` It begins anew on ${new Date(end).toISOString().slice(0, 10)} at 00:00 UTC.`;
+}

@@ -1,5 +1,6 @@
 /** One meter for every engine: budgets before a call, a ledger entry after each try of it. */
 import { type Asks, type Bound, isOver, asksOf as needOf, type Standing, showRefusal, showUnpriced } from "#core/budget.ts";
+import { showReset } from "#core/budget-period.ts";
 import { type ErrorCode, UacError } from "#core/errors.ts";
 import { billedOf, type LedgerEntry, noUsage, sum, type Total, tokensOf, type Usage } from "#core/ledger.ts";
 import type { PriceOf } from "#core/prices.ts";
@@ -84,7 +85,7 @@ export function metering(deps: MeteringDeps, { bounds, spent, ...who }: Account)
       const begun = { ...entry, at: now };
       const standing = await spending.reserve({ entry: begun, asks, life: deps.life, leaseUntil: now + deps.leaseMs }, binding, now);
       if (standing === null) return begun;
-      if (isOver(standing, asks)) throw overBudget(standing, asks, showRefusal(standing, asks));
+      if (isOver(standing, asks)) throw overBudget(standing, asks, showRefusal(standing, asks) + showReset(standing.bound.budget, now));
       return null;
     };
     const keys = binding.map(({ budget }) => budget.id);

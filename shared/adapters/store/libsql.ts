@@ -3,6 +3,7 @@ import type { Client } from "@libsql/client/web";
 import { eq, sql } from "drizzle-orm";
 import type { Store } from "#ports/store.ts";
 import { accessOf } from "./access.ts";
+import { budgetsOf } from "./budgets.ts";
 import { controlsOf } from "./controls.ts";
 import { conversationsOf } from "./conversations.ts";
 import { factoriesOf } from "./factories.ts";
@@ -37,6 +38,7 @@ export function libsqlStore(client: Client): Store {
     factories: factoriesOf(tables),
     ledger: ledgerOf(tables),
     spending: spendingOf(tables),
+    budgets: budgetsOf(tables),
     access: accessOf(tables),
     ...incidentsOf(tables),
 
