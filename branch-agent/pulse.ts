@@ -36,7 +36,15 @@ export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): 
   let rttMs: number | null = null;
   let draining = false;
 
-  async function beat() {
+  /** One after the other: what stands still by now must not be said by an older one that comes later. */
+  let before: Promise<unknown> = Promise.resolve();
+  function beat(): Promise<HeartbeatReply> {
+    const mine = before.then(beatNow);
+    before = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async function beatNow() {
     const [running, accepted, reports, obeyed] = await Promise.all([
       slots.running(),
       journal.held(acceptedPerBeat),

@@ -39,7 +39,9 @@ export async function changeBudget(hq: Headquarters, words: string): Promise<str
   if ("slip" in wish) return wish.slip;
   if ("remove" in wish) {
     const gone = await store.budgets.remove(wish.remove);
-    return gone.length === 0 ? "There is no such budget; /budget lists them." : "It is gone: nothing but the other budgets bounds that now.";
+    return gone.length === 0
+      ? "There is no such budget; /budget lists them."
+      : "It is gone: nothing but the other budgets bounds that now.";
   }
   const { scope } = wish.set;
   if (scope.kind === "factory" && scope.of !== profile.id && !(await store.factories.get(scope.of))) {

@@ -73,7 +73,8 @@ function readAmount(text: string): Pick<Budget, "unit" | "amount"> | string {
   const unit = dollars === undefined ? "tokens" : "usd";
   const amount = dollars === undefined ? Math.round(Number(count) * (scales[scale.toLowerCase()] ?? 1)) : parseUsd(dollars);
   // None, or a negative one, is never read as "unlimited".
-  if (!amount || amount > most[unit]) return "That is no amount: more than nothing, and at most $1000000 or 1000B tokens. To take it away, write off.";
+  if (!amount || amount > most[unit])
+    return "That is no amount: more than nothing, and at most $1000000 or 1000B tokens. To take it away, write off.";
   return { unit, amount };
 }
 

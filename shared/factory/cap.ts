@@ -52,10 +52,10 @@ export async function openCap(journal: Pick<Journal, "get" | "set" | "controls">
     await journal.set(attemptFact("cap", attempt), JSON.stringify(changed));
   }
   /** It stands at this budget, for the first time or no more than before. */
-  async function stand(at: Omit<OverBudgetAt, "time">) {
-    const asBefore = cap.at?.budget.id === at.budget.id && cap.raises === raises.length;
+  async function stand({ budget, spent, need }: Omit<OverBudgetAt, "time">) {
+    const asBefore = cap.at?.budget.id === budget.id && cap.raises === raises.length;
     const times = asBefore ? cap.times : cap.times + 1;
-    if (!asBefore) await set({ at: { ...at, time: times }, times, raises: raises.length });
+    if (!asBefore) await set({ at: { budget, spent, need, time: times }, times, raises: raises.length });
   }
 
   return {

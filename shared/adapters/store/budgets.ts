@@ -49,10 +49,7 @@ export function budgetsOf({ q, run, write }: Database): Budgets {
 
     async raise(id, { amount, at }) {
       await write(
-        q
-          .update(b)
-          .set({ raisedTo: amount, raisedAt: at })
-          .where(sql`${b.id} = ${id} and coalesce(raised_at, 0) < ${at}`),
+        q.update(b).set({ raisedTo: amount, raisedAt: at }).where(sql`${b.id} = ${id} and coalesce(raised_at, 0) < ${at}`),
         showChange(ifChanged),
       );
     },
