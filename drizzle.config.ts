@@ -2,6 +2,6 @@ import { defineConfig } from "drizzle-kit";
 
 export default defineConfig({
   dialect: "sqlite",
-  schema: "./shared/adapters/store/schema.ts",
+  schema: ["./shared/adapters/store/schema.ts", "./shared/adapters/store/budget-table.ts"],
   out: "./migrations",
 });

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { type Bound, type Budget, budgetSchema } from "./budget.ts";
+import { dayOf, lengthOf, showDay } from "./calendar.ts";
 
 type When = Pick<Budget, "period" | "windowMs">;
 
@@ -38,9 +39,11 @@ export function endOf({ period, windowMs = 0 }: When, now: number): number | nul
   }
 }
 
+/** Where this month began, or the next one begins. */
 function monthOf(now: number, next: 0 | 1): number {
-  const date = new Date(now);
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + next, 1);
+  const days = Math.floor(now / dayMs);
+  const today = dayOf(days);
+  return (days - (today.day - 1) + next * lengthOf(today)) * dayMs;
 }
 
 /** Does what was said of a budget at `at` still hold? A word about a day ends with that day. */
@@ -113,5 +116,5 @@ export function showReset({ period, windowMs = 0 }: When, now: number): string {
   const end = endOf({ period, windowMs }, now);
   if (end === null) return "";
   if (period === "window") return ` What is spent counts for ${windowMs / 3_600_000} h.`;
-  return ` It begins anew on ${new Date(end).toISOString().slice(0, 10)} at 00:00 UTC.`;
+  return ` It begins anew on ${showDay(end / dayMs)} at 00:00 UTC.`;
 }

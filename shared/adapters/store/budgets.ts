@@ -4,7 +4,8 @@ import { type Budget, budgetSchema } from "#core/budget.ts";
 import { startOf } from "#core/budget-period.ts";
 import { leasedStates } from "#core/task.ts";
 import type { Budgets, OwnerBudget } from "#ports/budgets.ts";
-import { budgets, usages } from "./schema.ts";
+import { budgets } from "./budget-table.ts";
+import { usages } from "./schema.ts";
 import { comma, type Database, ifChanged, showChange } from "./sql.ts";
 
 const b = budgets;

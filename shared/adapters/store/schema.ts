@@ -1,6 +1,5 @@
 /** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import { budgetUnits } from "#core/budget.ts";
 import { factoryStatuses } from "#core/fleet.ts";
 import { billingModes, callOutcomes, usageSources } from "#core/ledger.ts";
 import { answerWays } from "#core/question.ts";
@@ -343,26 +342,6 @@ export const reservations = sqliteTable("reservations", {
   leaseUntil: integer("lease_until").notNull(),
   /** What it becomes if nobody settles it. */
   entryJson: text("entry_json").notNull(),
-});
-
-/** What the owner lets the corporation spend, by the budget's id: set again it is changed. */
-export const budgets = sqliteTable("budgets", {
-  id: text().primaryKey(),
-  scope: text({ enum: ["vp", "factory", "corporation"] }).notNull(),
-  /** A seat, or a factory's id; empty for the corporation. */
-  of: text().notNull(),
-  period: text({ enum: ["day", "month", "window"] }).notNull(),
-  windowMs: integer("window_ms"),
-  unit: text({ enum: budgetUnits }).notNull(),
-  amount: integer().notNull(),
-  /** The whole of it since then, until its period is over. */
-  raisedTo: integer("raised_to"),
-  raisedAt: integer("raised_at"),
-  /** The highest per cent that its owner was told of, and when. */
-  alerted: integer().notNull(),
-  alertedAt: integer("alerted_at").notNull(),
-  createdAt: integer("created_at").notNull(),
-  updatedAt: integer("updated_at").notNull(),
 });
 
 export const logins = sqliteTable("logins", {
