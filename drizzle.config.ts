@@ -2,6 +2,6 @@ import { defineConfig } from "drizzle-kit";
 
 export default defineConfig({
   dialect: "sqlite",
-  schema: ["./shared/adapters/store/schema.ts", "./shared/adapters/store/usage-daily.ts"],
+  schema: ["schema", "usage-daily", "budget-table"].map((name) => `./shared/adapters/store/${name}.ts`),
   out: "./migrations",
 });

@@ -18,6 +18,7 @@ import { joseSigner, joseVerifier } from "#adapters/signer/jose.ts";
 import { type Endpoint, providerNames } from "#core/endpoint.ts";
 import { UacError } from "#core/errors.ts";
 import type { PriceOf } from "#core/prices.ts";
+import { openAllowances } from "#factory/allowances.ts";
 import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, type ProfileOptions, parseProfile, secretsOf } from "#factory/profile.ts";
@@ -119,6 +120,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     priceOf: await pricesFor(profile),
     life,
     line: waitingLine(clock, { most: 256, waitMs: budgetWaitMs }),
+    allowances: await openAllowances(journal, profile.budgets),
     async inferenceFor(seat, metering) {
       const chain = profile.inference[seat];
       const desk = gateway.openDesk(metering, chain);

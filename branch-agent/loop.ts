@@ -53,10 +53,16 @@ export async function runFactory(deps: Branch, stops: Stops): Promise<void> {
   let flushing: Promise<void> = Promise.resolve();
 
   const progress = progressTeller(deps, over);
-  const slots = taskSlots(deps, progress, () => {
-    flush();
-    wake.abort();
-  });
+  const slots = taskSlots(
+    deps,
+    progress,
+    () => {
+      flush();
+      wake.abort();
+    },
+    // The owner is asked at once what shall become of what stands still at a budget, and told of what goes on.
+    () => void askHq(),
+  );
   let bus: BusState = "ok";
   const obey = obedience(deps, slots, {
     drain(on) {

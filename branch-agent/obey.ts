@@ -28,6 +28,8 @@ export function obedience({ journal, clock, log }: Branch, slots: Pick<Slots, "h
       case "steer":
       case "pause":
       case "resume":
+      case "raise":
+      case "finish":
         return slots.heed(control.task, control.epoch);
       case "drain":
       case "undrain":

@@ -36,7 +36,15 @@ export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): 
   let rttMs: number | null = null;
   let draining = false;
 
-  async function beat() {
+  /** One after the other: what stands still by now must not be said by an older one that comes later. */
+  let before: Promise<unknown> = Promise.resolve();
+  function beat(): Promise<HeartbeatReply> {
+    const mine = before.then(beatNow);
+    before = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async function beatNow() {
     const [running, accepted, reports, obeyed] = await Promise.all([
       slots.running(),
       journal.held(acceptedPerBeat),
@@ -50,6 +58,7 @@ export function pulse(deps: Branch, { facts, slots, bus, resend, obey }: Told): 
     rttMs = Math.round(performance.now() - sentAt);
     if (obeyed.length > 0) await journal.obeyedTold(obeyed);
     for (const control of reply.controls) await obey(control);
+    await deps.allowances.hear(reply.budgets);
     for (const { task, epoch, reason } of reply.stop) slots.stop(task, epoch, reason);
     for (const { task, epoch, token } of reply.tokens) {
       await slots.renew(task, epoch, token).catch((error: unknown) => log.error("HQ sent a token that is none", { task, error }));

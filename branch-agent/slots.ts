@@ -1,10 +1,12 @@
 /** The tasks that a factory works on: begun with a claim, ended with a report, stoppable from outside. */
 
 import { standing } from "#core/control.ts";
-import type { Result } from "#core/envelope.ts";
+import type { OverBudgetAt, Result } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
+import { sum, tokensOf } from "#core/ledger.ts";
 import { claimAttempt } from "#factory/accept.ts";
 import type { Branch, Grant } from "#factory/branch.ts";
+import { cappedAt } from "#factory/cap.ts";
 import { reportResult } from "#factory/report.ts";
 import { releasing, work } from "#factory/work.ts";
 import type { Attempt } from "#ports/journal.ts";
@@ -24,7 +26,10 @@ export interface Running {
   step: number;
   /** Nano-dollars at list price. */
   cost: number;
+  tokens: number;
   paused: boolean;
+  /** At what budget it stands still; null: at none. */
+  overBudget: OverBudgetAt | null;
 }
 
 export interface Slots {
@@ -60,8 +65,8 @@ interface Slot {
   ended: Promise<void>;
 }
 
-/** `ended` is called when a slot is free again and its report lies in the journal. */
-export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => void): Slots {
+/** `ended` is called when a slot is free again and its report lies in the journal; `turned`, when a run comes to stand still or goes on. */
+export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => void, turned: () => void = () => undefined): Slots {
   const { journal, clock, log } = deps;
   const slots = new Map<string, Slot>();
   let closed = false;
@@ -95,7 +100,10 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
     slot.grant = { token, signal, news: () => slot.news.promise };
     const { outcome } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
       if (kind === "step") slot.step += 1;
-      if (kind === "paused" || kind === "resumed") slot.paused = kind === "paused";
+      if (kind === "paused" || kind === "resumed") {
+        slot.paused = kind === "paused";
+        turned();
+      }
       progress.tell(order, kind, persona, text);
     });
     log.info("a task ended", { task: order.task, epoch: order.epoch, outcome: outcome.outcome, code: outcome.code });
@@ -171,8 +179,9 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
           .filter((slot) => slot.grant !== null)
           .map(async ({ attempt: { order }, step, paused }) => {
             const spent = await journal.spent(order.task, order.epoch);
-            const cost = spent.reduce((total, entry) => total + (entry.cost ?? 0), 0);
-            return { task: order.task, epoch: order.epoch, step, cost, paused };
+            const { cost, usage } = sum(spent);
+            const overBudget = await cappedAt(journal, order);
+            return { task: order.task, epoch: order.epoch, step, cost, tokens: tokensOf(usage), paused, overBudget };
           }),
       ),
     start(attempt) {

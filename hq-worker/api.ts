@@ -44,6 +44,8 @@ export function factoryApi() {
         ...(body.bus !== "ok" && { "let a factory on the bus again": () => readmit(hq, factory) }),
         // A factory that is there may be what a waiting task waits for.
         "hand out tasks": () => handOut(c.env),
+        // What stands still at a budget is asked about: the owner hears of it at once.
+        ...(body.running.some(({ overBudget }) => overBudget !== null) && letterJobs(c.env)),
       }),
     );
     return c.json(reply);

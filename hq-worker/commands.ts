@@ -13,6 +13,7 @@ import { retireFactory } from "#factory/retire.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
 import type { Digest } from "./context.ts";
+import { budgetReport, changeBudget } from "./tools/budget.ts";
 import { costReport } from "./tools/cost.ts";
 import { deadReport } from "./tools/dead.ts";
 import { fleetReport } from "./tools/fleet.ts";
@@ -59,6 +60,10 @@ export const commands: Readonly<Record<string, Command>> = {
   resume: { about: "let it go on: /resume <id>", run: ofTask("resume", ({ hq, rest }) => resumeReport(hq, rest)) },
   steer: { about: "tell whoever works on a task something: /steer <id> <what>, or reply to its card", run: steer },
   cost: { about: "what was spent", run: ({ hq }) => costReport(hq) },
+  budget: {
+    about: "what may be spent: /budget, or /budget factory desk-1 day $5, /budget vp coder 5h 2M tokens, /budget corporation month off",
+    run: ({ hq, rest }) => (rest === "" ? budgetReport(hq) : changeBudget(hq, rest)),
+  },
   view: { about: "a link to the Corporation View", run: ({ hq, digest, update }) => sendViewLink(hq, digest, update) },
   enrol: { about: "a code for a new machine: /enrol <id> [name]", run: enrolAs("branch") },
   enrol_hq: { about: "a code for a machine that gives headquarters' own VPs hands: /enrol_hq <id> [name]", run: enrolAs("headquarters") },

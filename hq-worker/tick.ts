@@ -2,6 +2,7 @@
 import { expelRetired } from "#factory/admit.ts";
 import { announceForgotten } from "#factory/announce.ts";
 import { settleQuestions } from "#factory/answer-owner.ts";
+import { tellOfBudgets } from "#factory/budgets.ts";
 import { raiseBusAlarm } from "#factory/bus-alarm.ts";
 import { drain } from "#factory/drain.ts";
 import { moveWaiting } from "#factory/ended.ts";
@@ -26,6 +27,7 @@ export async function tick(context: Pick<HqContext, "hq" | "desks">): Promise<vo
     "move on what waited": () => moveWaiting(hq, null),
     "announce what was forgotten": () => announceForgotten(hq),
     "release what was reserved": async () => void (await hq.store.spending.release(hq.clock.now())),
+    "tell of budgets": () => tellOfBudgets(hq),
     "settle questions": () => settleQuestions(hq),
     "ask about holds": () => askAboutHolds(hq),
     ...tellJobs(context),

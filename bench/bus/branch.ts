@@ -9,6 +9,7 @@ import { meteredLlm, scriptedLlm } from "#adapters/llm/scripted.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
+import { openAllowances } from "#factory/allowances.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
 import { waitingLine } from "#factory/waiting-line.ts";
@@ -63,6 +64,7 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(quick(), metering), close: async () => {} }),
     life: "bench",
     line: waitingLine(systemClock, { most: slots, waitMs: 1000 }),
+    allowances: await openAllowances(journal, []),
     toolsFor: () => [],
   };
   return {

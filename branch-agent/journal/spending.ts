@@ -40,6 +40,7 @@ export function spendingOf({ write, writeLightly, rows }: Access): Spending {
       // What was in the way may be gone by now: then the first stands for whatever it was, and is asked for again.
       return binding(standings, asks) ?? standings[0] ?? null;
     },
+    standings: standingsOf,
     async settle(entry) {
       // What could not be read back would keep every later report from being written.
       checkLedgerEntry(entry);

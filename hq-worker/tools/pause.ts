@@ -37,6 +37,7 @@ export async function pauseReport(hq: Headquarters, id: string, by = byOwner): P
     over: `${id} is over already.`,
     idle: `Nobody works on ${id} now, so there is nothing to pause.`,
     already: `${id} is paused already.`,
+    budget: standsAtBudget(id),
     told: `${id} is paused; it stops after the step that runs.`,
   }[await pauseTask(hq, id, by)];
 }
@@ -48,6 +49,11 @@ export async function resumeReport(hq: Headquarters, id: string, by = byOwner): 
     over: `${id} is over already.`,
     idle: `${id} is not paused.`,
     already: `${id} is not paused.`,
+    budget: standsAtBudget(id),
     told: `${id} goes on.`,
   }[await resumeTask(hq, id, by)];
+}
+
+function standsAtBudget(id: string): string {
+  return `${id} stands still since a budget is used up: /questions has what I asked about it, /budget lists the budgets.`;
 }

@@ -1,26 +1,35 @@
 /** What may be spent, on what, and since when it counts. Money is nano-dollars at list price, tokens are all of a call's, each once. */
+import * as z from "zod";
 import { showNanos } from "./ledger.ts";
 import type { Limits } from "./limits.ts";
 
-/** `turn`: one of the primary's; `of` is then the number of the message that it answers. */
-export type BudgetScope =
-  | { kind: "task"; of: string; epoch: number }
-  | { kind: "turn"; of: number }
-  | { kind: "vp"; of: string }
-  | { kind: "factory"; of: string }
-  | { kind: "corporation" };
+const of = z.string().min(1).max(64);
 
-export interface Budget {
-  id: string;
-  scope: BudgetScope;
-  /** `task`: from the beginning of the task or turn to its end. */
-  period: "task" | "day" | "month" | "window";
+/** `turn`: one of the primary's; `of` is then the number of the message that it answers. */
+export const budgetScopeSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("task"), of, epoch: z.int().positive() }),
+  z.strictObject({ kind: z.literal("turn"), of: z.int().nonnegative() }),
+  z.strictObject({ kind: z.literal("vp"), of }),
+  z.strictObject({ kind: z.literal("factory"), of }),
+  z.strictObject({ kind: z.literal("corporation") }),
+]);
+export type BudgetScope = z.infer<typeof budgetScopeSchema>;
+
+/** `task`: from the beginning of the task or turn to its end. */
+export const budgetPeriods = ["task", "day", "month", "window"] as const;
+export const budgetUnits = ["usd", "tokens"] as const;
+
+export const budgetSchema = z.strictObject({
+  id: z.string().min(1).max(128),
+  scope: budgetScopeSchema,
+  period: z.enum(budgetPeriods),
   /** Of a window, milliseconds. */
-  windowMs?: number;
-  unit: "usd" | "tokens";
-  /** Nano-dollars or tokens; positive. */
-  amount: number;
-}
+  windowMs: z.int().positive().optional(),
+  unit: z.enum(budgetUnits),
+  /** Nano-dollars or tokens. */
+  amount: z.int().positive(),
+});
+export type Budget = z.infer<typeof budgetSchema>;
 
 /** A budget as one call meets it. */
 export interface Bound {
@@ -82,15 +91,21 @@ const owners = {
   corporation: () => "the corporation",
 };
 
-const periods = { task: "", day: " a day", month: " a month", window: " a window" };
+const periods = { task: "", day: " a day", month: " a month" };
+const hourMs = 3_600_000;
 
-/** `task t1-1-1's budget of $3.00`. */
-function showBudget({ scope, period, unit, amount }: Budget): string {
-  const owner = owners[scope.kind]("of" in scope ? String(scope.of) : "");
-  return `${owner}'s budget of ${showAmount(unit, amount)}${periods[period]}`;
+/** ` a day`, ` in 5 h`; empty for the whole of a task. */
+export function showPeriod({ period, windowMs = 0 }: Pick<Budget, "period" | "windowMs">): string {
+  return period === "window" ? ` in ${windowMs / hourMs} h` : periods[period];
 }
 
-function showAmount(unit: Budget["unit"], amount: number): string {
+/** `task t1-1-1's budget of $3.00`. */
+export function showBudget({ scope, unit, amount, ...when }: Budget): string {
+  const owner = owners[scope.kind]("of" in scope ? String(scope.of) : "");
+  return `${owner}'s budget of ${showAmount(unit, amount)}${showPeriod(when)}`;
+}
+
+export function showAmount(unit: Budget["unit"], amount: number): string {
   return unit === "usd" ? showNanos(amount) : `${amount.toLocaleString("en-US")} tokens`;
 }
 

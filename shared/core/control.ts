@@ -21,6 +21,13 @@ export const controlSchema = z.discriminatedUnion("do", [
   /** Stop after the step that runs; the time limit stands still. */
   z.strictObject({ do: z.literal("pause"), ...attempt }),
   z.strictObject({ do: z.literal("resume"), ...attempt }),
+  /**
+   * What stands still since a budget is used up goes on: to this attempt that budget is so much (nano-dollars or tokens), as long as the
+   * period of `at` (HQ's clock) lasts.
+   */
+  z.strictObject({ do: z.literal("raise"), ...attempt, budget: z.string().max(128), amount: z.int().positive(), at: z.int() }),
+  /** The same attempt ends with what is there: no more calls of a model, but what was done is committed and tested. */
+  z.strictObject({ do: z.literal("finish"), ...attempt, reason: z.string().max(500) }),
   /** Begin nothing new, end what runs, give back what waits; `undrain` takes it back. */
   z.strictObject({ do: z.literal("drain"), ...head }),
   z.strictObject({ do: z.literal("undrain"), ...head }),
@@ -35,6 +42,7 @@ export type NewControl = WithoutSeq<Control>;
 /** Those about one attempt at a task. */
 export type NewTaskControl = Extract<NewControl, { task: string }>;
 export type Steer = Extract<Control, { do: "steer" }>;
+export type RaiseControl = Extract<Control, { do: "raise" }>;
 
 /** An instruction with what the owner added to it later; null where an order has no room for that. */
 export function instructionWith(instruction: string, text: string): string | null {
@@ -42,8 +50,18 @@ export function instructionWith(instruction: string, text: string): string | nul
   return whole.length > longestInstruction ? null : whole;
 }
 
+interface Said {
+  /** Why it is to end; null: it is not. */
+  cancel: string | null;
+  paused: boolean;
+  steers: Steer[];
+  raises: RaiseControl[];
+  /** Who lets it end with what is there, in words; null: nobody. */
+  finish: string | null;
+}
+
 /** What was said about one attempt, all in all. The last word on pausing counts, in whatever order the words came. */
-export function standing(controls: readonly Control[]): { cancel: string | null; paused: boolean; steers: Steer[] } {
+export function standing(controls: readonly Control[]): Said {
   const ordered = controls.toSorted((a, b) => a.seq - b.seq);
   const cancel = ordered.find((control) => control.do === "cancel");
   const last = ordered.findLast((control) => control.do === "pause" || control.do === "resume");
@@ -51,5 +69,7 @@ export function standing(controls: readonly Control[]): { cancel: string | null;
     cancel: cancel?.reason ?? null,
     paused: last?.do === "pause",
     steers: ordered.filter((control) => control.do === "steer"),
+    raises: ordered.filter((control) => control.do === "raise"),
+    finish: ordered.find((control) => control.do === "finish")?.reason ?? null,
   };
 }

@@ -5,9 +5,11 @@
  * Wire history
  *   1  first version
  *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
- *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent; a factory tells the model of each VP
+ *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent;
+ *      a factory tells the model of each VP; budgets: what binds a factory, what stands still at one, and `raise` and `finish`
  */
 import * as z from "zod";
+import { budgetSchema } from "./budget.ts";
 import { capabilityNames } from "./capability.ts";
 import { controlSchema } from "./control.ts";
 import { factoryIdPattern } from "./fleet.ts";
@@ -112,13 +114,34 @@ export type BusState = (typeof busStates)[number];
 /** Most controls that one heartbeat, and one answer to it, carries; also most reports that HQ asks for again at once. */
 export const controlsPerBeat = 64;
 
+/** Why a run stands still: a budget that holds no further call. All in the budget's unit. */
+export const overBudgetSchema = z.strictObject({
+  budget: budgetSchema,
+  spent: z.int().nonnegative(),
+  /** What the next call may take. */
+  need: z.int().nonnegative(),
+  /** Counts how often this attempt came to stand at one: from 1. */
+  time: z.int().positive(),
+});
+export type OverBudgetAt = z.infer<typeof overBudgetSchema>;
+
 export const heartbeatSchema = z.strictObject({
   facts: factoryFactsSchema,
   /** Round trip of the last heartbeat as the factory measured it; null for the first. */
   rttMs: z.int().nonnegative().nullable(),
   draining: z.boolean(),
   running: z
-    .array(z.strictObject({ ...task.shape, step: z.int().nonnegative(), cost: z.int().nonnegative(), paused: z.boolean() }))
+    .array(
+      z.strictObject({
+        ...task.shape,
+        step: z.int().nonnegative(),
+        /** Spent by it so far: nano-dollars at list price, and tokens. */
+        cost: z.int().nonnegative(),
+        tokens: z.int().nonnegative(),
+        paused: z.boolean(),
+        overBudget: overBudgetSchema.nullable(),
+      }),
+    )
     .max(64),
   /** What it holds: orders that are not over, and results that are not on the bus yet. */
   accepted: z.array(task).max(acceptedPerBeat),

@@ -1,5 +1,6 @@
 /** What HQ answers a factory over HTTPS. Requests are signed envelopes (`claim`, `heartbeat`, `doorbell`) as text/plain. */
 import * as z from "zod";
+import { toldBudgetSchema } from "./budget-period.ts";
 import { controlSchema } from "./control.ts";
 import { factoryIdPattern } from "./fleet.ts";
 import { roles } from "./role.ts";
@@ -64,6 +65,8 @@ export const heartbeatReplySchema = z.strictObject({
   resend: z.array(z.int().nonnegative()),
   /** Fresh Ops Tokens for the tasks that it runs. */
   tokens: z.array(z.strictObject({ task: z.string(), epoch: z.int(), token: z.string() })),
+  /** The owner's budgets that bind it, and what others spent of them. */
+  budgets: z.array(toldBudgetSchema),
 });
 export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
 

@@ -18,6 +18,8 @@ interface KindRow {
 export const questionKinds = {
   /** No factory can take a task: shall it wait, go elsewhere, or end? */
   hold: { during: ["held"], byHand: false },
+  /** A budget holds no further call of a model for a task: shall it be raised, or the task end, with or without what is there? */
+  budget: { during: ["paused"], byHand: true },
 } as const satisfies Readonly<Record<string, KindRow>>;
 export type QuestionKind = keyof typeof questionKinds;
 

@@ -23,7 +23,7 @@ export interface RoutingRequest {
   factory: string | null;
 }
 
-export type HoldCode = "no_factory" | "no_capability" | "no_workspace" | "offline" | "busy";
+export type HoldCode = "no_factory" | "no_capability" | "no_workspace" | "offline" | "busy" | "budget";
 export type Route = { to: string; places: number; reason: string } | { hold: HoldCode; reason: string };
 
 /** Dispatch credits: a factory may hold one order more than it has slots, so that it never waits for the bus. */

@@ -24,6 +24,9 @@ export const replayable: readonly TaskState[] = ["failed", "cancelled", "expired
 /** States in which a factory holds the task's lease. */
 export const leasedStates = ["running", "awaiting_approval", "paused"] as const satisfies TaskState[];
 
+/** The code of a task that is paused since a budget is used up. */
+export const overBudgetCode = "budget";
+
 /** States in which a task takes a place at its factory. */
 export const placedStates = ["dispatched", ...leasedStates] as const satisfies TaskState[];
 

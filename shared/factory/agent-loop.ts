@@ -3,6 +3,7 @@
  * tool result is stored before it is acted on, so a killed run goes on from its transcript and repeats nothing.
  */
 import * as z from "zod";
+import type { Budget } from "#core/budget.ts";
 import { type ErrorCode, hasCode, publicMessage, UacError } from "#core/errors.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -40,6 +41,13 @@ export interface AgentRun {
    * first, also where the run was about to end.
    */
   between?(entries: readonly Entry[]): Promise<readonly Entry[]>;
+  /**
+   * Where a budget holds no further call: awaited until one may be made, or something else is to be done; the loop then looks again.
+   * Without it the run ends there.
+   */
+  atCap?(error: OverBudget): Promise<void>;
+  /** Somebody lets the run end before it is done; asked before every call. */
+  endedBy?(): { code: string; reason: string } | null;
   /** Told after every step; never awaited for long. */
   onStep?(step: number, text: string): void;
 }
@@ -94,6 +102,10 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
     try {
       reply = await run.llm.complete(request);
     } catch (error) {
+      if (run.atCap && isOverBudget(error) && !run.signal.aborted) {
+        await run.atCap(error);
+        continue;
+      }
       return { ...modelFailure(run, error), steps };
     }
     const content = withOwnIds(reply.content, entries);
@@ -191,7 +203,7 @@ function refusal(content: string) {
 /** What a failed model call means for the run. Anything but a failure of the model is thrown on. */
 function modelFailure(run: AgentRun, error: unknown): End {
   if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
-  if (hasCode(error, "over_budget")) return stopped(isOfTokens(error) ? "token_limit" : "cost_limit", publicMessage(error));
+  if (isOverBudget(error)) return stopped(limitOf(error.budget), publicMessage(error));
   const code = error instanceof UacError ? modelFailures[error.code] : undefined;
   if (!code) throw error;
   return stopped(code, `the model could not be used: ${publicMessage(error)}`);
@@ -204,17 +216,25 @@ const modelFailures: Partial<Record<ErrorCode, string>> = {
   limit_reached: "model_unreachable",
 };
 
-function isOfTokens(error: UacError | OverBudget) {
-  return "budget" in error && error.budget.unit === "tokens";
+function isOverBudget(error: unknown): error is OverBudget {
+  return hasCode(error, "over_budget") && "budget" in error;
+}
+
+/** The word for a run that ended at this budget. */
+export function limitOf({ unit }: Pick<Budget, "unit">): "cost_limit" | "token_limit" {
+  return unit === "usd" ? "cost_limit" : "token_limit";
 }
 
 function overLimit(run: AgentRun, entries: readonly Entry[]): End | null {
   const { limits } = run;
   const total = run.spent();
+  const ended = run.endedBy?.();
   if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
+  if (ended) return stopped(ended.code, ended.reason);
   if (stepsOf(entries) >= limits.steps) return stopped("step_limit", `it used all of its ${limits.steps} steps`);
-  if (total.cost >= limits.usd) return stopped("cost_limit", "it used up its budget");
-  if (total.tokens >= limits.tokens) return stopped("token_limit", `it used all of its ${limits.tokens} tokens`);
+  // What stands still at a budget may be let further than its limits: its meter says where it ends.
+  if (!run.atCap && total.cost >= limits.usd) return stopped("cost_limit", "it used up its budget");
+  if (!run.atCap && total.tokens >= limits.tokens) return stopped("token_limit", `it used all of its ${limits.tokens} tokens`);
   if (run.clock.now() >= run.deadline()) return stopped("time_limit", "its time was up");
   if (isStuck(entries)) return stopped("stuck", `it made the same call ${maxRepeats} times in a row without getting further`);
   if (formatErrors(entries) >= maxFormatErrors) {

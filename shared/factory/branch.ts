@@ -18,6 +18,7 @@ import type { Sandbox, SandboxScope } from "#ports/sandbox.ts";
 import type { Signer, Verifier } from "#ports/signer.ts";
 import type { Tool } from "#ports/tool.ts";
 import type { Workspaces, Worktree } from "#ports/workspace.ts";
+import type { Allowances } from "./allowances.ts";
 import type { Profile } from "./profile.ts";
 import type { WaitingLine } from "./waiting-line.ts";
 
@@ -44,6 +45,8 @@ export interface Branch {
   life: string;
   /** Where calls wait for their budgets. */
   line: WaitingLine;
+  /** The budgets of this factory, and those that headquarters told it of. */
+  allowances: Allowances;
   /** A VP's model, all of whose calls go by `metering`. To be closed when the run is over: what is under way then is broken off. */
   inferenceFor(seat: VpSeat, metering: Metering): Promise<Inference>;
   priceOf: PriceOf;

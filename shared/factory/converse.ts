@@ -13,6 +13,7 @@ import type { Tool } from "#ports/tool.ts";
 import { frontDeskPrompt } from "#staff/front-desk.ts";
 import { roster } from "#staff/roster.ts";
 import { type AgentEnd, runAgent } from "./agent-loop.ts";
+import { boundsHere, showUsedUp, usedUp } from "./budgets.ts";
 import { capabilitiesMd } from "./capabilities-md.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { metering, under } from "./metering.ts";
@@ -49,6 +50,10 @@ export async function converse(
     { role: "user", content: [{ type: "text", text: exchange.user }] },
     { role: "assistant", content: [{ type: "text", text: exchange.reply }] },
   ]);
+  const who = { factory: profile.id, seat: "primary" };
+  const ofOwner = await store.budgets.standings(clock.now());
+  const used = usedUp(ofOwner, who, clock.now());
+  if (used) return refuse(deps, update, inbound, `I can't work on this now. ${capital(showUsedUp(used, clock.now()))} /budget changes it.`);
   const overtime = new AbortController();
   const timer = setTimeout(() => overtime.abort(new UacError("limit_reached", "its time was up")), turnLimits.wallS * 1000);
   const budgets = limitBudgets({ kind: "turn", of: update.id }, turnLimits);
@@ -57,7 +62,7 @@ export async function converse(
     // An entry of a turn has the number of its message where one of a task has its attempt.
     {
       ...{ task: null, epoch: update.id, factory: profile.id, persona: profile.personas.primary, seat: "primary" },
-      bounds: () => budgets,
+      bounds: () => [...budgets, ...boundsHere(ofOwner, who, clock.now())],
       spent: [],
     },
   );
@@ -90,6 +95,16 @@ export async function converse(
   await say(deps, { key: `reply:${update.id}`, chat: inbound.chat, message: inbound.message, text: reply });
   await store.conversations.close(turn, inbound.chat, { user: asPrompt(update, inbound, about), reply, at: clock.now() });
   return "answered";
+}
+
+/** Without a model: an answer by rule, which says so. */
+async function refuse(deps: Headquarters, { id }: Update, { chat, message }: TextInbound, text: string): Promise<"answered"> {
+  await say(deps, { key: `reply:${id}`, chat, message, text });
+  return "answered";
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Queues a plain answer of the primary's. */

@@ -4,9 +4,11 @@ import { liveness, ordersKept } from "#core/fleet.ts";
 import { endingBy } from "#core/limits.ts";
 import { type Candidate, type Route, route } from "#core/routing.ts";
 import { isTerminal } from "#core/task.ts";
+import type { OwnerBudget } from "#ports/budgets.ts";
 import type { Factory } from "#ports/factories.ts";
 import type { Task } from "#ports/tasks.ts";
 import { closeMoot } from "./ask-owner.ts";
+import { showUsedUp, usedUp } from "./budgets.ts";
 import { cardEdit } from "./card.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { seal } from "./seal.ts";
@@ -41,9 +43,18 @@ export function candidates(fleet: readonly Factory[], now: number): Candidate[] 
   );
 }
 
-/** Where a queued or held task goes now. */
-function wayOf(task: Task, fleet: readonly Candidate[]): Route {
-  return route({ kind: task.kind, workspace: task.workspace, factory: task.wanted }, fleet);
+/** Where a queued or held task goes now: to none whose budget is used up. */
+function wayOf(task: Task, fleet: readonly Candidate[], budgets: readonly OwnerBudget[], now: number): Route {
+  const request = { kind: task.kind, workspace: task.workspace, factory: task.wanted };
+  const way = route(request, fleet);
+  const spent = new Map(fleet.map(({ id }) => [id, usedUp(budgets, { factory: id, seat: task.kind }, now)]));
+  const used = "to" in way ? spent.get(way.to) : null;
+  if (!used) return way;
+  const other = route(
+    request,
+    fleet.filter(({ id }) => !spent.get(id)),
+  );
+  return "to" in other || other.hold === "busy" ? other : { hold: "budget", reason: showUsedUp(used, now) };
 }
 
 /** What is ready, each with where it goes, in the order in which it happens: what goes takes its place from those after it. */
@@ -51,9 +62,10 @@ export async function planOf(deps: Pick<Deps, "store" | "clock">): Promise<{ tas
   const { store, clock } = deps;
   const ready = await store.tasks.ready(clock.now(), considered);
   if (ready.length === 0) return [];
-  const fleet = candidates(await store.factories.list(), clock.now());
+  const now = clock.now();
+  const [fleet, budgets] = await Promise.all([store.factories.list().then((all) => candidates(all, now)), store.budgets.standings(now)]);
   return ready.map((task) => {
-    const way = wayOf(task, fleet);
+    const way = wayOf(task, fleet, budgets, now);
     const factory = "to" in way ? fleet.find((candidate) => candidate.id === way.to) : undefined;
     if (factory) factory.busy += 1;
     return { task, way };

@@ -30,7 +30,7 @@ export const url = (...schemes: string[]) =>
     error: `is not an address; allowed: ${schemes.join(", ")}`,
   });
 /** As many workspaces as a heartbeat can name. */
-const maxPairs = 64;
+export const maxPairs = 64;
 export const pairs = (separator: string, value: RegExp, form: string) =>
   z.string().transform((text, issues) => {
     const entries = text

@@ -5,12 +5,14 @@ import { leaseMs } from "#core/fleet.ts";
 import type { HeartbeatReply } from "#core/hq-api.ts";
 import { leasedStates } from "#core/task.ts";
 import type { Compared, Factory } from "#ports/factories.ts";
+import { budgetsFor } from "./budgets.ts";
 import { mintToken } from "./claim.ts";
 import type { Headquarters } from "./headquarters.ts";
+import { heedCap } from "./over-budget.ts";
 
-type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile">;
+type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile" | "settings">;
 
-const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [] };
+const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [], budgets: [] };
 
 /** Throws `forbidden` for a factory that was retired. One that waits for approval is heard, and told so. */
 export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"heartbeat">): Promise<HeartbeatReply> {
@@ -31,8 +33,13 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
     if (task.cancelRequested !== null) continue;
     tokens.push({ task: task.id, epoch: task.epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
   }
+  for (const run of kept) {
+    const task = held.find(({ id, epoch }) => id === run.task && epoch === run.epoch);
+    if (task && task.cancelRequested === null) await heedCap(deps, task, run.overBudget);
+  }
   const controls = await store.controls.exchange(factory.id, beat.obeyed, controlsPerBeat, now);
-  return { now, status, stop, controls, heard: compared.heard, resend: compared.missing, tokens };
+  const budgets = await budgetsFor(deps, factory.id);
+  return { now, status, stop, controls, heard: compared.heard, resend: compared.missing, tokens, budgets };
 }
 
 /** A report that is missing was on the bus and is not any more: somebody wiped or trimmed it. */

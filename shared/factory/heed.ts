@@ -1,4 +1,4 @@
-/** How whoever works on a task heeds the owner: hears what was said, and stands still when told to. Over restarts, from the journal. */
+/** How whoever works on a task heeds the owner: hears what was said, and stands still when told to, or at a budget. Over restarts, from the journal. */
 import * as z from "zod";
 import { type Steer, standing } from "#core/control.ts";
 import { attemptFact } from "#ports/journal.ts";
@@ -11,11 +11,19 @@ const stillSchema = z.strictObject({ since: z.int().nullable(), total: z.int().n
 export interface Heed {
   /** Waits while the task is paused; resolves to what the owner said and the transcript has not. */
   between(entries: readonly Entry[]): Promise<Entry[]>;
+  /**
+   * Stands still for a reason of its own until `look` says that it may go on: asked at once, whenever something was said, and now and
+   * then. Or until the run is to end.
+   */
+  rest(why: string, look: () => Promise<boolean>): Promise<void>;
   /** What the owner said when nobody was there any more to hear it. */
   missed(): Promise<string[]>;
   /** Milliseconds that it stood still, up to now. */
   stoodStill(): number;
 }
+
+/** Between two looks where nobody says anything: a budget of the day is there again with the next. */
+const lookMs = 15_000;
 
 interface Attempt {
   task: string;
@@ -37,9 +45,34 @@ export async function heed(
     still = changed;
     await journal.set(key, JSON.stringify(still));
   }
+  async function stand() {
+    if (still.since === null) await set({ ...still, since: clock.now() });
+  }
+  async function goOn() {
+    if (still.since === null) return;
+    await set({ since: null, total: still.total + pausedFor() });
+    if (!grant.signal.aborted) tell("resumed", "goes on");
+  }
 
   return {
     stoodStill: () => still.total + pausedFor(),
+    async rest(why, look) {
+      let told = false;
+      for (;;) {
+        const news = grant.news();
+        if (grant.signal.aborted || (await look())) return goOn();
+        await stand();
+        if (!told) {
+          // A desktop that is shut down every evening begins it anew each day.
+          await journal.survived(task, epoch);
+          tell("paused", why);
+        }
+        told = true;
+        const enough = new AbortController();
+        await Promise.race([news, clock.sleep(lookMs, AbortSignal.any([grant.signal, enough.signal]))]);
+        enough.abort();
+      }
+    },
     async missed() {
       const { steers } = standing(await journal.controls(task, epoch));
       if (steers.length === 0) return [];
@@ -52,7 +85,7 @@ export async function heed(
         const news = grant.news();
         const { paused, steers } = standing(await journal.controls(task, epoch));
         if (paused && !grant.signal.aborted) {
-          if (still.since === null) await set({ ...still, since: clock.now() });
+          await stand();
           if (!told) {
             // A desktop that is shut down every evening begins it anew each day.
             await journal.survived(task, epoch);
@@ -62,10 +95,7 @@ export async function heed(
           await Promise.race([news, aborted(grant.signal)]);
           continue;
         }
-        if (still.since !== null) {
-          await set({ since: null, total: still.total + pausedFor() });
-          if (!grant.signal.aborted) tell("resumed", "goes on");
-        }
+        await goOn();
         const fresh = grant.signal.aborted ? [] : unheard(steers, entries);
         for (const steer of fresh) tell("steered", steer.text);
         return fresh.map((steer) => ({ type: "user", text: `[The owner says, while you work:]\n${steer.text}`, control: steer.id }));

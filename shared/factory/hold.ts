@@ -12,7 +12,7 @@ import { candidates, dispatchTask, planOf, publishOrders } from "./dispatch.ts";
 import type { Headquarters } from "./headquarters.ts";
 
 /** Something has to change before such a task can go. A busy fleet is an ordinary queue, and nobody is asked. */
-const askedAbout: readonly HoldCode[] = ["no_factory", "no_capability", "no_workspace", "offline"];
+const askedAbout: readonly HoldCode[] = ["no_factory", "no_capability", "no_workspace", "offline", "budget"];
 /** A factory that is started again is back by then: nobody is asked for that. Milliseconds. */
 const patienceMs = 60_000;
 /** Of one chat: more would be noise. The next is asked when one is settled. */
@@ -47,6 +47,7 @@ export async function askAboutHolds(deps: Headquarters): Promise<void> {
 }
 
 async function ask(deps: Headquarters, task: Task, key: string, fleet: readonly Factory[]): Promise<Question> {
+  const when = task.code === "budget" ? "there is room again (/budget raises it)" : "a factory can take it";
   const end = task.deadline === null ? "" : ` It expires ${timeOf(task.deadline, deps.clock.now())}.`;
   return askOwner(deps, {
     key,
@@ -57,7 +58,7 @@ async function ask(deps: Headquarters, task: Task, key: string, fleet: readonly 
     what: [
       bold(task.title),
       ` – held: ${task.reason}`,
-      "\nWhat shall become of it? It begins by itself when a factory can take it; if you say nothing, it waits.",
+      `\nWhat shall become of it? It begins by itself when ${when}; if you say nothing, it waits.`,
       `${end}\n`,
       code(task.id),
     ],

@@ -58,7 +58,9 @@ export function readInference(
     return [{ ...first, by: own ? variables.provider : "LLM_PROVIDER" }, ...(others ?? fallback).map((other) => ({ ...other, by }))];
   };
   const picks = seats.map((seat) => [seat, picksOf(seat)] as const);
-  const needed = new Set(picks.flatMap(([seat, chain]) => (called.includes(seat) && !keyless ? chain.map(({ provider }) => provider) : [])));
+  const needed = new Set(
+    picks.flatMap(([seat, chain]) => (called.includes(seat) && !keyless ? chain.map(({ provider }) => provider) : [])),
+  );
   const named = new Map(picks.flatMap(([, chain]) => chain.map((pick) => [pick.provider, pick.by] as const)).toReversed());
   const accountOf = readAccounts(from, { providers, main, named, needed });
 

@@ -1,5 +1,6 @@
 /** One meter for every engine: budgets before a call, a ledger entry after each try of it. */
-import { type Asks, type Bound, type Budget, isOver, showRefusal, showUnpriced } from "#core/budget.ts";
+import { type Asks, type Bound, isOver, asksOf as needOf, type Standing, showRefusal, showUnpriced } from "#core/budget.ts";
+import { showReset } from "#core/budget-period.ts";
 import { type ErrorCode, UacError } from "#core/errors.ts";
 import { billedOf, type LedgerEntry, noUsage, sum, type Total, tokensOf, type Usage } from "#core/ledger.ts";
 import type { PriceOf } from "#core/prices.ts";
@@ -33,6 +34,8 @@ export interface Account extends Pick<LedgerEntry, "task" | "epoch" | "factory" 
 
 export interface Meter extends Metering {
   total(): Spent;
+  /** What is in the way of the call that was refused last, however others' calls end; null: it would be let through now. */
+  inTheWay(): Promise<Standing | null>;
   /** What the meter itself failed with in the newest call; null where it did not. Between it and the caller lies an HTTP answer. */
   trouble(): UacError | null;
 }
@@ -47,6 +50,7 @@ export function metering(deps: MeteringDeps, { bounds, spent, ...who }: Account)
   const entries: Pick<LedgerEntry, "usage" | "cost">[] = [...spent];
   let steps = spent.reduce((last, { step }) => Math.max(last, step), 0);
   let trouble: UacError | null = null;
+  let refused: { entry: LedgerEntry; asks: Asks } | null = null;
 
   /** The entry of a call that nobody hears the end of: all that it might have used. */
   function atMost(call: PlannedCall): LedgerEntry {
@@ -74,13 +78,14 @@ export function metering(deps: MeteringDeps, { bounds, spent, ...who }: Account)
   }
 
   async function reserve(entry: LedgerEntry, asks: Asks, signal?: AbortSignal): Promise<LedgerEntry> {
+    refused = { entry, asks };
     const binding = bindingBounds(bounds(), entry, asks);
     const attempt = async () => {
       const now = clock.now();
       const begun = { ...entry, at: now };
       const standing = await spending.reserve({ entry: begun, asks, life: deps.life, leaseUntil: now + deps.leaseMs }, binding, now);
       if (standing === null) return begun;
-      if (isOver(standing, asks)) throw overBudget(standing.bound.budget, showRefusal(standing, asks));
+      if (isOver(standing, asks)) throw overBudget(standing, asks, showRefusal(standing, asks) + showReset(standing.bound.budget, now));
       return null;
     };
     const keys = binding.map(({ budget }) => budget.id);
@@ -135,6 +140,13 @@ export function metering(deps: MeteringDeps, { bounds, spent, ...who }: Account)
       const total = sum(entries);
       return { ...total, tokens: tokensOf(total.usage) };
     },
+    async inTheWay() {
+      if (!refused) return null;
+      const { entry, asks } = refused;
+      // Asked for anew: a budget's amount and its period may be others by now.
+      const standings = await spending.standings(bindingBounds(bounds(), entry, asks));
+      return standings.find((standing) => isOver(standing, asks)) ?? null;
+    },
     trouble: () => trouble,
   };
 }
@@ -145,13 +157,13 @@ function bindingBounds(all: readonly Bound[], { provider, model, billing }: Ledg
   const [inTokens, inDollars] = (["tokens", "usd"] as const).map((unit) => all.filter(({ budget }) => budget.unit === unit));
   const [first] = inDollars ?? [];
   if (first && inTokens?.length === 0 && billing === "metered") {
-    throw overBudget(first.budget, showUnpriced(first.budget, provider, model));
+    throw overBudget({ bound: first, spent: 0 }, asks, showUnpriced(first.budget, provider, model));
   }
   return inTokens ?? [];
 }
 
-function overBudget(budget: Budget, message: string): OverBudget {
-  return Object.assign(new UacError("over_budget", message), { budget });
+function overBudget({ bound, spent }: Omit<Standing, "reserved">, asks: Asks, message: string): OverBudget {
+  return Object.assign(new UacError("over_budget", message), { budget: bound.budget, spent, need: needOf(bound, asks) });
 }
 
 /** `llm`, whose calls go by `meter`: what the meter failed with is not taken for a failure of the provider's. */

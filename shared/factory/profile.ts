@@ -1,5 +1,7 @@
 /** Environment → profile: who this factory is, what it may do, what it is bounded by. Everything wrong is told at once. */
 import * as z from "zod";
+import { type Budget, showBudget } from "#core/budget.ts";
+import { parseBudget } from "#core/budget-words.ts";
 import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, unmetNeeds } from "#core/capability.ts";
 import { factoryIdPattern } from "#core/fleet.ts";
 import { parseUsd } from "#core/ledger.ts";
@@ -8,7 +10,7 @@ import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
 import type { Role } from "#core/role.ts";
 import { byVp, vpSeats, vps } from "#core/vp.ts";
 import { type Thinking, thinkingLevels } from "#ports/llm.ts";
-import { anyText, boolean, type Env, oneOf, pairs, type Reader, reader, text, url, whole } from "./env-reader.ts";
+import { anyText, boolean, type Env, maxPairs, oneOf, pairs, type Reader, reader, text, url, whole } from "./env-reader.ts";
 import { type Inference, readInference } from "./inference.ts";
 import type { Providers } from "./provider-accounts.ts";
 import { settings } from "./settings.ts";
@@ -30,6 +32,8 @@ export interface Profile {
   limits: Limits;
   /** Where the operator keeps prices of his own; null: nowhere. */
   pricesFile: string | null;
+  /** A branch's own, beside those of headquarters. */
+  budgets: readonly Budget[];
   slots: number;
   workspaces: Readonly<Record<string, string>>;
   workspaceTests: Readonly<Record<string, string>>;
@@ -107,6 +111,24 @@ function readLimits(from: Reader): Limits {
   };
 }
 
+function readBudgets(from: Reader, factory: string): Budget[] {
+  const wishes = z.string().transform((text, issues) => {
+    const parts = text.split(";").filter((part) => part.trim() !== "");
+    const complain = (message: string) => void issues.addIssue({ code: "custom", message });
+    const budgets = parts.flatMap((part) => {
+      const wish = parseBudget(part, { factory });
+      if ("slip" in wish) complain(`says ${JSON.stringify(part.trim())}: ${wish.slip}`);
+      if ("remove" in wish) complain(`says ${JSON.stringify(part.trim())}: leave out what is off`);
+      return "set" in wish ? [wish.set] : [];
+    });
+    const twice = budgets.find(({ id }, i) => budgets.findIndex((other) => other.id === id) !== i);
+    if (twice) complain(`names ${showBudget(twice)} and another amount for the same`);
+    if (budgets.length > maxPairs) complain(`names more than ${maxPairs}`);
+    return budgets;
+  });
+  return from.read("BUDGETS", wishes) ?? [];
+}
+
 function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
   const role = readRole(from, options.role ?? null);
   const id = from.read("FACTORY_ID", z.string().regex(factoryIdPattern, "is not an id: lower-case letters, digits, hyphens, 2 to 40"));
@@ -139,6 +161,7 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
     cautions,
     limits: readLimits(from),
     pricesFile: from.read("PRICES_FILE", z.string().regex(/^\//, "is not an absolute path")),
+    budgets: role === "branch" ? readBudgets(from, id ?? options.id ?? "factory") : [],
     slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
     workspaces,
     workspaceTests,

@@ -147,6 +147,12 @@ export const settings: Readonly<Record<string, Setting>> = {
     otherwise: "none",
   },
   PRICES: { for: "headquarters", about: "The same for headquarters, as JSON text.", otherwise: "none" },
+  BUDGETS: {
+    for: "branch",
+    about:
+      "What this machine may spend, whatever headquarters says: `factory day $5; vp coder 5h 2M tokens`, separated by semicolons. Per day, month or a rolling window of hours.",
+    otherwise: "none but those of headquarters",
+  },
   MAX_CONCURRENT_TASKS: { for: "branch", about: "Tasks worked on at once (slots), 1 to 64.", otherwise: "1" },
   WORKSPACES: { for: "branch", about: "Repositories to work on: `name=/absolute/path`, separated by commas.", otherwise: "none" },
   WORKSPACE_TESTS: { for: "branch", about: "Their test commands: `name=command`, separated by semicolons.", otherwise: "detected" },

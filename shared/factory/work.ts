@@ -11,6 +11,7 @@ import type { Changes, Worktree } from "#ports/workspace.ts";
 import { staffIn } from "#staff/roster.ts";
 import { type AgentEnd, runAgent } from "./agent-loop.ts";
 import type { Branch, Grant } from "./branch.ts";
+import { openCap } from "./cap.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
@@ -109,10 +110,12 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
 
   const staff = staffIn(seat);
   const { task, epoch } = order;
-  const budgets = limitBudgets({ kind: "task", of: task, epoch }, limits);
+  const cap = await openCap(journal, order);
+  const ofTask = limitBudgets({ kind: "task", of: task, epoch }, limits);
+  const bounds = () => cap.raised([...ofTask, ...deps.allowances.bounds(seat, clock.now())], clock.now());
   const meter = metering(
     { ...deps, spending: journal, leaseMs: callLeaseMs },
-    { task, epoch, factory: deps.self, persona, seat, bounds: () => budgets, spent: await journal.spent(task, epoch) },
+    { task, epoch, factory: deps.self, persona, seat, bounds, spent: await journal.spent(task, epoch) },
   );
   const tools = deps.toolsFor({
     task,
@@ -141,6 +144,8 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     mayAnswer: false,
     key: `${order.task}-${order.epoch}`,
     between: owner.between,
+    atCap: (error) => cap.atCap(error, meter, owner),
+    endedBy: cap.endedBy,
     onStep: (_, text) => record("step", persona, text),
   }).finally(inference.close);
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
@@ -165,7 +170,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     approvals: [],
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
-  return concluded(bench, agent, receipt, await owner.missed());
+  return concluded(bench, agent, receipt, { missed: await owner.missed(), endedBy: cap.endedBy() });
 }
 
 /** What the receipt tells of the ledger, which headquarters' own must agree with. */
@@ -184,11 +189,22 @@ function interrupted(bench: Bench, reason: string): Outcome {
 /** Abort reason of a factory that gives its work back. */
 export const releasing = "its factory gave it back";
 
-function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt, missed: readonly string[]): Outcome {
+interface Said {
+  /** What the owner said too late. */
+  missed: readonly string[];
+  /** The owner let it end where it stood. */
+  endedBy: { code: string; reason: string } | null;
+}
+
+function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt, { missed, endedBy }: Said): Outcome {
   const { persona } = bench.assigned;
   const late = missed.map((text) => `What you said came too late to be heard: ${text}`);
   const summary = [...(agent.kind === "finished" ? [agent.summary] : []), ...late].join("\n");
   const more = { persona, receipt, summary };
+  // What there was is enough if the tests say so: then it is what the owner wanted.
+  if (endedBy && receipt.verdict === "verified") {
+    return bench.end("succeeded", "finished_at_budget", `${receipt.why}; ${endedBy.reason}`, more);
+  }
   if (agent.kind === "stopped") return bench.end("failed", agent.code, `${persona} stopped: ${agent.reason}`, more);
   if (agent.kind !== "finished") throw new Error(`a VP's work can't end as ${agent.kind}`);
   if (agent.status === "failed") return bench.end("failed", "gave_up", `${persona} could not do it`, more);

@@ -55,4 +55,7 @@ export interface Metering {
 /** The message names the budget that binds, how far it is used, and what to do. */
 export interface OverBudget extends UacError {
   budget: Budget;
+  /** In the budget's unit: used so far, and what the call may take. */
+  spent: number;
+  need: number;
 }

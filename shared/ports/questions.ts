@@ -16,6 +16,7 @@ export interface Questions {
    */
   ask(question: NewQuestion, told: Told, now: number): Promise<Question>;
   get(id: string): Promise<Question | null>;
+  byKey(key: string): Promise<Question | null>;
   /** Those that wait for an answer, oldest first. */
   open(filter: { chat?: number; task?: string; limit: number }): Promise<Question[]>;
   /**

@@ -19,6 +19,8 @@ export interface Spending {
    * does not, as it stands, and nothing is changed.
    */
   reserve(reservation: Reservation, bounds: readonly Bound[], now: number): Promise<Standing | null>;
+  /** How far each of the bounds is used now. */
+  standings(bounds: readonly Bound[]): Promise<Standing[]>;
   /** One batch: the entry in, the reservation with its id gone. An entry whose id is known changes nothing. */
   settle(entry: LedgerEntry, now: number): Promise<void>;
   /**

@@ -4,6 +4,7 @@
  */
 import type { Control, NewControl, NewTaskControl } from "#core/control.ts";
 import type { LedgerEntry, Spend, Total } from "#core/ledger.ts";
+import type { Budgets } from "./budgets.ts";
 import type { Inbound } from "./chat.ts";
 import type { Factories } from "./factories.ts";
 import type { Incident } from "./incidents.ts";
@@ -122,6 +123,7 @@ export interface Store {
   factories: Factories;
   ledger: Ledger;
   spending: Spending;
+  budgets: Budgets;
   access: Access;
   /** Noted once; resolves to how often it came up, this time included. Those long past are let go. */
   incident(incident: Incident, now: number): Promise<number>;

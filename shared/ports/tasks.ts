@@ -173,7 +173,7 @@ export interface Tasks extends Queue {
   /** Renews the leases of what a factory says it runs; resolves to what is not its own to run any more. One that is to be cancelled is not renewed. */
   renew(
     factory: string,
-    running: readonly { task: string; epoch: number; step: number; cost: number }[],
+    running: readonly { task: string; epoch: number; step: number; cost: number; tokens: number }[],
     leaseUntil: number,
     now: number,
   ): Promise<{ task: string; epoch: number; reason: string }[]>;

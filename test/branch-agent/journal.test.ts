@@ -270,7 +270,7 @@ async function leftOf(task: string) {
   client.close();
   return left;
 }
-const whole = { attempts: 1, transcript: 1, usages: 1, facts: 4 };
+const whole = { attempts: 1, transcript: 1, usages: 1, facts: attemptFacts.length };
 const nothing = { attempts: 0, transcript: 0, usages: 0, facts: 0 };
 /** An attempt with everything that a journal keeps of one. */
 async function worked(task: string, now = 0) {

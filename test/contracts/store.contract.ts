@@ -6,6 +6,7 @@ import { libsqlStore } from "#adapters/store/libsql.ts";
 import { type Database, database } from "#adapters/store/sql.ts";
 import type { Store } from "#ports/store.ts";
 import { attemptCases } from "./store/attempts.ts";
+import { budgetCases } from "./store/budgets.ts";
 import { chatCases } from "./store/chat.ts";
 import { controlCases } from "./store/controls.ts";
 import { fleetCases } from "./store/fleet.ts";
@@ -84,6 +85,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     describe("interleavings", () => interleavingCases(bench));
     describe("letters", () => letterCases(bench));
     describe("questions", () => questionCases(bench));
+    describe("budgets", () => budgetCases(bench));
     describe("updates and conversations", () => chatCases(bench));
     describe("fleet", () => fleetCases(bench));
     describe("ledger, access, facts", () => recordCases(bench));

@@ -41,7 +41,7 @@ const bodies: { [K in Kind]: Body<K> } = {
   reject: { entry: "1-0", reason: "unreadable" },
   claim: { ...task, order: "env_0001" },
   heartbeat: quietBeat(facts, {
-    running: [{ ...task, step: 1, cost: 2, paused: false }],
+    running: [{ ...task, step: 1, cost: 2, tokens: 0, paused: false, overBudget: null }],
     accepted: [task],
     reports: { first: 3, last: 9 },
     obeyed: ["ctl_0001"],

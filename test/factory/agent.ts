@@ -55,6 +55,7 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
   const recorded: LedgerEntry[] = [];
   const spending: Spending = {
     reserve: async () => null,
+    standings: async () => [],
     settle: async (entry) => void recorded.push(entry),
     release: async () => 0,
   };

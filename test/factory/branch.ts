@@ -15,6 +15,7 @@ import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
 import type { CommandRun } from "#core/receipt.ts";
+import { openAllowances } from "#factory/allowances.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
 import { seal } from "#factory/seal.ts";
@@ -164,6 +165,7 @@ export async function openBranch(options: BranchOptions = {}) {
     redactor,
     life: "life 1",
     line: newLine(),
+    allowances: await openAllowances(journal, profile.budgets),
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
     priceOf: pricesOf(),
     toolsFor: ({ names, ran, allowed }) => {
@@ -202,7 +204,7 @@ export async function openBranch(options: BranchOptions = {}) {
       await journal.close();
       journal = await openJournal(file);
       lives += 1;
-      branch = { ...branch, journal, life: `life ${lives}`, line: newLine() };
+      branch = { ...branch, journal, life: `life ${lives}`, line: newLine(), allowances: await openAllowances(journal, profile.budgets) };
       await journal.release(clock.now(), branch.life);
     },
     /** An order of HQ's, put on the bus; resolves to the entry as the branch reads it. */

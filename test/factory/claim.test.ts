@@ -28,7 +28,7 @@ const claim = async (by = desk, changed: Partial<Body<"claim">> = {}) =>
 const read = (jwt: string, by = desk) => b.hq.verifier.readToken(jwt, by.id, by.signer.kid, b.hq.signer.publicKey, b.clock.now());
 const beat = async (running: Body<"heartbeat">["running"] = [], changed: Partial<Body<"heartbeat">> = {}) =>
   acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 12, running, ...changed }));
-const run = { task: "t1-1-1", epoch: 1, step: 3, cost: 500, paused: false };
+const run = { task: "t1-1-1", epoch: 1, step: 3, cost: 500, tokens: 0, paused: false, overBudget: null };
 
 describe("claim", () => {
   it("starts the task, and hands out a token for this factory, this task and no more", async () => {
@@ -179,7 +179,7 @@ describe("heartbeat", () => {
 
   it("costs no call more with reports and orders to compare", async () => {
     const idle = await b.count(() => beat());
-    expect(idle.sql, "whose it is, one batch, and what it is to do").toBe(3);
+    expect(idle.sql, "whose it is, one batch, what it is to do, what it may spend").toBe(4);
     const accepted = [{ task: "t1-1-1", epoch: 1 }];
     expect(await b.count(() => beat([], { reports: { first: 1, last: 9 }, accepted }))).toEqual(idle);
   });
@@ -189,6 +189,6 @@ describe("heartbeat", () => {
     const one = await b.count(() => beat([run]));
     const many = await b.count(() => beat(Array.from({ length: 40 }, (_, i) => ({ ...run, task: `t${i}-1-1` }))));
     expect(many.sql).toBeLessThanOrEqual(one.sql);
-    expect(one.sql).toBe(5);
+    expect(one.sql).toBe(6);
   });
 });

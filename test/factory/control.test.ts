@@ -30,7 +30,7 @@ async function running() {
   const [order] = await desk.orders();
   await grantClaim(b.hq, await desk.factory(), { task: id, epoch: 1, order: order?.id ?? "" });
 }
-const alive = { task: id, epoch: 1, step: 1, cost: 0, paused: false };
+const alive = { task: id, epoch: 1, step: 1, cost: 0, tokens: 0, paused: false, overBudget: null };
 const beat = async (obeyed: string[] = [], runs = [alive]) =>
   acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { running: runs, obeyed }));
 const done = async () => (await b.rows("select key from letters where key like 'done:%'")).length;

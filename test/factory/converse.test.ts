@@ -4,6 +4,7 @@ import { UacError } from "#core/errors.ts";
 import { converse } from "#factory/converse.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Tool } from "#ports/tool.ts";
+import { ledgerEntry } from "../support/ledger.ts";
 import { spyTool, use } from "./agent.ts";
 import { type HqBench, openHq, owner, startMs } from "./headquarters.ts";
 
@@ -139,5 +140,49 @@ describe("the calls that an event may make", () => {
     expect(spy.calls.map((call) => call.n)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(b.llm.requests).toHaveLength(7);
     expect(await replies()).toEqual([["reply:1", "Done.\nSimone @ HQ"]]);
+  });
+});
+
+describe("a turn over a budget of the owner's", () => {
+  const corporation = {
+    id: "corporation:month:usd",
+    scope: { kind: "corporation" as const },
+    period: "month" as const,
+    unit: "usd" as const,
+  };
+  const spend = (cost: number) =>
+    b.store.spending.settle(ledgerEntry({ id: `usage_${cost}`, task: null, factory: "desk-1", cost }), b.clock.now());
+
+  it("is answered without the model: which budget, and when it begins anew", async () => {
+    b = await openHq({ script: ["Good morning."] });
+    await b.store.budgets.set({ ...corporation, amount: 1000 }, startMs);
+    await spend(1000);
+    expect(await turn(said("Hello"))).toBe("answered");
+    expect((await replies())[0]?.[1]).toMatch(
+      /^I can't work on this now\. The corporation's budget of <?\$[\d.]+ a month is used up: <?\$[\d.]+ spent\. It begins anew on 2030-04-01 at 00:00 UTC\. \/budget changes it\./,
+    );
+    expect(b.llm.requests).toEqual([]);
+  });
+
+  it("makes no call that the budget does not hold, and says so", async () => {
+    b = await openHq({ script: ["Good morning."] });
+    await b.store.budgets.set({ ...corporation, amount: 1000 }, startMs);
+    await spend(999);
+    expect(await turn(said("Hello"))).toBe("answered");
+    expect((await replies())[0]?.[1]).toMatch(
+      /the corporation's budget of .* does not hold another call.*It begins anew on 2030-04-01.*\(cost_limit\)/,
+    );
+    expect(b.llm.requests).toEqual([]);
+  });
+
+  it("of another's is none of its business", async () => {
+    b = await openHq({ script: ["Good morning."] });
+    await b.store.budgets.set(
+      { ...corporation, id: "factory:desk-1:month:usd", scope: { kind: "factory", of: "desk-1" }, amount: 1000 },
+      startMs,
+    );
+    await spend(1000);
+    await turn(said("Hello"));
+    expect((await replies())[0]?.[1]).toContain("Good morning.");
   });
 });

@@ -390,7 +390,7 @@ describe("headquarters' word", () => {
       asked += 1;
       if (asked === 1) return Promise.reject(new UacError("bad_envelope", "The message has expired"));
       if (asked === 2) return Promise.reject(new UacError("hq_unreachable", "away"));
-      return Promise.resolve({ now: 0, status: "active", stop: [], controls: [], heard: 0, resend: [], tokens: [] });
+      return Promise.resolve(quietReply());
     };
     start();
     await send();

@@ -157,6 +157,24 @@ const rows: Record<string, Row> = {
   TASK_MAX_STEPS: { good: "10", is: { limits: { steps: 10 } }, bad: wholes("1000") },
   TASK_MAX_MINUTES: { good: "5", is: { limits: { wallS: 300 } }, bad: wholes("1440") },
   PRICES_FILE: { good: "/etc/uac/prices.json", is: { pricesFile: "/etc/uac/prices.json" }, bad: [["prices.json", /not an absolute path/]] },
+  BUDGETS: {
+    good: "factory day $5; vp coder 5h 2M tokens",
+    is: {
+      budgets: [
+        { id: "own:factory:factory:day:usd", scope: { kind: "factory" }, period: "day", unit: "usd", amount: 5 * nanosPerUsd },
+        { id: "own:vp:coder:5h:tokens", scope: { kind: "vp", of: "coder" }, windowMs: 5 * 3_600_000, unit: "tokens", amount: 2_000_000 },
+      ],
+    },
+    bad: [
+      ["factory day -1", /How much\?/],
+      ["factory day $0", /no amount/],
+      ["factory week $5", /Per what\?/],
+      ["corporation day $5", /the owner's/],
+      ["vp janitor day $5", /Which VP\?/],
+      ["factory day off", /leave out what is off/],
+      ["factory day $5; factory day $6", /another amount for the same/],
+    ],
+  },
   MAX_CONCURRENT_TASKS: { good: "4", is: { slots: 4 }, bad: wholes("64") },
   WORKSPACES: {
     good: "shop=/srv/shop, my.site=/srv/a=b",

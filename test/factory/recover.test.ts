@@ -68,7 +68,7 @@ describe("recoverLost", () => {
 
   it("leaves a task with a factory that beats", async () => {
     await toState("running");
-    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, tokens: 0, paused: false, overBudget: null }];
     await ticks(6, async () => acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 1, draining: false, running })));
     expect(await b.task()).toMatchObject({ state: "running", epoch: 1 });
   });
@@ -84,7 +84,7 @@ describe("recoverLost", () => {
   it("leaves an order with a factory that has taken it in, and takes it back once it has not", async () => {
     await toState("running");
     await delegate(b.hq, wish({ id: "t2-1-1" }));
-    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, tokens: 0, paused: false, overBudget: null }];
     const beat = (accepted: { task: string; epoch: number }[]) => async () =>
       acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { running, accepted }));
     await ticks(20, beat([{ task: "t2-1-1", epoch: 1 }]));
@@ -162,7 +162,7 @@ describe("recoverLost", () => {
         await delegate(b.hq, wish({ id }));
         const order = (await desk.orders()).at(-1);
         await grantClaim(b.hq, await desk.factory(), { task: id, epoch: 1, order: order?.id ?? "" });
-        const running = [{ task: id, epoch: 1, step: 1, cost: 0, paused: false }];
+        const running = [{ task: id, epoch: 1, step: 1, cost: 0, tokens: 0, paused: false, overBudget: null }];
         const beat = quietBeat(desk.facts, { running });
         /** Heartbeats come every 30 seconds, ticks every 60, for as long as there is an HQ to take them. */
         let second = 0;
@@ -218,7 +218,7 @@ describe("recoverLost", () => {
   it("ends it too if the factory beats on and never stops", async () => {
     await toState("running");
     await cancelTask(b.hq, "t1-1-1", "not needed");
-    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, paused: false }];
+    const running = [{ task: "t1-1-1", epoch: 1, step: 1, cost: 0, tokens: 0, paused: false, overBudget: null }];
     await ticks(4, async () => acceptHeartbeat(b.hq, await desk.factory(), quietBeat(desk.facts, { rttMs: 1, draining: false, running })));
     expect((await b.task()).state).toBe("cancelled");
   });

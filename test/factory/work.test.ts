@@ -97,13 +97,10 @@ describe("the verdict is measured", () => {
     expect(story.find((line) => line.startsWith("Lisa started"))).toContain("without your 2 uncommitted changes");
   });
 
-  it.each([
-    ["step_limit", { steps: 1 }],
-    ["token_limit", { tokens: 100 }],
-    ["cost_limit", { usd: 50_000 }],
-  ])("a limit ends it, and what was done by then is kept: %s", async (code, limit) => {
-    const { outcome } = await worked({ token: { lim: { ...defaultLimits, ...limit } } });
-    expect(outcome).toMatchObject({ outcome: "failed", code, receipt: { limitsHit: [code], head: "c".repeat(40), verdict: "verified" } });
+  it("a limit ends it, and what was done by then is kept", async () => {
+    const { outcome } = await worked({ token: { lim: { ...defaultLimits, steps: 1 } } });
+    const receipt = { limitsHit: ["step_limit"], head: "c".repeat(40), verdict: "verified" };
+    expect(outcome).toMatchObject({ outcome: "failed", code: "step_limit", receipt });
   });
 
   it("the narrowest of order, token and factory bounds it", async () => {

@@ -120,7 +120,7 @@ describe("the budget of", () => {
 
   it(budgets.busyBeat.event, async () => {
     const { id } = await claimed(desk(2));
-    const running = [{ task: id, epoch: 1, step: 1, cost: 0, paused: false }];
+    const running = [{ task: id, epoch: 1, step: 1, cost: 0, tokens: 0, paused: false, overBudget: null }];
     within(await post(paths.heartbeat, await desk(2).sealed("heartbeat", quietBeat(desk(2).facts, { running }))), budgets.busyBeat);
   });
 

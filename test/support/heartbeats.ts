@@ -7,5 +7,5 @@ export function quietBeat(facts: FactoryFacts, changed: Partial<Body<"heartbeat"
 }
 
 export function quietReply(changed: Partial<HeartbeatReply> = {}): HeartbeatReply {
-  return { now: 0, status: "active", stop: [], controls: [], heard: 0, resend: [], tokens: [], ...changed };
+  return { now: 0, status: "active", stop: [], controls: [], heard: 0, resend: [], tokens: [], budgets: [], ...changed };
 }

@@ -1,5 +1,5 @@
 /** The spending port in memory, for units: as the contract suite wants it of the real ones. */
-import { asksOf, type BudgetScope, binding } from "#core/budget.ts";
+import { asksOf, type Bound, type BudgetScope, binding, type Standing } from "#core/budget.ts";
 import type { UacError } from "#core/errors.ts";
 import { type LedgerEntry, tokensOf } from "#core/ledger.ts";
 import type { Reservation, Spending } from "#ports/spending.ts";
@@ -9,21 +9,25 @@ export function memorySpending() {
   const reserved = new Map<string, Reservation>();
   let failure: UacError | null = null;
 
+  function standings(bounds: readonly Bound[]): Standing[] {
+    if (failure) throw failure;
+    return bounds.map((bound) => {
+      const { scope, unit } = bound.budget;
+      const spent = [...entries.values()]
+        .filter((entry) => isWithin(entry, scope) && entry.recordedAt >= (bound.since ?? 0))
+        .reduce((sum, { cost, usage }) => sum + (unit === "usd" ? (cost ?? 0) : tokensOf(usage)), bound.elsewhere);
+      const held = [...reserved.values()].filter(({ entry }) => isWithin(entry, scope));
+      return { bound, spent, reserved: held.reduce((sum, { asks }) => sum + asksOf(bound, asks), 0) };
+    });
+  }
+
   const spending: Spending = {
     async reserve(reservation, bounds) {
-      if (failure) throw failure;
-      const standings = bounds.map((bound) => {
-        const { scope, unit } = bound.budget;
-        const spent = [...entries.values()]
-          .filter((entry) => isWithin(entry, scope) && entry.recordedAt >= (bound.since ?? 0))
-          .reduce((sum, { cost, usage }) => sum + (unit === "usd" ? (cost ?? 0) : tokensOf(usage)), bound.elsewhere);
-        const held = [...reserved.values()].filter(({ entry }) => isWithin(entry, scope));
-        return { bound, spent, reserved: held.reduce((sum, { asks }) => sum + asksOf(bound, asks), 0) };
-      });
-      const inTheWay = binding(standings, reservation.asks);
+      const inTheWay = binding(standings(bounds), reservation.asks);
       if (!inTheWay) reserved.set(reservation.entry.id, reservation);
       return inTheWay;
     },
+    standings: async (bounds) => standings(bounds),
     async settle(entry, now) {
       if (failure) throw failure;
       if (!entries.has(entry.id)) entries.set(entry.id, { ...entry, recordedAt: now });

@@ -2,7 +2,7 @@
 import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
 import { type Control, controlSchema, instructionWith, type NewControl, type NewTaskControl } from "#core/control.ts";
 import { leaseMs } from "#core/fleet.ts";
-import { leasedStates } from "#core/task.ts";
+import { leasedStates, overBudgetCode } from "#core/task.ts";
 import type { Controls } from "#ports/store.ts";
 import type { Task } from "#ports/tasks.ts";
 import { parseJson } from "./json.ts";
@@ -37,6 +37,13 @@ export function controlsOf({ q, write }: Database): Controls {
           .update(tasks)
           .set({ ...after("resume", now), code: "running", reason, leaseUntil: now + leaseMs, updatedAt: now })
           .where(and(here, eq(tasks.state, "paused")));
+      case "raise":
+      case "finish":
+        // Only what stands still at a budget: one that the owner paused goes on by the owner's word.
+        return q
+          .update(tasks)
+          .set({ ...after("resume", now), code: "running", reason, leaseUntil: now + leaseMs, updatedAt: now })
+          .where(and(here, eq(tasks.state, "paused"), eq(tasks.code, overBudgetCode)));
       case "steer":
         return q
           .update(tasks)

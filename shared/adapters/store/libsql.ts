@@ -4,6 +4,7 @@ import { eq, sql } from "drizzle-orm";
 import type { PriceOf } from "#core/prices.ts";
 import type { Store } from "#ports/store.ts";
 import { accessOf } from "./access.ts";
+import { budgetsOf } from "./budgets.ts";
 import { controlsOf } from "./controls.ts";
 import { conversationsOf } from "./conversations.ts";
 import { factoriesOf } from "./factories.ts";
@@ -41,6 +42,7 @@ export function libsqlStore(client: Client, priceOf?: PriceOf): Store {
     factories: factoriesOf(tables),
     ledger: ledgerOf(tables),
     spending: spendingOf(tables),
+    budgets: budgetsOf(tables),
     access: accessOf(tables),
     ...incidentsOf(tables),
 

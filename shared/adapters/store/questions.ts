@@ -75,6 +75,7 @@ export function questionsOf({ q, run, write }: Database): Questions {
     },
 
     get: async (id) => (await select(eq(t.id, id), 1))[0] ?? null,
+    byKey: async (key) => (await select(eq(t.key, key), 1))[0] ?? null,
 
     open: ({ chat, task, limit }) =>
       select(and(unanswered, chat === undefined ? undefined : eq(t.chat, chat), task === undefined ? undefined : eq(t.task, task)), limit),

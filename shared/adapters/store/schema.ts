@@ -82,6 +82,7 @@ export const tasks = sqliteTable(
     step: integer().notNull().default(0),
     /** Spend as the last heartbeat told it; the ledger is the truth once the result is in. */
     liveCost: integer("live_cost").notNull().default(0),
+    liveTokens: integer("live_tokens").notNull().default(0),
     cancelRequested: text("cancel_requested"),
     log: text().notNull().default(""),
     receivedAt: integer("received_at").notNull(),

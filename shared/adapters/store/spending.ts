@@ -24,6 +24,8 @@ export function spendingOf({ q, write, priceOf }: Database): Spending {
       return binding(standings, asks) ?? standings[0] ?? null;
     },
 
+    standings: standingsOf,
+
     async settle(entry, now) {
       await write(...record([entry], now, priceOf), q.delete(reservations).where(eq(reservations.id, entry.id)));
     },

@@ -24,7 +24,7 @@ export function taskAttempts(database: Database): Attempts {
   const { closeAttempt, withdrawOrder } = attemptEnd(database);
   return {
     async dispatch(id, epoch, { factory, places, reason, order, orderId, instruction }, now) {
-      const fresh = { persona: null, leaseUntil: now + unclaimedMs, step: 0, liveCost: 0 };
+      const fresh = { persona: null, leaseUntil: now + unclaimedMs, step: 0, liveCost: 0, liveTokens: 0 };
       const hasPlace = sql`(select count(*) from tasks as held where held.factory = ${factory} and held.${placed}) < ${places}`;
       const [dispatched] = await write(
         q
@@ -116,7 +116,8 @@ export function taskAttempts(database: Database): Attempts {
       const told = sql`json_each(${JSON.stringify(running)}) as told`;
       const isIt = sql`tasks.id = told.value ->> 'task'`;
       const [, , seen] = await write(
-        sql`update tasks set lease_until = ${leaseUntil}, step = told.value ->> 'step', live_cost = told.value ->> 'cost', updated_at = ${now}
+        sql`update tasks set lease_until = ${leaseUntil}, step = told.value ->> 'step', live_cost = told.value ->> 'cost',
+            live_tokens = told.value ->> 'tokens', updated_at = ${now}
           from ${told} where ${isIt} and epoch = told.value ->> 'epoch' and factory = ${factory} and ${leased} and cancel_requested is null`,
         showChange(ifChanged),
         sql`select told.value ->> 'task' as task, told.value ->> 'epoch' as epoch, tasks.epoch as current, state, factory, ${leased} as leased

@@ -114,7 +114,7 @@ export function taskReading({ q, run }: Database): Reading {
 }
 
 export function toTask(row: typeof tasks.$inferSelect & { claimedAt: number | null }): Task {
-  const { limitsJson, receiptJson, orderId: _, liveCost: __, log: ___, ...rest } = row;
+  const { limitsJson, receiptJson, orderId: _, liveCost: __, liveTokens: ___, log: ____, ...rest } = row;
   return {
     ...rest,
     limits: parseJson(limitsSchema, limitsJson, "limits_json"),

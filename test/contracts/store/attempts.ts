@@ -5,7 +5,7 @@ import type { Bench } from "../store.contract.ts";
 import { askCancel, atOnce, count, entry, nothingTold, order, receipt, result, settle, taskIn, theTask } from "./samples.ts";
 
 const claim = { factory: "desk", order: "order_1", leaseUntil: 1000 };
-const alive = (epoch = 1) => ({ task: "task_1", epoch, step: 4, cost: 55 });
+const alive = (epoch = 1) => ({ task: "task_1", epoch, step: 4, cost: 55, tokens: 66 });
 
 export function attemptCases(bench: Bench): void {
   it("dispatches once, however many try: one attempt, one event, one order", async () => {
@@ -139,7 +139,7 @@ export function attemptCases(bench: Bench): void {
     expect(await bench.store.tasks.renew("desk", [], 2000, 500)).toEqual([]);
     expect(await bench.store.tasks.renew("desk", [alive()], 2000, 500)).toEqual([]);
     expect(await theTask(bench)).toMatchObject({ leaseUntil: 2000, step: 4 });
-    expect(await bench.sql("select live_cost from tasks")).toEqual([{ live_cost: 55 }]);
+    expect(await bench.sql("select live_cost, live_tokens from tasks")).toEqual([{ live_cost: 55, live_tokens: 66 }]);
 
     const stop = (of: Awaited<ReturnType<typeof bench.store.tasks.renew>>) => of.map(({ task, epoch, reason }) => [task, epoch, reason]);
     const unknown = { ...alive(), task: "task_9" };

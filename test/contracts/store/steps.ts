@@ -115,7 +115,7 @@ export function stepCases(bench: Bench): void {
 
   it("does not lose a task whose lease was renewed since it was read", async () => {
     const from = await taskIn(bench, "running");
-    await bench.store.tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 1, cost: 1 }], 5000, 900);
+    await bench.store.tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 1, cost: 1, tokens: 1 }], 5000, 900);
     const to = advance(from, "lose");
     const before = await bench.snapshot();
     expect(to && (await bench.store.tasks.requeue("lose", from, to, said, 2000))).toBe(false);

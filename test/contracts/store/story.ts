@@ -98,8 +98,8 @@ export function storyCases(bench: Bench): void {
     expect(await raised(() => tasks.dispatch("task_1", 1, order(), 200))).toBe(true);
     expect(await raised(() => tasks.dispatch("task_1", 1, order(), 200))).toBe(false);
     expect(await raised(() => tasks.claim("task_1", 1, { factory: "desk", order: "order_1", leaseUntil: 900 }, 300))).toBe(true);
-    expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 2, cost: 3 }], 950, 400))).toBe(true);
-    expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 2, step: 2, cost: 3 }], 950, 400))).toBe(false);
+    expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 1, step: 2, cost: 3, tokens: 4 }], 950, 400))).toBe(true);
+    expect(await raised(() => tasks.renew("desk", [{ task: "task_1", epoch: 2, step: 2, cost: 3, tokens: 4 }], 950, 400))).toBe(false);
     expect(await raised(() => tasks.progress("desk", [step], 500))).toBe(true);
     expect(await raised(() => askCancel(bench, 500))).toBe(true);
     expect(await raised(() => Promise.all([outbox.due(900, 10), tasks.list({ limit: 10 }), tasks.expired(0, [])]))).toBe(false);
