@@ -9,6 +9,7 @@ import {
   leaseMs,
   liveness,
   livenesses,
+  showModels,
   staleAfterMs,
   streamOf,
 } from "#core/fleet.ts";
@@ -55,6 +56,22 @@ describe("liveness", () => {
     expect(staleAfterMs).toBeGreaterThan(heartbeatEveryMs);
     expect(staleAfterMs).toBeLessThan(2 * heartbeatEveryMs);
     expect(leaseMs).toBe(4 * heartbeatEveryMs);
+  });
+});
+
+describe("models", () => {
+  const facts = { provider: "zai", model: "glm-5.3" };
+  it.each([
+    ["an older factory's", {}, "zai/glm-5.3"],
+    ["one for all", { models: { coder: "zai/glm-5.3", general: "zai/glm-5.3" } }, "zai/glm-5.3"],
+    ["one VP alone", { models: { general: "zai/glm-5.3" } }, "zai/glm-5.3"],
+    [
+      "each its own",
+      { models: { general: "openai/gpt-5-mini", coder: "zai/glm-5.3" } },
+      "VP Coder: zai/glm-5.3, VP General: openai/gpt-5-mini",
+    ],
+  ])("are read as people do: %s", (_, more, shown) => {
+    expect(showModels({ ...facts, ...more })).toBe(shown);
   });
 });
 
