@@ -50,7 +50,11 @@ export function budgetsOf({ q, run, write }: Database): Budgets {
 
     async raise(id, { amount, at }) {
       await write(
-        q.update(b).set({ raisedTo: amount, raisedAt: at }).where(sql`${b.id} = ${id} and coalesce(raised_at, 0) < ${at}`),
+        q
+          .update(b)
+          .set({ raisedTo: amount, raisedAt: at })
+          .where(sql`${b.id} = ${id} and coalesce(raised_at, 0) < ${at}
+            and (raised_at is null or raised_to < ${amount} or raised_at < ${since(at)})`),
         showChange(ifChanged),
       );
     },
@@ -61,16 +65,20 @@ export function budgetsOf({ q, run, write }: Database): Budgets {
   };
 }
 
+/** When the period of the row's budget began that `now` is in. */
+function since(now: number): SQL {
+  const [day, month] = [startOf({ period: "day" }, now), startOf({ period: "month" }, now)];
+  return sql`case "budgets"."period" when 'day' then ${day} when 'month' then ${month} else ${now} - "budgets"."window_ms" end`;
+}
+
 /** What counts of the ledger and of the tasks at work, for the budget of the row. */
 function usedOf(now: number, except: string | undefined) {
-  const [day, month] = [startOf({ period: "day" }, now), startOf({ period: "month" }, now)];
-  const since = sql`case "budgets"."period" when 'day' then ${day} when 'month' then ${month} else ${now} - "budgets"."window_ms" end`;
   const others = (factory: SQL) => (except === undefined ? sql`true` : sql`${factory} is not ${except}`);
   const within = (factory: SQL, isVps: SQL) => sql`(case "budgets"."scope" when 'corporation' then true
     when 'factory' then ${factory} = "budgets"."of" else ${isVps} end) and ${others(factory)}`;
   const used = sql`(case "budgets"."unit" when 'usd' then u.cost
     else u.uncached_in + u.cache_read + u.write_5m + u.write_1h + u.output end)`;
-  const counted = sql`from ${usages} as u where u.recorded_at >= ${since} and ${within(sql`u.factory`, sql`u.seat = "budgets"."of"`)}`;
+  const counted = sql`from ${usages} as u where u.recorded_at >= ${since(now)} and ${within(sql`u.factory`, sql`u.seat = "budgets"."of"`)}`;
   // Nobody knows yet whose it is where the primary of a factory chooses: it counts for each.
   const atWork = sql`from tasks as t where t.state in (${leased}) and ${within(sql`t.factory`, sql`coalesce(t.kind, "budgets"."of") = "budgets"."of"`)}`;
   const told = sql`(case "budgets"."unit" when 'usd' then t.live_cost else t.live_tokens end)`;
