@@ -11,7 +11,7 @@ export interface OwnerBudget {
   recorded: number;
   /** And what tasks under way have spent beyond that, as heartbeats tell it. */
   live: number;
-  /** When the oldest of what is recorded was, ms: from then on a window frees itself. Null: nothing is. */
+  /** Of a window, when the oldest of what is recorded was, ms: as that grows old it frees itself. Null: nothing is. */
   oldest: number | null;
 }
 
