@@ -82,7 +82,9 @@ export async function openCap(journal: Pick<Journal, "get" | "set" | "controls">
 
 async function read(journal: Pick<Journal, "get">, attempt: Attempt): Promise<Standing> {
   const kept = await journal.get(attemptFact("cap", attempt));
-  return kept === null ? { at: null, times: 0, raises: 0 } : capSchema.parse(JSON.parse(kept));
+  const cap = capSchema.safeParse(kept === null ? null : JSON.parse(kept));
+  // What an earlier version noted and this one can't read must keep no heartbeat from being sent: the next call tells it anew.
+  return cap.success ? cap.data : { at: null, times: 0, raises: 0 };
 }
 
 /** A raise is for the period in which it was given. */

@@ -11,7 +11,7 @@ export interface OwnerBudget {
   recorded: number;
   /** And what tasks under way have spent beyond that, as heartbeats tell it. */
   live: number;
-  /** When the oldest of what is recorded was, ms: from then on a window frees itself. Null: nothing is. */
+  /** Of a window, when the oldest of what is recorded was, ms: as that grows old it frees itself. Null: nothing is. */
   oldest: number | null;
 }
 
@@ -22,7 +22,7 @@ export interface Budgets {
   remove(ids: readonly string[]): Promise<string[]>;
   /** All of them, with what is spent of each in its present period; `except`: by others than this factory. One query. */
   standings(now: number, except?: string): Promise<OwnerBudget[]>;
-  /** Further, until its period is over. The same raise again changes nothing; nor does one from before the last. */
+  /** Further, until its period is over. The same raise again changes nothing; nor does one from before the last, or to less than it. */
   raise(id: string, raise: Raise): Promise<void>;
   /** Its owner was told. */
   alerted(id: string, percent: number, now: number): Promise<void>;

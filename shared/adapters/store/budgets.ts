@@ -7,6 +7,7 @@ import type { Budgets, OwnerBudget } from "#ports/budgets.ts";
 import { budgets } from "./budget-table.ts";
 import { usages } from "./schema.ts";
 import { comma, type Database, ifChanged, showChange } from "./sql.ts";
+import { usageDaily } from "./usage-daily.ts";
 
 const b = budgets;
 const leased = comma(leasedStates.map((state) => sql`${state}`));
@@ -50,7 +51,11 @@ export function budgetsOf({ q, run, write }: Database): Budgets {
 
     async raise(id, { amount, at }) {
       await write(
-        q.update(b).set({ raisedTo: amount, raisedAt: at }).where(sql`${b.id} = ${id} and coalesce(raised_at, 0) < ${at}`),
+        q
+          .update(b)
+          .set({ raisedTo: amount, raisedAt: at })
+          .where(sql`${b.id} = ${id} and coalesce(raised_at, 0) < ${at}
+            and (raised_at is null or raised_to < ${amount} or raised_at < ${since(at)})`),
         showChange(ifChanged),
       );
     },
@@ -61,24 +66,33 @@ export function budgetsOf({ q, run, write }: Database): Budgets {
   };
 }
 
+/** When the period of the row's budget began that `now` is in. */
+function since(now: number): SQL {
+  const [day, month] = [startOf({ period: "day" }, now), startOf({ period: "month" }, now)];
+  return sql`case "budgets"."period" when 'day' then ${day} when 'month' then ${month} else ${now} - "budgets"."window_ms" end`;
+}
+
 /** What counts of the ledger and of the tasks at work, for the budget of the row. */
 function usedOf(now: number, except: string | undefined) {
-  const [day, month] = [startOf({ period: "day" }, now), startOf({ period: "month" }, now)];
-  const since = sql`case "budgets"."period" when 'day' then ${day} when 'month' then ${month} else ${now} - "budgets"."window_ms" end`;
   const others = (factory: SQL) => (except === undefined ? sql`true` : sql`${factory} is not ${except}`);
   const within = (factory: SQL, isVps: SQL) => sql`(case "budgets"."scope" when 'corporation' then true
     when 'factory' then ${factory} = "budgets"."of" else ${isVps} end) and ${others(factory)}`;
+  const isWindow = sql`"budgets"."period" = 'window'`;
   const used = sql`(case "budgets"."unit" when 'usd' then u.cost
     else u.uncached_in + u.cache_read + u.write_5m + u.write_1h + u.output end)`;
-  const counted = sql`from ${usages} as u where u.recorded_at >= ${since} and ${within(sql`u.factory`, sql`u.seat = "budgets"."of"`)}`;
+  const isIts = within(sql`u.factory`, sql`u.seat = "budgets"."of"`);
+  const inWindow = sql`from ${usages} as u where u.recorded_at >= ${since(now)} and ${isIts}`;
+  // A month may be a million calls; its days are summed up already.
+  const inDays = sql`from ${usageDaily} as u where u.day >= ${since(now)} and ${isIts}`;
   // Nobody knows yet whose it is where the primary of a factory chooses: it counts for each.
   const atWork = sql`from tasks as t where t.state in (${leased}) and ${within(sql`t.factory`, sql`coalesce(t.kind, "budgets"."of") = "budgets"."of"`)}`;
   const told = sql`(case "budgets"."unit" when 'usd' then t.live_cost else t.live_tokens end)`;
   const known = sql`(select coalesce(sum(${used}), 0) from ${usages} as u where u.task = t.id and u.epoch = t.epoch)`;
   return {
-    recorded: sql<number>`(select coalesce(sum(${used}), 0) ${counted})`,
+    recorded: sql<number>`case when ${isWindow} then (select coalesce(sum(${used}), 0) ${inWindow})
+      else (select coalesce(sum(${used}), 0) ${inDays}) end`,
     live: sql<number>`(select coalesce(sum(max(0, ${told} - ${known})), 0) ${atWork})`,
-    oldest: sql<number | null>`(select min(u.recorded_at) ${counted})`,
+    oldest: sql<number | null>`case when ${isWindow} then (select min(u.recorded_at) ${inWindow}) end`,
   };
 }
 

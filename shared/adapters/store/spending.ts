@@ -6,6 +6,9 @@ import type { Spending } from "#ports/spending.ts";
 import { record } from "./ledger.ts";
 import { reservations, usages } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
+import { usageDaily } from "./usage-daily.ts";
+
+const dayMs = 86_400_000;
 
 export function spendingOf({ q, write, priceOf }: Database): Spending {
   return {
@@ -68,12 +71,16 @@ function becomeEntries(orphans: SQL, now: number): SQL {
 
 /** Sums of the entries, and of the reservations, that count against a bound. */
 function usedOf({ budget: { scope, unit }, since }: Bound): { spent: SQL; reserved: SQL } {
-  const { uncachedIn, cacheRead, write5m, write1h, output, cost } = usages;
+  // What begins with a day is summed up by days already: a month may be a million calls.
+  const byDay = since !== null && since % dayMs === 0 && scope.kind !== "task" && scope.kind !== "turn";
+  const table = byDay ? usageDaily : usages;
+  const { uncachedIn, cacheRead, write5m, write1h, output, cost } = table;
   const used = unit === "usd" ? sql`${cost}` : sql`${uncachedIn} + ${cacheRead} + ${write5m} + ${write1h} + ${output}`;
-  const counted = and(within(usages, scope), since === null ? undefined : gte(usages.recordedAt, since)) ?? sql`true`;
+  const from = byDay ? gte(usageDaily.day, since) : since === null ? undefined : gte(usages.recordedAt, since);
+  const counted = and(byDay ? among(usageDaily, scope) : within(usages, scope), from) ?? sql`true`;
   const held = unit === "usd" ? reservations.cost : reservations.tokens;
   return {
-    spent: sql`(select coalesce(sum(${used}), 0) from ${usages} where ${counted})`,
+    spent: sql`(select coalesce(sum(${used}), 0) from ${table} where ${counted})`,
     // However long ago it was made, it is not spent yet.
     reserved: sql`(select coalesce(sum(${held}), 0) from ${reservations} where ${within(reservations, scope) ?? sql`true`})`,
   };
@@ -86,11 +93,13 @@ function within(table: typeof usages | typeof reservations, scope: BudgetScope):
       return and(eq(table.task, scope.of), eq(table.epoch, scope.epoch));
     case "turn":
       return and(isNull(table.task), eq(table.epoch, scope.of));
-    case "vp":
-      return eq(table.seat, scope.of);
-    case "factory":
-      return eq(table.factory, scope.of);
-    case "corporation":
-      return undefined;
+    default:
+      return among(table, scope);
   }
+}
+
+/** The same of what is wider than one task or turn. */
+function among(table: typeof usages | typeof reservations | typeof usageDaily, scope: BudgetScope): SQL | undefined {
+  if (scope.kind === "vp") return eq(table.seat, scope.of);
+  return scope.kind === "factory" ? eq(table.factory, scope.of) : undefined;
 }

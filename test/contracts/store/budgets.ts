@@ -43,7 +43,7 @@ export function budgetCases(bench: Bench): void {
     await spend("usage_0001", now - before);
     await spend("usage_0002", now - within);
     await spend("usage_0003", now, { cost: null });
-    expect(await standing()).toMatchObject({ recorded: 100, oldest: now - within });
+    expect(await standing()).toMatchObject({ recorded: 100, oldest: period === "window" ? now - within : null });
   });
 
   it.each<[string, Partial<Budget>, number]>([
@@ -66,9 +66,12 @@ export function budgetCases(bench: Bench): void {
     const once = await bench.snapshot();
     await budgets.raise("corporation:day:usd", { amount: 2000, at: now + 10 });
     await budgets.raise("corporation:day:usd", { amount: 1500, at: now + 5 });
+    await budgets.raise("corporation:day:usd", { amount: 1500, at: now + 15 });
     await budgets.raise("nobody's", { amount: 1500, at: now + 5 });
     expect(await bench.snapshot()).toEqual(once);
     expect(await standing()).toMatchObject({ raise: { amount: 2000, at: now + 10 } });
+    await budgets.raise("corporation:day:usd", { amount: 1500, at: now + 24 * hour });
+    expect(await standing(), "less than yesterday's is a raise today").toMatchObject({ raise: { amount: 1500 } });
     await budgets.set(budget(), now + 20);
     expect(await standing(), "set again it begins anew").toMatchObject({ raise: null, alerted: { percent: 0, at: now + 20 } });
   });
