@@ -70,8 +70,6 @@ export async function forward(passage: Passage): Promise<void> {
       method: incoming.method ?? "GET",
       headers: headersFor(incoming.headers, upstream),
       ...(body && { body }),
-      // A redirect would take the key elsewhere.
-      redirect: "manual",
       signal: stop.signal,
     });
     silence?.refresh();

@@ -1,4 +1,6 @@
 /** The tap on the wire: what a provider's answer used, however it comes and however it ends. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { limitBudgets } from "#core/budget.ts";
@@ -249,6 +251,28 @@ describe("a call", () => {
     await ask({ body: JSON.stringify({ model: "scripted-1", max_tokens: 1, messages: [{ role: "user", content }] }) }).catch(String);
     expect(entry()?.usage.uncachedIn).toBeGreaterThan(1600);
     expect(entry()?.usage.uncachedIn).toBeLessThan(1800);
+  });
+
+  it("follows no redirect, which would take key and prompt elsewhere, and does not tell where it leads", async () => {
+    const elsewhere: string[] = [];
+    const server = createServer(({ url = "", method, headers }, response) => {
+      if (url.startsWith("/elsewhere")) elsewhere.push(`${method} ${headers["x-api-key"]}`);
+      response.writeHead(307, { location: "/elsewhere" }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { meter, spending } = meterOn();
+    const metered = meteredFetch(meter, { provider: "scripted", wire: "anthropic" });
+    for (const init of [{ method: "POST", body: "{}" }, { method: "GET" }]) {
+      const path = init.method === "POST" ? "/v1/messages" : "/v1/models";
+      const response = await metered(origin + path, { ...init, headers: { "x-api-key": "k" } });
+      expect([response.status, response.headers.get("location")]).toEqual([404, null]);
+      expect(await response.text()).toContain("base URL");
+    }
+    expect(elsewhere).toEqual([]);
+    expect(spending.entries()).toMatchObject([{ usage: noUsage, outcome: "failed" }]);
+    server.close();
+    server.closeAllConnections();
   });
 
   it("to another address, such as a count of tokens, is passed on as it is", async () => {

@@ -31,7 +31,13 @@ const endpoints: Readonly<Record<Wire, RegExp>> = {
  * refuses, the answer is an HTTP error in the words of the wire, and nothing is sent.
  */
 export function meteredFetch(metering: Metering, options: MeteredOptions): typeof fetch {
-  const send = options.fetch ?? fetch;
+  const { provider, wire, billing = "metered", engine = "uac" } = options;
+  const go = options.fetch ?? fetch;
+  const send: typeof fetch = async (url, init) => {
+    // Followed, a redirect takes a key in a header of its own, and the prompt, to wherever it leads.
+    const response = await go(url, { ...init, redirect: "manual" });
+    return response.type === "opaqueredirect" || redirects.has(response.status) ? redirected(response, wire, provider) : response;
+  };
   return async (input, init) => {
     const request = input instanceof Request ? new Request(input, init) : null;
     const url = request?.url ?? String(input);
@@ -40,11 +46,10 @@ export function meteredFetch(metering: Metering, options: MeteredOptions): typeo
     const step = takeNumber(headers, "x-uac-step");
     const tries = takeNumber(headers, "x-uac-try") ?? 1;
     const body = request?.body ?? init?.body ?? null;
-    if (method !== "POST" || !endpoints[options.wire].test(new URL(url).pathname)) {
+    if (method !== "POST" || !endpoints[wire].test(new URL(url).pathname)) {
       return send(url, { ...init, method, headers, body, ...(signal && { signal }) });
     }
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : new Uint8Array(await new Response(body).arrayBuffer());
-    const { provider, wire, billing = "metered", engine = "uac" } = options;
     const call: PlannedCall = { provider, wire, billing, engine, step, try: tries, ...planOf(wire, bytes) };
 
     let open: OpenCall;
@@ -57,6 +62,16 @@ export function meteredFetch(metering: Metering, options: MeteredOptions): typeo
     }
     return exchange(open, call, () => send(url, { ...init, method, headers, body: bytes, ...(signal && { signal }) }), signal ?? null);
   };
+}
+
+const redirects = new Set([301, 302, 303, 307, 308]);
+
+/** Where it leads is not told: an engine would go there by itself, without a meter. */
+async function redirected(response: Response, wire: Wire, provider: string): Promise<Response> {
+  await response.body?.cancel();
+  const why = `${provider} answers with a redirect, which is not followed: its key would go along. Set its base URL to where it is.`;
+  const { status, headers, body } = refusal(wire, "not_found", why);
+  return Response.json(body, { status, headers });
 }
 
 async function exchange(open: OpenCall, call: PlannedCall, send: () => Promise<Response>, signal: AbortSignal | null): Promise<Response> {
