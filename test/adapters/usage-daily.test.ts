@@ -11,8 +11,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { database } from "#adapters/store/sql.ts";
+import { type Budget, budgetUnits } from "#core/budget.ts";
+import { startOf } from "#core/budget-period.ts";
 import { dayMs } from "#core/day.ts";
-import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import { type LedgerEntry, noUsage, tokensOf } from "#core/ledger.ts";
 import { rebuildDaily } from "../../scripts/ledger/rebuild-daily.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 import { ledgerEntry, recordAll } from "../support/ledger.ts";
@@ -95,4 +97,45 @@ it("are made again by the command", async () => {
     hq.close();
     await rm(folder, { recursive: true });
   }
+});
+
+it("says what budgets have used, to the millisecond of a window, without reading a month's entries", async () => {
+  const store = libsqlStore(client, pricesOf());
+  const hourMs = dayMs / 24;
+  const now = 20 * dayMs + 7 * hourMs;
+  const times = fc.array(fc.record({ at: fc.integer({ min: now - 3 * dayMs, max: now }), of: some }), { maxLength: 40 });
+  const scopes = [{ kind: "corporation" }, { kind: "factory", of: "desk-1" }, { kind: "vp", of: "coder" }] as const;
+  const periods = [
+    { period: "day" },
+    { period: "month" },
+    ...[1, 7, 30].map((hours) => ({ period: "window" as const, windowMs: hours * hourMs })),
+  ] as const;
+  const all = scopes.flatMap((scope) =>
+    periods.flatMap((when) =>
+      budgetUnits.map((unit): Budget => ({ id: JSON.stringify([scope, when, unit]), scope, ...when, unit, amount: 1e12 })),
+    ),
+  );
+  for (const budget of all) await store.budgets.set(budget, 0);
+  await fc.assert(
+    fc.asyncProperty(times, async (told) => {
+      await client.batch(["delete from usages", "delete from usage_daily"], "write");
+      const entries = told.map(({ at, of }, i) => ({ at, entry: entryOf({ ...of, id: i } as never) }));
+      for (const { at, entry } of entries) await recordAll(store, [{ ...entry, id: `usage_${entry.id}` }], at);
+      // What no window reaches into is known by its days alone.
+      await client.execute(`delete from usages where recorded_at < ${now - 30 * hourMs}`);
+      const expected = all.map((budget) => {
+        const counts = ({ at, entry }: (typeof entries)[number]) =>
+          at >= (startOf(budget, now) ?? 0) &&
+          (budget.scope.kind !== "factory" || entry.factory === "desk-1") &&
+          (budget.scope.kind !== "vp" || entry.seat === "coder");
+        const used = entries.filter(counts).map(({ entry }) => (budget.unit === "usd" ? (entry.cost ?? 0) : tokensOf(entry.usage)));
+        return used.reduce((sum, one) => sum + one, 0);
+      });
+      const standings = new Map((await store.budgets.standings(now)).map(({ budget, recorded }) => [budget.id, recorded]));
+      expect(all.map(({ id }) => standings.get(id))).toEqual(expected);
+      const bounds = all.map((budget) => ({ budget, since: startOf(budget, now), elsewhere: 0 }));
+      expect((await store.spending.standings(bounds)).map(({ spent }) => spent)).toEqual(expected);
+    }),
+    { numRuns: 20 },
+  );
 });

@@ -7,7 +7,7 @@ import type { Budgets, OwnerBudget } from "#ports/budgets.ts";
 import { budgets } from "./budget-table.ts";
 import { usages } from "./schema.ts";
 import { comma, type Database, ifChanged, showChange } from "./sql.ts";
-import { usageDaily } from "./usage-daily.ts";
+import { recordedSince } from "./usage-daily.ts";
 
 const b = budgets;
 const leased = comma(leasedStates.map((state) => sql`${state}`));
@@ -77,22 +77,18 @@ function usedOf(now: number, except: string | undefined) {
   const others = (factory: SQL) => (except === undefined ? sql`true` : sql`${factory} is not ${except}`);
   const within = (factory: SQL, isVps: SQL) => sql`(case "budgets"."scope" when 'corporation' then true
     when 'factory' then ${factory} = "budgets"."of" else ${isVps} end) and ${others(factory)}`;
-  const isWindow = sql`"budgets"."period" = 'window'`;
-  const used = sql`(case "budgets"."unit" when 'usd' then u.cost
-    else u.uncached_in + u.cache_read + u.write_5m + u.write_1h + u.output end)`;
-  const isIts = within(sql`u.factory`, sql`u.seat = "budgets"."of"`);
-  const inWindow = sql`from ${usages} as u where u.recorded_at >= ${since(now)} and ${isIts}`;
-  // A month may be a million calls; its days are summed up already.
-  const inDays = sql`from ${usageDaily} as u where u.day >= ${since(now)} and ${isIts}`;
+  const counts = (table: SQL) => within(sql`${table}.factory`, sql`${table}.seat = "budgets"."of"`);
   // Nobody knows yet whose it is where the primary of a factory chooses: it counts for each.
   const atWork = sql`from tasks as t where t.state in (${leased}) and ${within(sql`t.factory`, sql`coalesce(t.kind, "budgets"."of") = "budgets"."of"`)}`;
   const told = sql`(case "budgets"."unit" when 'usd' then t.live_cost else t.live_tokens end)`;
+  const used = sql`(case "budgets"."unit" when 'usd' then u.cost
+    else u.uncached_in + u.cache_read + u.write_5m + u.write_1h + u.output end)`;
   const known = sql`(select coalesce(sum(${used}), 0) from ${usages} as u where u.task = t.id and u.epoch = t.epoch)`;
+  const first = sql`(select u.recorded_at from ${usages} as u where u.recorded_at >= ${since(now)} and ${counts(sql`u`)} order by u.recorded_at limit 1)`;
   return {
-    recorded: sql<number>`case when ${isWindow} then (select coalesce(sum(${used}), 0) ${inWindow})
-      else (select coalesce(sum(${used}), 0) ${inDays}) end`,
+    recorded: sql<number>`${recordedSince(since(now), sql`"budgets"."unit"`, counts)}`,
     live: sql<number>`(select coalesce(sum(max(0, ${told} - ${known})), 0) ${atWork})`,
-    oldest: sql<number | null>`case when ${isWindow} then (select min(u.recorded_at) ${inWindow}) end`,
+    oldest: sql<number | null>`case "budgets"."period" when 'window' then ${first} end`,
   };
 }
 

@@ -1,14 +1,12 @@
 /** What is spent against budgets, and held back for calls under way. */
-import { and, eq, getTableColumns, gte, isNull, or, type SQL, sql } from "drizzle-orm";
-import { asksOf, type Bound, type BudgetScope, binding, type Standing } from "#core/budget.ts";
+import { eq, getTableColumns, or, type SQL, sql } from "drizzle-orm";
+import { asksOf, type Bound, type Budget, type BudgetScope, binding, type Standing } from "#core/budget.ts";
 import { noUsage } from "#core/ledger.ts";
 import type { Spending } from "#ports/spending.ts";
 import { record } from "./ledger.ts";
 import { reservations, usages } from "./schema.ts";
 import { comma, type Database, hit, ifChanged, insertIf, showChange } from "./sql.ts";
-import { usageDaily } from "./usage-daily.ts";
-
-const dayMs = 86_400_000;
+import { recordedSince } from "./usage-daily.ts";
 
 export function spendingOf({ q, write, priceOf }: Database): Spending {
   return {
@@ -71,35 +69,32 @@ function becomeEntries(orphans: SQL, now: number): SQL {
 
 /** Sums of the entries, and of the reservations, that count against a bound. */
 function usedOf({ budget: { scope, unit }, since }: Bound): { spent: SQL; reserved: SQL } {
-  // What begins with a day is summed up by days already: a month may be a million calls.
-  const byDay = since !== null && since % dayMs === 0 && scope.kind !== "task" && scope.kind !== "turn";
-  const table = byDay ? usageDaily : usages;
-  const { uncachedIn, cacheRead, write5m, write1h, output, cost } = table;
-  const used = unit === "usd" ? sql`${cost}` : sql`${uncachedIn} + ${cacheRead} + ${write5m} + ${write1h} + ${output}`;
-  const from = byDay ? gte(usageDaily.day, since) : since === null ? undefined : gte(usages.recordedAt, since);
-  const counted = and(byDay ? among(usageDaily, scope) : within(usages, scope), from) ?? sql`true`;
-  const held = unit === "usd" ? reservations.cost : reservations.tokens;
+  const held = unit === "usd" ? sql`r.cost` : sql`r.tokens`;
   return {
-    spent: sql`(select coalesce(sum(${used}), 0) from ${table} where ${counted})`,
+    spent: spentOf(scope, unit, since),
     // However long ago it was made, it is not spent yet.
-    reserved: sql`(select coalesce(sum(${held}), 0) from ${reservations} where ${within(reservations, scope) ?? sql`true`})`,
+    reserved: sql`(select coalesce(sum(${held}), 0) from reservations as r where ${within(sql`r`, scope)})`,
   };
 }
 
-/** Undefined: everything. */
-function within(table: typeof usages | typeof reservations, scope: BudgetScope): SQL | undefined {
-  switch (scope.kind) {
-    case "task":
-      return and(eq(table.task, scope.of), eq(table.epoch, scope.epoch));
-    case "turn":
-      return and(isNull(table.task), eq(table.epoch, scope.of));
-    default:
-      return among(table, scope);
-  }
+/** A task's or a turn's is the sum of its few entries; of all the others there may be a million, which days sum up. */
+function spentOf(scope: BudgetScope, unit: Budget["unit"], since: number | null): SQL {
+  if (scope.kind !== "task" && scope.kind !== "turn") return recordedSince(sql`${since ?? 0}`, unit, (table) => within(table, scope));
+  const used = unit === "usd" ? sql`u.cost` : sql`u.uncached_in + u.cache_read + u.write_5m + u.write_1h + u.output`;
+  return sql`(select coalesce(sum(${used}), 0) from usages as u where ${within(sql`u`, scope)} and u.recorded_at >= ${since ?? 0})`;
 }
 
-/** The same of what is wider than one task or turn. */
-function among(table: typeof usages | typeof reservations | typeof usageDaily, scope: BudgetScope): SQL | undefined {
-  if (scope.kind === "vp") return eq(table.seat, scope.of);
-  return scope.kind === "factory" ? eq(table.factory, scope.of) : undefined;
+function within(table: SQL, scope: BudgetScope): SQL {
+  switch (scope.kind) {
+    case "task":
+      return sql`${table}.task = ${scope.of} and ${table}.epoch = ${scope.epoch}`;
+    case "turn":
+      return sql`${table}.task is null and ${table}.epoch = ${scope.of}`;
+    case "vp":
+      return sql`${table}.seat = ${scope.of}`;
+    case "factory":
+      return sql`${table}.factory = ${scope.of}`;
+    case "corporation":
+      return sql`true`;
+  }
 }

@@ -3,7 +3,10 @@
  * row as it is added to `usages`, in the same transaction, whoever adds it; what is there already is not added, so it is not counted
  * again. A migration that makes `usages` anew drops the trigger: it must make it anew too.
  */
+import { type SQL, sql } from "drizzle-orm";
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { Budget } from "#core/budget.ts";
+import { dayMs } from "#core/day.ts";
 import { billingModes } from "#core/ledger.ts";
 
 /** By the day on which headquarters heard of a call. */
@@ -37,3 +40,20 @@ export const usageDaily = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.day, t.factory, t.persona, t.seat, t.provider, t.model, t.billing] })],
 );
+
+/**
+ * A scalar: what was recorded from `since` (ms) on, in `unit`, of the rows that `counts` picks by their table's name. Whole days are read
+ * from their sums; of the entries themselves only those of a window's first day, which it began within.
+ */
+export function recordedSince(since: SQL, unit: Budget["unit"] | SQL, counts: (table: SQL) => SQL): SQL {
+  const from = sql`cast(${since} as integer)`;
+  const firstDay = sql`(${from} + ${sql.raw(String(dayMs - 1))}) / ${sql.raw(String(dayMs))} * ${sql.raw(String(dayMs))}`;
+  const of = (table: SQL) => {
+    const tokens = sql`${table}.uncached_in + ${table}.cache_read + ${table}.write_5m + ${table}.write_1h + ${table}.output`;
+    if (unit === "usd") return sql`${table}.cost`;
+    return unit === "tokens" ? tokens : sql`case ${unit} when 'usd' then ${table}.cost else ${tokens} end`;
+  };
+  const [d, u] = [sql`d`, sql`u`];
+  return sql`((select coalesce(sum(${of(d)}), 0) from usage_daily as d where d.day >= ${firstDay} and ${counts(d)})
+    + (select coalesce(sum(${of(u)}), 0) from usages as u where u.recorded_at >= ${from} and u.recorded_at < ${firstDay} and ${counts(u)}))`;
+}

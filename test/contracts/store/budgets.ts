@@ -37,7 +37,7 @@ export function budgetCases(bench: Bench): void {
     ["day", 13 * hour, 11 * hour],
     ["month", 32 * 24 * hour, 11 * hour],
     ["window", 5 * hour + 1, 5 * hour],
-  ] as const)("counts what was spent in its %s alone, and knows the oldest of it", async (period, before, within) => {
+  ] as const)("counts what was spent in its %s alone, and knows the oldest of a window", async (period, before, within) => {
     await bench.store.budgets.set(budget({ period, ...(period === "window" && { windowMs: 5 * hour }) }), now);
     expect(await standing()).toMatchObject({ recorded: 0, live: 0, oldest: null });
     await spend("usage_0001", now - before);
