@@ -9,6 +9,7 @@ import { type RaiseControl, standing } from "#core/control.ts";
 import { type OverBudgetAt, overBudgetSchema } from "#core/envelope.ts";
 import { publicMessage } from "#core/errors.ts";
 import { attemptFact, type Journal } from "#ports/journal.ts";
+import type { Llm } from "#ports/llm.ts";
 import type { OverBudget } from "#ports/metering.ts";
 import { type AgentRun, limitOf } from "./agent-loop.ts";
 import type { Heed } from "./heed.ts";
@@ -33,6 +34,10 @@ export interface Cap extends Required<Pick<AgentRun, "endedBy">> {
   /** `bounds` as far as the owner let this attempt go. */
   raised(bounds: readonly Bound[], now: number): Bound[];
   atCap(error: OverBudget, meter: Pick<Meter, "inTheWay">, owner: Pick<Heed, "rest">): Promise<void>;
+  /** Looks what was decided: an answer may come after there was room again without it. To be called between two steps. */
+  hear(): Promise<void>;
+  /** `llm`; what it answers ends a standstill that a restart came upon. */
+  through(llm: Llm): Llm;
 }
 
 /** Where an attempt stands still; null: it does not. */
@@ -58,6 +63,14 @@ export async function openCap(journal: Pick<Journal, "get" | "set" | "controls">
     if (!asBefore) await set({ at: { budget, spent, need, time: times }, times, raises: raises.length });
   }
 
+  /** One that ends here says so to the end. */
+  async function goOn() {
+    if (cap.at && finish === null) await set({ ...cap, at: null });
+  }
+  async function hear() {
+    ({ raises, finish } = await said());
+  }
+
   return {
     raised: (bounds, now) => bounds.map((bound) => ({ ...bound, budget: raisedBy(raises, bound.budget, now) })),
     endedBy: () => {
@@ -67,16 +80,24 @@ export async function openCap(journal: Pick<Journal, "get" | "set" | "controls">
     async atCap(error, meter, owner) {
       await stand(error);
       await owner.rest(publicMessage(error), async () => {
-        ({ raises, finish } = await said());
+        await hear();
         if (finish !== null) return true;
         const way = await meter.inTheWay();
         if (way === null) return true;
         await stand({ budget: way.bound.budget, spent: way.spent, need: error.need });
         return false;
       });
-      // One that ends here says so to the end.
-      if (finish === null) await set({ ...cap, at: null });
+      await goOn();
     },
+    hear,
+    through: (llm) => ({
+      ...llm,
+      async complete(request) {
+        const reply = await llm.complete(request);
+        await goOn();
+        return reply;
+      },
+    }),
   };
 }
 

@@ -135,7 +135,7 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     prompt: `${order.title}\n\n${order.instruction}`,
     tools: [...tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
-    llm: under(meter, inference.llm),
+    llm: cap.through(under(meter, inference.llm)),
     spent: meter.total,
     limits,
     deadline: () => startedAt + limits.wallS * 1000 + owner.stoodStill(),
@@ -143,7 +143,11 @@ async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
     signal: grant.signal,
     mayAnswer: false,
     key: `${order.task}-${order.epoch}`,
-    between: owner.between,
+    async between(entries) {
+      const heard = await owner.between(entries);
+      await cap.hear();
+      return heard;
+    },
     atCap: (error) => cap.atCap(error, meter, owner),
     endedBy: cap.endedBy,
     onStep: (_, text) => record("step", persona, text),

@@ -14,6 +14,7 @@ import {
   running,
   send,
   start,
+  stepper,
   told,
   until,
   watchBeats,
@@ -138,6 +139,39 @@ describe("a run at the end of its budget", () => {
 });
 
 describe("a factory's own budget", () => {
+  it("that has room again after a restart is in nobody's way, and headquarters hears so", async () => {
+    const model = stepper();
+    const bodies = await begun(
+      { env: { BUDGETS: "vp coder 1h 330 tokens" }, script: (_, call) => (call < 4 ? script(_, call) : model.script()) },
+      {},
+    );
+    halt.abort();
+    await running;
+    expect(said(bodies)?.overBudget).not.toBeNull();
+    again();
+    await b.restart();
+    await b.advance(3_600_000 + 60_000);
+    const after = watchBeats();
+    start();
+    // The fourth call got through; the fifth is under way.
+    await until(() => model.waits());
+    await until(async () => {
+      await b.advance(30_000);
+      return said(after)?.overBudget === null;
+    });
+  });
+
+  it("that has room again meanwhile does not keep what the owner decided from being done", async () => {
+    const model = stepper();
+    await begun({ env: { BUDGETS: "vp coder 1h 330 tokens" }, script: (_, call) => (call < 3 ? script(_, call) : model.script()) }, {});
+    await b.advance(3_600_000 + 60_000);
+    await until(() => model.waits());
+    await told(end());
+    await model.step();
+    expect(await results(1)).toMatchObject([{ body: { code: "finished_at_budget", receipt: { steps: 4 } } }]);
+    expect(calls()).toBe(4);
+  });
+
   it("stops its tasks too, and lets them go on by themselves when there is room again, without headquarters", async () => {
     await begun({ env: { BUDGETS: "vp coder 1h 330 tokens" } }, {});
     b.branch.hq.heartbeat = () => Promise.reject(new Error("away"));
