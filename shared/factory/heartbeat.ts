@@ -8,9 +8,9 @@ import type { Compared, Factory } from "#ports/factories.ts";
 import { budgetsFor } from "./budgets.ts";
 import { mintToken } from "./claim.ts";
 import type { Headquarters } from "./headquarters.ts";
-import { heedCap } from "./over-budget.ts";
+import { heedCaps } from "./over-budget.ts";
 
-type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile" | "settings">;
+type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile" | "settings" | "callsLeft">;
 
 const nothing = { stop: [], controls: [], heard: 0, resend: [], tokens: [], budgets: [] };
 
@@ -33,10 +33,11 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
     if (task.cancelRequested !== null) continue;
     tokens.push({ task: task.id, epoch: task.epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
   }
-  for (const run of kept) {
+  const capped = kept.flatMap((run) => {
     const task = held.find(({ id, epoch }) => id === run.task && epoch === run.epoch);
-    if (task && task.cancelRequested === null) await heedCap(deps, task, run.overBudget);
-  }
+    return task && task.cancelRequested === null ? [{ task, at: run.overBudget }] : [];
+  });
+  await heedCaps(deps, capped);
   const controls = await store.controls.exchange(factory.id, beat.obeyed, controlsPerBeat, now);
   const budgets = await budgetsFor(deps, factory.id);
   return { now, status, stop, controls, heard: compared.heard, resend: compared.missing, tokens, budgets };

@@ -14,20 +14,40 @@ import { cardEdit } from "./card.ts";
 import { publishControl } from "./control.ts";
 import type { Headquarters } from "./headquarters.ts";
 
-type Deps = Pick<Headquarters, "store" | "clock" | "profile" | "settings">;
+type Deps = Pick<Headquarters, "store" | "clock" | "profile" | "settings" | "callsLeft">;
 
 const raise = "raise-";
 /** Questions about the same standstill that settled themselves by mistake: an answer that overtook a later one. More than ever come. */
 const mostAnew = 5;
+/** Questions that are looked through at once. */
+const mostOpen = 200;
+/** Calls that one run takes, and those that are left for the rest of a heartbeat. */
+const callsEach = 8;
+const callsKept = 4;
 /** Nano-dollars, and tokens. */
 const steps = { usd: [0.01, 0.1, 1, 5, 10, 50, 100].map((usd) => usd * 1_000_000_000), tokens: [1e4, 1e5, 1e6, 1e7, 1e8] };
 const gone = "The task is not there any more.";
 const movedOn = "It was decided otherwise, or it goes on, meanwhile: this changes nothing.";
 
-/** With each heartbeat: what the factory says of a run that it holds, against what is known of its task. */
-export async function heedCap(deps: Deps, task: Task, at: OverBudgetAt | null): Promise<void> {
-  if (at) return standStill(deps, task, at);
-  if (task.state === "paused" && task.code === overBudgetCode) await goOn(deps, task);
+/** Of a factory's runs: one that HQ knows, and what the factory says of it. */
+interface Told {
+  task: Task;
+  at: OverBudgetAt | null;
+}
+
+/** With each heartbeat: what the factory says of runs that it holds, against what is known of their tasks. What an event has no calls left for waits for the next heartbeat. */
+export async function heedCaps(deps: Deps, runs: readonly Told[]): Promise<void> {
+  const isStill = ({ task }: Told) => task.state === "paused" && task.code === overBudgetCode;
+  const concerned = runs.filter((run) => run.at !== null || isStill(run));
+  if (concerned.length === 0) return;
+  // A whole factory may stand still for days: what waits for its answer costs no call of its own.
+  const open = (await deps.store.questions.open({ limit: mostOpen })).map(({ key }) => key);
+  for (const run of concerned) {
+    const { task, at } = run;
+    if (isStill(run) && at && open.some((key) => isAbout(key, task, at))) continue;
+    if (deps.callsLeft() < callsKept + callsEach) return;
+    await (at ? standStill(deps, task, at) : goOn(deps, task));
+  }
 }
 
 async function standStill(deps: Deps, task: Task, at: OverBudgetAt): Promise<void> {
@@ -62,11 +82,19 @@ async function standStill(deps: Deps, task: Task, at: OverBudgetAt): Promise<voi
   });
 }
 
+const headOf = ({ id, epoch }: Task, { time }: OverBudgetAt) => `budget:${id}:${epoch}:${time}`;
+
+/** Whether a question of this key asks about this standstill, for the first time or anew. */
+function isAbout(key: string, task: Task, at: OverBudgetAt): boolean {
+  const head = headOf(task, at);
+  return key.startsWith(head) && /^(\.q\d+)?:/.test(key.slice(head.length)) && key.endsWith(`:${at.budget.id}`);
+}
+
 /** The key under which this standstill is to be asked about; null: it is, and waits for an answer. */
-async function lastAsked({ store }: Deps, { id, epoch }: Task, { budget, time }: OverBudgetAt) {
+async function lastAsked({ store }: Deps, task: Task, at: OverBudgetAt) {
   let anew = "";
   for (let i = 0; i < mostAnew; i += 1) {
-    const key = `budget:${id}:${epoch}:${time}${anew}:${budget.id}`;
+    const key = `${headOf(task, at)}${anew}:${at.budget.id}`;
     const question = await store.questions.byKey(key);
     if (!question) return { key };
     if (!question.answer) return { key: null };

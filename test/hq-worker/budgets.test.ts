@@ -206,6 +206,37 @@ describe("the budget of", () => {
     await finish();
   });
 
+  it(`${budgets.busyBeat.event}, however many stand still at a budget at once: more heartbeats ask about them, and each is answered`, async () => {
+    const wide = await joined(aside.context.hq, "desk-4", { workspaces: [workspace], slots: 64, startedAt: Date.now() });
+    const ids = Array.from({ length: 40 }, (_, i) => `capped-${i}`);
+    for (const id of ids) {
+      const { factory: wanted, ...asked } = wish({ id, workspace, message: null, receivedAt: Date.now() });
+      await aside.context.hq.store.tasks.create({ ...asked, wanted }, { kind: "delegated", text: "" }, Date.now());
+    }
+    await b.admin.execute(
+      `update tasks set state = 'running', factory = 'desk-4', lease_until = ${Date.now() + 60_000} where id like 'capped-%'`,
+    );
+    const scope = { kind: "factory" as const, of: "desk-4" };
+    const budget = { id: "factory:desk-4:day:usd", scope, period: "day" as const, unit: "usd" as const, amount: 1000 };
+    const run = { epoch: 1, step: 1, cost: 0, tokens: 0, paused: true, overBudget: { budget, spent: 900, need: 200, time: 1 } };
+    const running = ids.map((task) => ({ ...run, task }));
+    const beat = async () => {
+      const spent = await post(paths.heartbeat, await wide.sealed("heartbeat", quietBeat(wide.facts, { running })));
+      expect(spent.subrequests, JSON.stringify(spent)).toBeLessThanOrEqual(most);
+      return spent;
+    };
+    const asked = async () => (await b.admin.execute("select 1 from questions where task like 'capped-%'")).rows.length;
+    for (let before = 0; before < ids.length; ) {
+      await beat();
+      const after = await asked();
+      expect(after, "every heartbeat brings it further").toBeGreaterThan(before);
+      before = after;
+    }
+    await finish();
+    expect((await beat()).sql, "what was asked waits without a call of its own").toBeLessThanOrEqual(budgets.busyBeat.sql + 5);
+    expect(await asked()).toBe(ids.length);
+  });
+
   it(budgets.page.event, async () => {
     const session = { hash: await hashSecret("session"), expiresAt: Date.now() + 60_000 };
     await b.event(async ({ context: { hq } }) => {
