@@ -5,6 +5,7 @@ import { progressKept } from "#core/fleet.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import type { Attempt, Report } from "#ports/journal.ts";
 import type { Branch } from "./branch.ts";
+import { inPresentWords } from "./earlier-report.ts";
 import { type Sealed, seal } from "./seal.ts";
 
 const perFlush = 20;
@@ -177,7 +178,7 @@ async function readable(deps: Branch, report: Report): Promise<Report> {
   if (old?.v === wireVersion && old.seq === report.seq && Number(old.exp) > nowS) return report;
   const to = { aud: "hq", corr: typeof old?.corr === "string" ? old.corr : null, seq: report.seq };
   const kind = old?.kind;
-  const told = kind === "result" || kind === "usage" || kind === "reject" ? kinds[kind].body.safeParse(old?.body) : null;
+  const told = kind === "result" || kind === "usage" || kind === "reject" ? kinds[kind].body.safeParse(inPresentWords(old?.body)) : null;
   // Its number must not stay a gap, so something is said in its place.
   const lost = { entry: report.id, reason: "a report that an earlier version of the program wrote can't be read any more" };
   const { jws } = told?.success ? await seal(deps, kind as "result", told.data as Result, to) : await seal(deps, "reject", lost, to);

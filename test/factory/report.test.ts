@@ -309,6 +309,17 @@ describe("a report of an earlier version of the program", () => {
     expect(await b.said()).toMatchObject([{ kind: "result", seq: 59, corr: "t1-1-1", body }]);
   });
 
+  it("keeps its work and its money, though its entries said less", async () => {
+    const { id, task, epoch, step, factory, persona, provider, model, at, durationMs, usage: used, source, cost, outcome } = usage(1);
+    const before = { id, task, epoch, step, factory, persona, provider, model, at, durationMs, usage: used, source, cost, outcome };
+    const { usage: _, ...unsummed } = receipt;
+    const body = { ...resultOf(), receipt: unsummed, usages: [before] };
+    await put(await sealedAs({ v: 2, kind: "result", seq: 59, exp: 9e12, corr: "t1-1-1", body }));
+    expect(await flushReports(b.branch)).toBe(1);
+    const entry = { ...before, try: 1, seat: "coder", engine: "uac", requestedModel: model, billing: "metered", billed: cost };
+    expect(await b.said()).toMatchObject([{ kind: "result", v: 3, body: { outcome: "succeeded", usages: [entry] } }]);
+  });
+
   it.each<[string, () => Promise<string>]>([
     ["of another form", () => sealedAs({ kind: "result", seq: 3, exp: 9e12, corr: "t1-1-1", body: { task: "t1-1-1" } })],
     ["of a kind that is none", () => sealedAs({ kind: "order", seq: 3, exp: 9e12, corr: "t1-1-1", body: {} })],
