@@ -43,7 +43,7 @@ export interface AgentRun {
   between?(entries: readonly Entry[]): Promise<readonly Entry[]>;
   /**
    * Where a budget holds no further call: awaited until one may be made, or something else is to be done; the loop then looks again.
-   * Without it the run ends there.
+   * Without it the run ends there, and also where others' calls hold the budget for longer than a call waits.
    */
   atCap?(error: OverBudget): Promise<void>;
   /** Somebody lets the run end before it is done; asked before every call. */
@@ -65,6 +65,8 @@ interface Progress {
 }
 
 const maxTokensPerReply = 8192;
+/** Others' calls held the budget for as long as a call waits: asked again after so long, until the run's own time is up. */
+const othersMs = 5000;
 /** Replies in a row that are no legal call (unknown tool, bad input, no call at all) before the run ends. */
 const maxFormatErrors = 3;
 const nudge = "Nothing was called. Go on with a tool, or call finish.";
@@ -104,6 +106,10 @@ export async function runAgent(run: AgentRun): Promise<AgentEnd> {
     } catch (error) {
       if (run.atCap && isOverBudget(error) && !run.signal.aborted) {
         await run.atCap(error);
+        continue;
+      }
+      if (run.atCap && hasCode(error, "limit_reached") && !run.signal.aborted) {
+        await run.clock.sleep(othersMs, run.signal);
         continue;
       }
       return { ...modelFailure(run, error), steps };

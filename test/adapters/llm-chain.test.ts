@@ -53,6 +53,7 @@ describe("a chain", () => {
   it.each([
     ["refuses the request", () => new UacError("llm_refused", "Bad request.")],
     ["is over our own budget", () => new UacError("over_budget", "No more.")],
+    ["waited for our own budget", () => new UacError("limit_reached", "Others held it.")],
     ["is interrupted", () => new UacError("interrupted", "Stopped.")],
     ["fails in a way of its own", () => new TypeError("a bug")],
   ])("does not ask the next where one %s", async (_, error) => {

@@ -135,10 +135,15 @@ describe.each(wires)("a reply that is not whole, %s", (wire) => {
     expect(busy.wire.requests).toHaveLength(1);
   });
 
-  it("is not even asked for where a budget of ours refuses it", async () => {
-    const refusal = { error: { type: "billing_error", code: "over_budget", message: "The task's budget of $1 is used up" } };
-    const { error, wire: server } = await failure([plain(402, wire === "anthropic" ? { type: "error", ...refusal } : refusal)], { wire });
-    expect(error).toMatchObject({ code: "over_budget", message: "The task's budget of $1 is used up." });
+  it.each([
+    ["refuses it", 402, { type: "billing_error", code: "over_budget", message: "The task's budget of $1 is used up" }],
+    ["is held by others, since it waited already", 429, { type: "rate_limit_error", code: "limit_reached", message: "Others held it" }],
+  ])("is not even asked for where a budget of ours %s", async (_, status, refused) => {
+    const refusal = { error: refused };
+    const { error, wire: server } = await failure([plain(status, wire === "anthropic" ? { type: "error", ...refusal } : refusal)], {
+      wire,
+    });
+    expect(error).toMatchObject({ code: refused.code, message: `${refused.message}.` });
     expect(error).not.toHaveProperty("exhausted");
     expect(server.requests).toHaveLength(1);
   });

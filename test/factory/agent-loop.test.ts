@@ -53,6 +53,22 @@ describe("how a run ends", () => {
     expect(await bench.start()).toMatchObject({ kind: "stopped", code: "time_limit", steps: 2 });
   });
 
+  it.each([
+    ["waits until its time is up where others hold its budget", {}, { code: "time_limit" }],
+    ["goes on where they let go of it", { calls: 3 }, { kind: "finished" }],
+    ["is over where nobody can wait", { atCap: undefined }, { code: "model_unreachable" }],
+  ])("%s", async (_, { calls = 1000, ...changed }: { calls?: number; atCap?: undefined }, expected) => {
+    const held = new UacError("limit_reached", "Other calls held the budget for 75 s.");
+    const atCap = "atCap" in changed ? {} : { atCap: async () => {} };
+    const bench = agentBench((_, call) => (call < calls ? held : finish()), { tools: [finishing], ...atCap });
+    let over = false;
+    const end = bench.start().finally(() => {
+      over = true;
+    });
+    while (!over) await bench.clock.advance(1000);
+    expect(await end).toMatchObject(expected);
+  });
+
   it("stops before the first call when it was aborted already", async () => {
     const { start, llm } = agentBench([], { signal: AbortSignal.abort("the owner stopped it") });
     expect(await start()).toEqual({ kind: "stopped", code: "interrupted", reason: "the owner stopped it", steps: 0 });
