@@ -29,7 +29,7 @@ const served: readonly { method: string; path: RegExp; wire: Wire | null }[] = [
   { method: "POST", path: /^\/v1\/chat\/completions$/, wire: "chat" },
   { method: "POST", path: /^\/v1\/responses$/, wire: "responses" },
   // Whatever the provider speaks.
-  { method: "GET", path: /^\/v1\/models(\/[\w.:@-]+)?$/, wire: null },
+  { method: "GET", path: /^\/v1\/models(\/(?!\.\.?$)[\w.:@-]+)?$/, wire: null },
 ];
 
 /** `/<provider>/v1/…`. What is served nowhere fits no wire. */

@@ -1,7 +1,7 @@
 /** The metering gateway: real sockets on both of its sides. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
@@ -93,6 +93,13 @@ describe("a call through the gateway", () => {
       expect(await ask(path), path).toBe(404);
     }
     expect(await ask("/scripted/v1/messages", "GET")).toBe(404);
+    // As it is: `fetch` would take the dots out.
+    for (const path of ["/scripted/v1/models/..", "/scripted/v1/models/../../x", "/scripted/v1/models/%2e%2e"]) {
+      const { port } = new URL(desk.url);
+      const [answered] = await once(request({ port, path, headers: { "x-api-key": desk.token } }).end(), "response");
+      expect(answered.statusCode, path).toBe(404);
+      answered.resume();
+    }
     expect(asked).toHaveLength(2);
     expect(await b.journal.untold(9)).toEqual([]);
   });
