@@ -225,6 +225,35 @@ describe("a call", () => {
     }
   });
 
+  it("that was left before it could be sent costs nothing, and is not sent", async () => {
+    const stop = new AbortController();
+    const { meter, spending } = meterOn();
+    const open: typeof meter.open = (call, signal) => meter.open(call, signal).finally(() => stop.abort(new Error("left")));
+    const sent: unknown[] = [];
+    const metered = meteredFetch(
+      { open },
+      { provider: "scripted", wire: "anthropic", fetch: async (url) => reply(String(sent.push(url))) },
+    );
+    const body = JSON.stringify({ model: "scripted-1", max_tokens: 100 });
+    await expect(metered("http://127.0.0.1/v1/messages", { method: "POST", body, signal: stop.signal })).rejects.toThrow("left");
+    expect([sent, spending.reservations()]).toEqual([[], []]);
+    expect(spending.entries()).toMatchObject([{ usage: noUsage, cost: 0, outcome: "interrupted" }]);
+  });
+
+  it("for several answers at once is planned as so many", async () => {
+    const body = JSON.stringify({ model: "scripted-1", max_tokens: 1000, n: 8, messages: [] });
+    const { ask, sent } = bench(() => reply(whole.chat), "chat", 30_000_000);
+    expect((await ask({ body: body.replace('"n":8', '"n":1') })).status).toBe(200);
+    expect([(await ask({ body })).status, sent.length]).toEqual([402, 1]);
+  });
+
+  it("in the background, whose end no meter would see, is refused", async () => {
+    const { ask, sent } = bench(() => reply(whole.responses), "responses");
+    const response = await ask({ body: JSON.stringify({ model: "scripted-1", background: true, input: "Hi" }) });
+    expect([response.status, sent]).toEqual([400, []]);
+    expect(await response.text()).toContain("background");
+  });
+
   it("with an error inside a 200 failed, and costs what was told", async () => {
     const { ask, entry } = bench(() => reply(sse(anthropic.start, { type: "error", error: { type: "overloaded_error" } })));
     await (await ask()).text();

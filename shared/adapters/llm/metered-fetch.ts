@@ -50,15 +50,16 @@ export function meteredFetch(metering: Metering, options: MeteredOptions): typeo
       return send(url, { ...init, method, headers, body, ...(signal && { signal }) });
     }
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : new Uint8Array(await new Response(body).arrayBuffer());
-    const call: PlannedCall = { provider, wire, billing, engine, step, try: tries, ...planOf(wire, bytes) };
+    const { plan, unmetered } = planOf(wire, bytes);
+    if (unmetered) return refused(wire, "bad_input", unmetered);
+    const call: PlannedCall = { provider, wire, billing, engine, step, try: tries, ...plan };
 
     let open: OpenCall;
     try {
       open = await metering.open(call, signal ?? undefined);
     } catch (error) {
       if (signal?.aborted || !(error instanceof UacError)) throw error;
-      const { status, headers, body } = refusal(wire, error.code, error.message);
-      return Response.json(body, { status, headers });
+      return refused(wire, error.code, error.message);
     }
     return exchange(open, call, () => send(url, { ...init, method, headers, body: bytes, ...(signal && { signal }) }), signal ?? null);
   };
@@ -70,7 +71,11 @@ const redirects = new Set([301, 302, 303, 307, 308]);
 async function redirected(response: Response, wire: Wire, provider: string): Promise<Response> {
   await response.body?.cancel();
   const why = `${provider} answers with a redirect, which is not followed: its key would go along. Set its base URL to where it is.`;
-  const { status, headers, body } = refusal(wire, "not_found", why);
+  return refused(wire, "not_found", why);
+}
+
+function refused(...why: Parameters<typeof refusal>): Response {
+  const { status, headers, body } = refusal(...why);
   return Response.json(body, { status, headers });
 }
 
@@ -85,6 +90,11 @@ async function exchange(open: OpenCall, call: PlannedCall, send: () => Promise<R
   };
 
   let response: Response;
+  if (signal?.aborted) {
+    // While it was reserved for: nothing has left.
+    await settle("interrupted", nothing);
+    throw signal.reason;
+  }
   try {
     response = await send();
   } catch (error) {

@@ -13,17 +13,23 @@ const limits: Readonly<Record<Wire, readonly string[]>> = {
   responses: ["max_output_tokens"],
 };
 
-/** What can't be read is planned by its length alone: the provider will refuse it. */
-export function planOf(wire: Wire, body: Uint8Array): Pick<PlannedCall, "model" | "inputTokens" | "maxOutput"> {
+type Plan = Pick<PlannedCall, "model" | "inputTokens" | "maxOutput">;
+
+/** What can't be read is planned by its length alone: the provider will refuse it. `unmetered`: why nobody would see what it used; null: somebody will. */
+export function planOf(wire: Wire, body: Uint8Array): { plan: Plan; unmetered: string | null } {
   const request = parse(body);
   const images = imagesIn(request);
   const imageBytes = images.reduce((sum, { length }) => sum + length, 0);
   const limit = limits[wire].map((name) => request[name]).find((value) => typeof value === "number" && value >= 0);
-  return {
+  // So many answers at once, each as long.
+  const answers = wire === "chat" && typeof request.n === "number" && request.n > 1 ? request.n : 1;
+  const plan = {
     model: typeof request.model === "string" && request.model ? request.model.slice(0, 128) : "unknown",
     inputTokens: Math.min(mostTokens, tokensFor(body.length - imageBytes, images.length)),
-    maxOutput: Math.min(mostTokens, Math.ceil((limit as number | undefined) ?? unsaidMaxOutput)),
+    maxOutput: Math.min(mostTokens, Math.ceil(((limit as number | undefined) ?? unsaidMaxOutput) * answers)),
   };
+  const isLater = wire === "responses" && request.background === true;
+  return { plan, unmetered: isLater ? "A response in the background ends where no meter sees it: leave `background` out." : null };
 }
 
 /** Base64 text of images, wherever a request holds them: as `data` beside an image's media type, or in a data URL. */
