@@ -40,7 +40,10 @@ export function readAccounts(from: Reader, { providers, main, named, needed }: A
   const names = Object.keys(providers);
   const wireOf = from.read("LLM_WIRE", perProvider(wires, names, main)) ?? new Map<string, Wire>();
   const billingOf = from.read("LLM_BILLING", perProvider(billingModes, names, main)) ?? new Map<string, BillingMode>();
-  const address = url("https:", "http:");
+  // A path is put behind it: a query would take that in, past the meter, and a name and password would be told with it.
+  const address = url("https:", "http:").refine((text) => !/[?#]|\/\/[^/]*@/.test(text), {
+    error: "is an address with more than a path: leave query, # and credentials out",
+  });
   const families: Readonly<Record<Family, Given>> = {
     ANTHROPIC: {
       url: from.read("ANTHROPIC_BASE_URL", address),

@@ -78,6 +78,15 @@ interface Row {
 }
 const wholes = (max: string): [string, RegExp][] =>
   ["0", "-1", "NaN", "1.5", "1e3", "many", `${max}0`].map((value) => [value, new RegExp(`allowed: a whole number from 1 to ${max}`)]);
+/** Of a provider: where paths are put behind. */
+const more = /leave query, # and credentials out/;
+const baseUrl = (): [string, RegExp][] => [
+  ...url,
+  ["https://x.example/v1?", more],
+  ["https://x.example/v1?version=1", more],
+  ["https://x.example/#a", more],
+  ["https://me:secret@x.example", more],
+];
 const url: [string, RegExp][] = [
   ["example.com", /allowed: https:, http:/],
   ["ftp://example.com", /allowed: https:, http:/],
@@ -135,16 +144,16 @@ const rows: Record<string, Row> = {
     bad: [["free", /holds "free"; allowed: metered, subscription, local/]],
   },
   LLM_THINKING: { good: "low", is: { thinking: "low" }, bad: [["much", /allowed: off, low, high/]] },
-  ANTHROPIC_BASE_URL: { good: "http://localhost:1", is: everybody({ baseUrl: "http://localhost:1" }), bad: url },
+  ANTHROPIC_BASE_URL: { good: "http://localhost:1", is: everybody({ baseUrl: "http://localhost:1" }), bad: baseUrl() },
   ANTHROPIC_API_KEY: { good: "key", is: everybody({ key: { kind: "x-api-key", value: "key" } }) },
   ANTHROPIC_AUTH_TOKEN: { good: "token", is: everybody({ key: { kind: "bearer", value: "token" } }) },
-  OPENAI_BASE_URL: { good: "https://x.example", is: everybody({}), bad: url },
+  OPENAI_BASE_URL: { good: "https://x.example", is: everybody({}), bad: baseUrl() },
   OPENAI_API_KEY: { good: "key", is: everybody({}) },
   ...Object.fromEntries(
     providerNames
       .filter((name) => name !== "anthropic" && name !== "openai")
       .flatMap((name): [string, Row][] => [
-        [`${name.toUpperCase()}_BASE_URL`, { good: "https://x.example", is: everybody({}), bad: url }],
+        [`${name.toUpperCase()}_BASE_URL`, { good: "https://x.example", is: everybody({}), bad: baseUrl() }],
         [`${name.toUpperCase()}_API_KEY`, { good: "key", is: everybody({}) }],
       ]),
   ),
