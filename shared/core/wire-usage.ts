@@ -17,15 +17,19 @@ export interface ToldUsage {
 type Fields = Record<string, unknown>;
 
 /**
- * The newest figure wins, and nothing (null, undefined, 0) never wins over a figure, in details neither: usage comes late, twice, or in
- * parts, and what was used once is not given back.
+ * The newest figure wins, and nothing (null, undefined, 0) never wins over a figure, in the details neither: usage comes late, twice, or
+ * in parts, and what was used once is not given back.
  */
 export function mergeUsage(before: Fields, next: unknown): Fields {
-  const told = Object.entries(fields(next)).flatMap(([key, value]) => {
-    if (value === null || value === undefined || (value === 0 && before[key])) return [];
-    return [[key, isGroup(value) ? mergeUsage(fields(before[key]), value) : value] as const];
+  const told = newer(before, next).map(([key, value]) => {
+    const details = fields(before[key]);
+    return [key, isGroup(value) ? { ...details, ...Object.fromEntries(newer(details, value)) } : value] as const;
   });
   return { ...before, ...Object.fromEntries(told) };
+}
+
+function newer(before: Fields, next: unknown): [string, unknown][] {
+  return Object.entries(fields(next)).filter(([key, value]) => value !== null && value !== undefined && !(value === 0 && before[key]));
 }
 
 /** A `usage` object as it came. Null where nothing was counted: every call uses something, so all zeros means that nobody told. */
