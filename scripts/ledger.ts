@@ -66,7 +66,11 @@ function unreadable(path: string, cause: unknown): never {
 /** The environment's headquarters, or the box's. Null where none is named. */
 async function headquarters({ box, dir }: { box?: boolean; dir?: string }) {
   const { DATABASE_URL: url, DATABASE_AUTH_TOKEN: authToken } = box ? await environmentOfBox(env, dir ?? null) : env;
-  return url ? createClient({ url, ...(authToken && { authToken }) }) : null;
+  try {
+    return url ? createClient({ url, ...(authToken && { authToken }) }) : null;
+  } catch (cause) {
+    throw new UacError("bad_config", "DATABASE_URL is no address of a database: libsql://…, https://…, http://… or file:….", { cause });
+  }
 }
 
 async function verify(options: { json?: boolean; home: string[]; box?: boolean; dir?: string }): Promise<number> {

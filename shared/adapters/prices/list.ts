@@ -60,8 +60,8 @@ export function parsePriceList(json: string, where: string, providers: readonly 
   };
   const parsed = priceListSchema.safeParse(read().value);
   if (!parsed.success) throw new UacError("bad_config", `${where} is not a price list: ${z.prettifyError(parsed.error)}. ${form}`);
-  const unknown = providers && Object.keys(parsed.data.models).find((name) => !providers.includes(name));
-  if (typeof unknown === "string") {
+  const unknown = Object.keys(parsed.data.models).find((name) => providers && !providers.includes(name));
+  if (providers && unknown !== undefined) {
     throw new UacError("bad_config", `${where} has prices of ${unknown}, which is no provider here; there are ${providers.join(", ")}.`);
   }
   const models = Object.entries(parsed.data.models).map(([provider, own]) => [
