@@ -13,6 +13,7 @@ import { pricedProviders, pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
 import { database } from "#adapters/store/sql.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
+import { keptMs } from "../branch-agent/journal/forget.ts";
 import { homeOf } from "../branch-agent/state.ts";
 import { environmentOfBox } from "./box-environment.ts";
 import { exported } from "./ledger/export.ts";
@@ -20,7 +21,7 @@ import { readJournal } from "./ledger/journal.ts";
 import { linesOf } from "./ledger/lines.ts";
 import { rebuildDaily } from "./ledger/rebuild-daily.ts";
 import { replay, replayJson, replayText } from "./ledger/replay.ts";
-import { attempt, compareJournal, compareReceipts, type Verified, verifiedText } from "./ledger/verify.ts";
+import { attemptOf, compareJournal, compareReceipts, type Verified, verifiedText } from "./ledger/verify.ts";
 
 /** `incomplete`: lines that can't be read, or a difference. */
 const exitCodes = { ok: 0, incomplete: 1, usage: 2 } as const;
@@ -82,8 +83,8 @@ async function verify(options: { json?: boolean; home: string[]; box?: boolean; 
   for (const home of homes) {
     try {
       const journal = await readJournal(home);
-      for (const { id, task, epoch } of journal.entries) if (journal.underWay.has(id)) waits.add(attempt(task, epoch));
-      if (hq) parts.push(await compareJournal(journal, hq));
+      for (const entry of journal.entries) if (journal.underWay.has(entry.id)) waits.add(attemptOf(entry));
+      if (hq) parts.push(await compareJournal(journal, hq, Date.now() - keptMs));
       else unseen.push(`the journal of ${journal.factory}: there is nothing to compare its ${journal.entries.length} entries with`);
     } catch (error) {
       if (!hasCode(error, "not_found") && !hasCode(error, "store_unavailable")) throw error;
