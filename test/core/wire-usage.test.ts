@@ -59,7 +59,10 @@ describe("what a provider says that a call used", () => {
   it("chat: what is in the total alone was thought, and is output", () => {
     const told = { prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 };
     expect(usageOf("chat", told)).toEqual({ ...noUsage, uncachedIn: 20, output: 603, reasoning: 405 });
-    expect(usageOf("chat", { ...told, completion_tokens_details: { reasoning_tokens: 405 } })).toMatchObject({ output: 603, reasoning: 405 });
+    expect(usageOf("chat", { ...told, completion_tokens_details: { reasoning_tokens: 405 } })).toMatchObject({
+      output: 603,
+      reasoning: 405,
+    });
     expect(usageOf("chat", { ...told, total_tokens: 218 })).toMatchObject({ output: 198, reasoning: 0 });
     // A total is no answer's length where the input is not told.
     expect(usageOf("chat", { completion_tokens: 3, total_tokens: 100 })).toEqual({ ...noUsage, output: 3 });
