@@ -1,5 +1,4 @@
 /** What each step of a task did, as its story tells, and in a sentence or more why the task cost what it cost. */
-
 import { showCost, showNanos, type Total, tokensOf } from "#core/ledger.ts";
 import type { CostParts } from "#core/prices.ts";
 import type { StoryLine } from "./panels/task.query.ts";
@@ -57,6 +56,8 @@ function dearestStep(dearest: Step, steps: readonly ToldStep[], total: Total): s
   const did = steps.find(({ epoch, step }) => epoch === dearest.epoch && step === dearest.step)?.did ?? null;
   const who = [...dearest.personas, ...dearest.models].map(plain).join(", ");
   const tries = dearest.calls > 1 ? ` in ${many(dearest.calls, "call")}` : "";
+  // At a price of nothing no step is the dearest.
+  if (total.cost === 0) return `Its calls cost nothing at list price; together they used ${digits(tokensOf(total.usage))} tokens.`;
   const most = mostOf(dearest.parts);
   return `Step ${stepName(dearest)} cost most: ${showCost(dearest)}${tries}, ${percent(dearest.cost, total.cost)} of the task${most} (${who}${did === null ? "" : `: ${short(plain(did))}`}).`;
 }
@@ -70,8 +71,10 @@ const partNames: Readonly<Record<keyof CostParts, string>> = {
 
 function mostOf(parts: CostParts | null): string {
   if (!parts) return "";
-  const [dearest] = (Object.entries(parts) as [keyof CostParts, number][]).toSorted((a, b) => b[1] - a[1]);
-  return dearest && dearest[1] > 0 ? `, most of it ${partNames[dearest[0]]}` : "";
+  const [dearest, ...others] = (Object.entries(parts) as [keyof CostParts, number][]).toSorted((a, b) => b[1] - a[1]);
+  if (!dearest || dearest[1] === 0) return "";
+  const isMost = dearest[1] > others.reduce((sum, [, cost]) => sum + cost, 0);
+  return `, ${isMost ? "most" : "the largest part"} of it ${partNames[dearest[0]]}`;
 }
 
 /** The longest run of steps that did the same; none where every step did something else than the one before. */

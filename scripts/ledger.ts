@@ -6,7 +6,6 @@
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { createClient } from "@libsql/client";
 import { Command, CommanderError } from "commander";
 import { presets } from "#adapters/llm/presets.ts";
@@ -14,13 +13,15 @@ import { pricedProviders, pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
 import { database } from "#adapters/store/sql.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
+import { keptMs } from "../branch-agent/journal/forget.ts";
 import { homeOf } from "../branch-agent/state.ts";
 import { environmentOfBox } from "./box-environment.ts";
 import { exported } from "./ledger/export.ts";
 import { readJournal } from "./ledger/journal.ts";
+import { linesOf } from "./ledger/lines.ts";
 import { rebuildDaily } from "./ledger/rebuild-daily.ts";
 import { replay, replayJson, replayText } from "./ledger/replay.ts";
-import { attempt, compareJournal, compareReceipts, type Verified, verifiedText } from "./ledger/verify.ts";
+import { attemptOf, compareJournal, compareReceipts, type Verified, verifiedText } from "./ledger/verify.ts";
 
 /** `incomplete`: lines that can't be read, or a difference. */
 const exitCodes = { ok: 0, incomplete: 1, usage: 2 } as const;
@@ -28,21 +29,31 @@ const known = [...new Set([...pricedProviders, ...Object.keys(presets)])];
 const { env } = process;
 
 async function replayFile(file: string, options: { json?: boolean; provider?: string; prices?: string }): Promise<number> {
-  if (options.provider !== undefined && !known.includes(options.provider)) {
-    throw new UacError("bad_input", `There is no provider ${options.provider}; there are ${known.join(", ")}.`);
-  }
   const own = options.prices ?? env.PRICES_FILE;
   const json = own === undefined ? (env.PRICES ?? null) : await readText(own);
-  const input = file === "-" ? process.stdin : createReadStream(file, "utf8");
-  if (file !== "-") await once(input, "open").catch((cause) => unreadable(file, cause));
-  const result = await replay(createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), {
-    priceOf: pricesOf(json === null ? null : parsePriceList(json, own ?? "PRICES", known)),
-    knows: (provider) => known.includes(provider),
+  // A recording may be of providers that no factory here asks.
+  const list = json === null ? null : parsePriceList(json, own ?? "PRICES", null);
+  const names = [...new Set([...known, ...Object.keys(list?.models ?? {})])];
+  if (options.provider !== undefined && !names.includes(options.provider)) {
+    throw new UacError("bad_input", `There is no provider ${options.provider}; there are ${names.join(", ")}, and those of --prices.`);
+  }
+  const result = await replay(linesOf(textOf(file)), {
+    priceOf: pricesOf(list),
+    knows: (provider) => names.includes(provider),
     provider: options.provider ?? null,
     now: Date.now(),
   });
   await print(options.json ? JSON.stringify(replayJson(result)) : replayText(result));
   return result.problems.length === 0 ? exitCodes.ok : exitCodes.incomplete;
+}
+
+async function* textOf(file: string): AsyncGenerator<string> {
+  const input = file === "-" ? process.stdin.setEncoding("utf8") : createReadStream(file, "utf8");
+  try {
+    for await (const chunk of input) yield String(chunk);
+  } catch (cause) {
+    unreadable(file, cause);
+  }
 }
 
 function readText(path: string): Promise<string> {
@@ -56,7 +67,11 @@ function unreadable(path: string, cause: unknown): never {
 /** The environment's headquarters, or the box's. Null where none is named. */
 async function headquarters({ box, dir }: { box?: boolean; dir?: string }) {
   const { DATABASE_URL: url, DATABASE_AUTH_TOKEN: authToken } = box ? await environmentOfBox(env, dir ?? null) : env;
-  return url ? createClient({ url, ...(authToken && { authToken }) }) : null;
+  try {
+    return url ? createClient({ url, ...(authToken && { authToken }) }) : null;
+  } catch (cause) {
+    throw new UacError("bad_config", "DATABASE_URL is no address of a database: libsql://…, https://…, http://… or file:….", { cause });
+  }
 }
 
 async function verify(options: { json?: boolean; home: string[]; box?: boolean; dir?: string }): Promise<number> {
@@ -68,8 +83,8 @@ async function verify(options: { json?: boolean; home: string[]; box?: boolean; 
   for (const home of homes) {
     try {
       const journal = await readJournal(home);
-      for (const { id, task, epoch } of journal.entries) if (journal.underWay.has(id)) waits.add(attempt(task, epoch));
-      if (hq) parts.push(await compareJournal(journal, hq));
+      for (const entry of journal.entries) if (journal.underWay.has(entry.id)) waits.add(attemptOf(entry));
+      if (hq) parts.push(await compareJournal(journal, hq, Date.now() - keptMs));
       else unseen.push(`the journal of ${journal.factory}: there is nothing to compare its ${journal.entries.length} entries with`);
     } catch (error) {
       if (!hasCode(error, "not_found") && !hasCode(error, "store_unavailable")) throw error;

@@ -3,7 +3,7 @@ import type { InStatement } from "@libsql/client";
 import { attemptFacts } from "#ports/journal.ts";
 
 /** Longer than a month, since budgets count by it. */
-const keptMs = 35 * 86_400_000;
+export const keptMs = 35 * 86_400_000;
 const everyMs = 3_600_000;
 /** In one go, so that none holds an order up: more than end in an hour. */
 const perGo = 200;

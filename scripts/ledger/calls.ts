@@ -1,7 +1,8 @@
 /** Lines of a recording to calls: what was told of one message, however often, is one call. */
 import { noUsage, type Usage } from "#core/ledger.ts";
 import { mergeUsage, toldUsage, type Wire } from "#core/wire-usage.ts";
-import type { Fields, Heard, Said, Trouble } from "./line.ts";
+import type { Fields, Heard } from "./body.ts";
+import type { Said, Trouble } from "./line.ts";
 
 export interface RecordedCall {
   provider: string;
@@ -14,6 +15,8 @@ export interface RecordedCall {
   interrupted: boolean;
   /** Its input is not in the recording: the cost is a floor. */
   inputUnknown: boolean;
+  /** Of a batch, or of another tier with a price of its own. */
+  tiered: boolean;
   at: number | null;
 }
 
@@ -26,6 +29,7 @@ interface Open {
   bytes: number;
   requestBytes: number | null;
   ended: boolean;
+  tiered: boolean;
   at: number | null;
 }
 
@@ -80,7 +84,7 @@ export function collectCalls(defaultProvider: string | null) {
     if (known) return known;
     const call: Open = {
       ...{ wire: heard.wire, provider, id: heard.id, models: new Set(models), counts: {}, bytes: 0 },
-      ...{ requestBytes: said.requestBytes, ended: false, at: said.at ?? heard.at },
+      ...{ requestBytes: said.requestBytes, ended: false, tiered: false, at: said.at ?? heard.at },
     };
     calls.set(key, call);
     if (heard.id !== null) byId.set(heard.id, call);
@@ -92,7 +96,14 @@ export function collectCalls(defaultProvider: string | null) {
     add(said: Said, heard: Heard): Trouble | null {
       const stream = said.call ?? "";
       const under = current.get(stream);
-      const goesOn = heard.kind === "part" && under?.wire === heard.wire && (heard.id === null || heard.id === under.id);
+      const isPart = heard.kind === "part" || heard.kind === "end";
+      const goesOn = isPart && under?.wire === heard.wire && (heard.id === null || heard.id === under.id);
+      if (heard.kind === "end") {
+        if (goesOn) under.ended = true;
+        // What follows without a beginning is of a stream whose beginning is not here.
+        current.delete(stream);
+        return null;
+      }
       const call = goesOn ? under : begin(said, heard);
       if ("what" in call) return call;
       // A message that is told anew is not twice as long.
@@ -100,6 +111,7 @@ export function collectCalls(defaultProvider: string | null) {
       else call.bytes = heard.kind === "begin" ? heard.bytes : Math.max(call.bytes, heard.bytes);
       call.counts = mergeUsage(call.counts, heard.usage);
       call.ended ||= heard.ended;
+      call.tiered ||= heard.tier !== null;
       call.requestBytes ??= said.requestBytes;
       for (const model of [said.model, heard.model]) if (model) call.models.add(model);
       if (heard.kind !== "whole") current.set(stream, call);
@@ -109,7 +121,7 @@ export function collectCalls(defaultProvider: string | null) {
   };
 }
 
-function settled({ wire, provider, models, counts, bytes, requestBytes, ended, at }: Open): RecordedCall {
+function settled({ wire, provider, models, counts, bytes, requestBytes, ended, tiered, at }: Open): RecordedCall {
   const told = toldUsage(wire, counts);
   const usage = { ...(told?.usage ?? noUsage) };
   const written = Math.ceil(bytes / bytesPerToken);
@@ -124,5 +136,6 @@ function settled({ wire, provider, models, counts, bytes, requestBytes, ended, a
     source: guessOutput || guessInput ? "estimated" : (told?.source ?? "estimated"),
     interrupted: !ended,
     inputUnknown: noInput && !guessInput,
+    tiered,
   };
 }

@@ -3,6 +3,7 @@ import { addUsage, noTotal, showCost, sum, type Total } from "#core/ledger.ts";
 import type { PriceOf } from "#core/prices.ts";
 import { collectCalls, type RecordedCall } from "./calls.ts";
 import { readLine, type Trouble } from "./line.ts";
+import { longestLine } from "./lines.ts";
 import { exactUsd, table } from "./table.ts";
 
 export interface ReplayRow {
@@ -14,6 +15,8 @@ export interface ReplayRow {
   interrupted: number;
   /** Calls of which the recording does not have the input: their cost is a floor. */
   inputUnknown: number;
+  /** Calls of a batch, or of another tier with a price of its own: the lists have the usual one. */
+  tiered: number;
   /** Calls whose provider was guessed from the model's name. */
   assumed: number;
   prices: readonly string[];
@@ -34,12 +37,17 @@ export interface ReplayDeps {
   now: number;
 }
 
-export async function replay(lines: AsyncIterable<string> | Iterable<string>, deps: ReplayDeps): Promise<Replay> {
+/** A line that is null was too long to read. */
+export async function replay(lines: AsyncIterable<string | null> | Iterable<string | null>, deps: ReplayDeps): Promise<Replay> {
   const collected = collectCalls(deps.provider);
   const problems: Replay["problems"][number][] = [];
   let line = 0;
   for await (const raw of lines) {
     line += 1;
+    if (raw === null) {
+      problems.push({ line, what: "is too long", why: `a line has ${longestLine} characters at most`, todo: "leave out images and files" });
+      continue;
+    }
     const text = raw.replace(/^\uFEFF/, "").trim();
     if (text === "") continue;
     const read = readLine(text, deps.knows);
@@ -81,6 +89,7 @@ function rowOf(group: readonly Priced[]): ReplayRow {
     estimated: how(({ source }) => source === "estimated"),
     interrupted: how(({ interrupted }) => interrupted),
     inputUnknown: how(({ inputUnknown }) => inputUnknown),
+    tiered: how(({ tiered }) => tiered),
     assumed: how(({ assumed }) => assumed),
     prices: [...new Set(group.flatMap(({ list }) => list ?? []))],
   };
@@ -110,6 +119,14 @@ function isComplete({ rows, total, problems }: Replay): boolean {
   return problems.length === 0 && total.unpriced === 0 && rows.every(({ inputUnknown }) => inputUnknown === 0);
 }
 
+/** So that a file that is no recording does not scroll away what there is to say of it. */
+const shownProblems = 50;
+
+/** What a file holds does not steer the terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, "\uFFFD");
+}
+
 export function replayText(result: Replay): string {
   const { rows, total, problems } = result;
   const cells = ({ usage, calls }: Total) =>
@@ -127,15 +144,20 @@ export function replayText(result: Replay): string {
       ...note(row.interrupted, "interrupted: output estimated from what was streamed"),
       ...note(row.estimated - row.interrupted, "told no whole usage: estimated from what was written"),
       ...note(row.inputUnknown, `without input in the recording: the price is a floor; record "request" beside the first event`),
+      ...note(row.tiered, "of a batch or another tier than the usual: priced as the usual, a batch is mostly half of it"),
       ...note(row.assumed, `without a provider: taken to be ${provider}'s own; add "provider" or give --provider`),
     ];
   });
   const lists = [...new Set(rows.flatMap(({ prices }) => prices))];
-  const bad = problems.map(({ line, what, why, todo }) => `line ${line} ${what}: ${why}; ${todo}`);
+  const bad = problems.slice(0, shownProblems).map(({ line, what, why, todo }) => `line ${line} ${what}: ${why}; ${todo}`);
+  const more = problems.length - bad.length;
   return [
     ...lines,
     ...(lists.length > 0 ? ["", `prices: ${lists.join("; ")}`] : []),
     ...(notes.length > 0 ? ["", ...notes] : []),
-    ...(bad.length > 0 ? ["", `${bad.length} ${bad.length === 1 ? "line is" : "lines are"} not in the total:`, ...bad] : []),
-  ].join("\n");
+    ...(bad.length > 0 ? ["", `${problems.length} ${problems.length === 1 ? "line is" : "lines are"} not in the total:`, ...bad] : []),
+    ...(more > 0 ? [`and ${more} more, which --json lists`] : []),
+  ]
+    .map(printable)
+    .join("\n");
 }

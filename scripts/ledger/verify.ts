@@ -21,13 +21,18 @@ export interface Verified {
   compared: readonly string[];
   /** Entries that headquarters can't know yet: no report of them, or none that it confirmed. */
   underWay: number;
+  /** Headquarters' entries of attempts so old that a journal keeps nothing of them. */
+  forgotten: number;
   differences: readonly Difference[];
 }
 
 const shownIds = 5;
 
-/** A journal beside headquarters' ledger, entry by entry, told by task and attempt. */
-export async function compareJournal(journal: JournalLedger, hq: Client): Promise<Verified> {
+/**
+ * A journal beside headquarters' ledger, entry by entry, told by task and attempt. `keepsFrom`: attempts of which every call began before
+ * that time, milliseconds since 1970, may have been let go.
+ */
+export async function compareJournal(journal: JournalLedger, hq: Client, keepsFrom: number): Promise<Verified> {
   const kept = new Map<string, LedgerEntry>();
   const prefix = `${journal.factory}:`;
   for await (const { recordedAt: _, ...entry } of entriesAt(hq, "factory = ?", [journal.factory])) {
@@ -45,6 +50,9 @@ export async function compareJournal(journal: JournalLedger, hq: Client): Promis
     if (journal.underWay.has(entry.id)) underWay += 1;
     else lost.push(entry);
   }
+  const alive = new Set([...journal.entries, ...[...kept.values()].filter(({ at }) => at >= keepsFrom)].map(attemptOf));
+  // What belongs to no task is kept for good.
+  const [forgotten, unknown] = split([...kept.values()], (entry) => entry.task !== null && !alive.has(attemptOf(entry)));
   const { factory } = journal;
   const sides = (here: readonly LedgerEntry[], there: readonly LedgerEntry[]) => ({
     here: { source: "journal", total: sum(here) },
@@ -55,7 +63,7 @@ export async function compareJournal(journal: JournalLedger, hq: Client): Promis
     of: (one: T) => LedgerEntry,
     told: (group: readonly T[]) => Omit<Difference, "task" | "epoch" | "ids" | "factory">,
   ) =>
-    [...Map.groupBy(list, (one) => `${of(one).task} ${of(one).epoch}`).values()].map((group): Difference => {
+    [...Map.groupBy(list, (one) => attemptOf(of(one))).values()].map((group): Difference => {
       const { task = null, epoch = 0 } = group[0] === undefined ? {} : of(group[0]);
       return { factory, task, epoch, ids: group.slice(0, shownIds).map((one) => of(one).id), ...told(group) };
     });
@@ -63,9 +71,10 @@ export async function compareJournal(journal: JournalLedger, hq: Client): Promis
   return {
     compared: [`the journal of ${factory}, ${journal.entries.length} entries, with headquarters' ledger`],
     underWay,
+    forgotten: forgotten.length,
     differences: [
       ...grouped(lost, same, (group) => ({ what: "headquarters does not have what the journal reported", ...sides(group, []) })),
-      ...grouped([...kept.values()], same, (group) => ({ what: "headquarters has what the journal does not know", ...sides([], group) })),
+      ...grouped(unknown, same, (group) => ({ what: "headquarters has what the journal does not know", ...sides([], group) })),
       ...grouped(
         changed,
         ([entry]) => entry,
@@ -109,18 +118,23 @@ export async function compareReceipts(hq: Client, waits: ReadonlySet<string>): P
   for await (const { task, epoch, told, kept } of receiptsAt(hq)) {
     if (told === null) silent += 1;
     else compared += 1;
-    if (told === null || waits.has(attempt(task, epoch)) || totals(told) === totals(kept)) continue;
+    if (told === null || waits.has(attemptOf({ task, epoch })) || totals(told) === totals(kept)) continue;
     differences.push({
       ...{ factory: null, task, epoch, what: "the receipt and the ledger differ", ids: [] },
       ...{ here: { source: "receipt", total: told }, there: { source: "headquarters", total: kept } },
     });
   }
   const older = silent > 0 ? ` (${silent} of older factories say nothing of it)` : "";
-  return { compared: [`${compared} receipts with headquarters' ledger${older}`], underWay: 0, differences };
+  return { compared: [`${compared} receipts with headquarters' ledger${older}`], underWay: 0, forgotten: 0, differences };
 }
 
-export function attempt(task: string | null, epoch: number): string {
+export function attemptOf({ task, epoch }: Pick<LedgerEntry, "task" | "epoch">): string {
   return `${task} ${epoch}`;
+}
+
+function split<T>(list: readonly T[], is: (one: T) => boolean): [T[], T[]] {
+  const { yes = [], no = [] } = Object.groupBy(list, (one) => (is(one) ? "yes" : "no"));
+  return [yes, no];
 }
 
 function totals({ cost, calls, unpriced, usage }: Total = noTotal): string {
@@ -140,12 +154,14 @@ function totals({ cost, calls, unpriced, usage }: Total = noTotal): string {
 export function verifiedText(parts: readonly Verified[], unseen: readonly string[]): string {
   const differences = parts.flatMap((part) => part.differences);
   const underWay = parts.reduce((all, part) => all + part.underWay, 0);
+  const forgotten = parts.reduce((all, part) => all + part.forgotten, 0);
   const say = ({ source, total }: Difference["here"]) =>
     `${source}: ${total.calls} calls, ${tokensOf(total.usage)} tokens, ${showCost(total)}`;
   return [
     ...parts.flatMap(({ compared }) => compared.map((what) => `compared ${what}`)),
     ...unseen.map((what) => `not looked at: ${what}`),
     ...(underWay > 0 ? [`${underWay} ${underWay === 1 ? "entry is" : "entries are"} on the way to headquarters`] : []),
+    ...(forgotten > 0 ? [`not compared: ${forgotten} of headquarters' entries, so old that a journal keeps them no longer`] : []),
     ...differences.flatMap(({ factory, task, epoch, what, here, there, ids }) => [
       `${task ?? "no task"}, attempt ${epoch}${factory ? ` at ${factory}` : ""}: ${what}`,
       `    ${say(here)}; ${say(there)}${ids.length > 0 ? `; ${ids.join(", ")}` : ""}`,
@@ -154,6 +170,6 @@ export function verifiedText(parts: readonly Verified[], unseen: readonly string
       ? "nothing could be compared"
       : differences.length === 0
         ? "they agree to the token"
-        : `${differences.length} differences`,
+        : `${differences.length} ${differences.length === 1 ? "difference" : "differences"}`,
   ].join("\n");
 }

@@ -17,14 +17,19 @@ export interface ToldUsage {
 type Fields = Record<string, unknown>;
 
 /**
- * The newest figure wins, and nothing (null, undefined, 0) never wins over a figure: usage comes late, twice, or in parts, and what was
- * used once is not given back.
+ * The newest figure wins, and nothing (null, undefined, 0) never wins over a figure, in the details neither: usage comes late, twice, or
+ * in parts, and what was used once is not given back.
  */
 export function mergeUsage(before: Fields, next: unknown): Fields {
-  const told = Object.entries(fields(next)).filter(
-    ([key, value]) => value !== null && value !== undefined && !(value === 0 && before[key]),
-  );
+  const told = newer(before, next).map(([key, value]) => {
+    const details = fields(before[key]);
+    return [key, isGroup(value) ? { ...details, ...Object.fromEntries(newer(details, value)) } : value] as const;
+  });
   return { ...before, ...Object.fromEntries(told) };
+}
+
+function newer(before: Fields, next: unknown): [string, unknown][] {
+  return Object.entries(fields(next)).filter(([key, value]) => value !== null && value !== undefined && !(value === 0 && before[key]));
 }
 
 /** A `usage` object as it came. Null where nothing was counted: every call uses something, so all zeros means that nobody told. */
@@ -53,10 +58,11 @@ const read: Readonly<Record<Wire, (counts: Fields) => Usage>> = {
     // DeepSeek and Kimi tell what the cache held beside the details that OpenAI tells it in.
     const details = fields(counts.prompt_tokens_details);
     const held = [details.cached_tokens, counts.prompt_cache_hit_tokens, counts.cached_tokens].map(count);
-    return inclusive(
-      { input: counts.prompt_tokens, read: Math.max(...held), written: details.cache_write_tokens },
-      { output: counts.completion_tokens, reasoning: fields(counts.completion_tokens_details).reasoning_tokens },
-    );
+    const [input, output] = [count(counts.prompt_tokens), count(counts.completion_tokens)];
+    // Gemini leaves what it thought out of the completion, and in the total alone.
+    const thought = input > 0 ? Math.max(0, count(counts.total_tokens) - input - output) : 0;
+    const reasoning = Math.max(thought, count(fields(counts.completion_tokens_details).reasoning_tokens));
+    return inclusive({ input, read: Math.max(...held), written: details.cache_write_tokens }, { output: output + thought, reasoning });
   },
   responses(counts) {
     const details = fields(counts.input_tokens_details);
@@ -88,6 +94,10 @@ function inclusive(
 
 function count(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) ? Math.max(0, Math.trunc(value)) : 0;
+}
+
+function isGroup(value: unknown): boolean {
+  return typeof value === "object" && !Array.isArray(value);
 }
 
 function fields(value: unknown): Fields {

@@ -49,6 +49,11 @@ export const pairs = (separator: string, value: RegExp, form: string) =>
     return Object.fromEntries(parsed.map((match) => [match?.[1] ?? "", match?.[2] ?? ""]));
   });
 
+/** A key in the wrong variable is quoted no more than one in its own. Nothing else that is quoted has words of that length. */
+function withoutKeys(complaint: string): string {
+  return complaint.replace(/\b(?:sk|pk|ghp|gsk|xai)-[\w-]{8,}|[\w-]{32,}/g, "[what looks like a key]");
+}
+
 /** Collects every complaint, so that one run names them all. */
 export function reader(env: Env) {
   const complaints: string[] = [];
@@ -66,7 +71,7 @@ export function reader(env: Env) {
       // A complaint may quote the value; a secret's says what it should be instead.
       const what = secret
         ? `has a form that is not allowed. ${settings[name]?.about}`
-        : (parsed.error.issues[0]?.message ?? "is not allowed");
+        : withoutKeys(parsed.error.issues[0]?.message ?? "is not allowed");
       complaints.push(`${name} ${what}`);
       return null;
     },

@@ -21,6 +21,8 @@ export interface InferenceOptions {
 /** Most models that may stand behind a seat's first. */
 const mostFallbacks = 4;
 
+const modelName = z.string().regex(/^\P{Cc}{1,128}$/u, "is no model's name: one line of up to 128 characters");
+
 /** A model as the environment names it. */
 interface Choice {
   provider: string;
@@ -44,13 +46,13 @@ export function readInference(
 ): { inference: Inference; cautions: readonly string[] } {
   const names = Object.keys(providers);
   const main = from.read("LLM_PROVIDER", oneOf(...names)) ?? names[0] ?? "";
-  const model = from.read("MODEL_NAME", z.string().max(128));
+  const model = from.read("MODEL_NAME", modelName);
   const fallback = from.read("LLM_FALLBACK", fallbacks(names)) ?? [];
 
   const picksOf = (seat: Seat): readonly [Choice, ...Choice[]] => {
     const variables = variablesOf(seat);
     const own = from.read(variables.provider, oneOf(...names));
-    const ownModel = from.read(variables.model, z.string().max(128));
+    const ownModel = from.read(variables.model, modelName);
     const others = from.read(variables.fallback, fallbacks(names));
     // MODEL_NAME is a model of LLM_PROVIDER's: nobody else would know it.
     const first = { provider: own ?? main, model: ownModel ?? (own && own !== main ? null : model) };
@@ -85,7 +87,7 @@ function fallbacks(names: readonly string[]) {
   return z.string().transform((value, issues): Omit<Choice, "by">[] => {
     if (value === "none") return [];
     const picks = value.split(",").map((part) => {
-      const [, provider = "", model] = /^([^:]*)(?::(.*))?$/.exec(part.trim()) ?? [];
+      const [, provider = "", model] = /^([^:]*)(?::(.*))?$/s.exec(part.trim()) ?? [];
       return { provider: provider.trim(), model: model?.trim() || null };
     });
     const complain = (message: string) => issues.addIssue({ code: "custom", message });
@@ -95,7 +97,8 @@ function fallbacks(names: readonly string[]) {
         `names the provider ${JSON.stringify(unknown.provider)}; allowed: \`none\`, or \`provider\` and \`provider:model\`, separated by commas, of ${names.join(", ")}`,
       );
     if (picks.length > mostFallbacks) complain(`names more than ${mostFallbacks}`);
-    if (picks.some(({ model }) => (model?.length ?? 0) > 128)) complain("names a model of more than 128 characters");
+    if (picks.some(({ model }) => model !== null && !modelName.safeParse(model).success))
+      complain("names a model of more than 128 characters, or of more than one line");
     return picks;
   });
 }

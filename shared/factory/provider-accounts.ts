@@ -40,17 +40,13 @@ export function readAccounts(from: Reader, { providers, main, named, needed }: A
   const names = Object.keys(providers);
   const wireOf = from.read("LLM_WIRE", perProvider(wires, names, main)) ?? new Map<string, Wire>();
   const billingOf = from.read("LLM_BILLING", perProvider(billingModes, names, main)) ?? new Map<string, BillingMode>();
-  // A path is put behind it: a query would take that in, past the meter, and a name and password would be told with it.
-  const address = url("https:", "http:").refine((text) => !/[?#]|\/\/[^/]*@/.test(text), {
-    error: "is an address with more than a path: leave query, # and credentials out",
-  });
   const families: Readonly<Record<Family, Given>> = {
     ANTHROPIC: {
-      url: from.read("ANTHROPIC_BASE_URL", address),
-      key: from.read("ANTHROPIC_API_KEY", anyText),
-      token: from.read("ANTHROPIC_AUTH_TOKEN", anyText),
+      url: readAddress(from, "ANTHROPIC_BASE_URL"),
+      key: readKey(from, "ANTHROPIC_API_KEY"),
+      token: readKey(from, "ANTHROPIC_AUTH_TOKEN"),
     },
-    OPENAI: { url: from.read("OPENAI_BASE_URL", address), key: from.read("OPENAI_API_KEY", anyText), token: null },
+    OPENAI: { url: readAddress(from, "OPENAI_BASE_URL"), key: readKey(from, "OPENAI_API_KEY"), token: null },
   };
   const ownOf = new Map(names.map((provider) => [provider, readOwn(provider)]));
   // What is missing depends on what is said, and that can't be read.
@@ -60,7 +56,7 @@ export function readAccounts(from: Reader, { providers, main, named, needed }: A
     if (provider === "anthropic") return families.ANTHROPIC;
     if (provider === "openai") return families.OPENAI;
     const variables = ownVariables(provider);
-    return { url: from.read(variables.url, address), key: from.read(variables.key, anyText), token: null };
+    return { url: readAddress(from, variables.url), key: readKey(from, variables.key), token: null };
   }
 
   function wireFor(provider: string): Wire {
@@ -104,6 +100,27 @@ export function readAccounts(from: Reader, { providers, main, named, needed }: A
   return (provider) => accounts.get(provider) ?? { wire: "anthropic", baseUrl: "", key: null, billing: "metered" };
 }
 
+/** Text that goes into a header. What can't would fail at every call, as if the provider could not be reached. */
+function readKey(from: Reader, variable: string): string | null {
+  const key = from.read(variable, anyText);
+  if (key === null || /^[\x21-\x7e]+$/.test(key)) return key;
+  from.complain(variable, "holds a space, a line break or a character that is in no key: copy it again, whole and alone");
+  return null;
+}
+
+/** An address that the path of a call is added to. Its value may hold a login, so it is never quoted. */
+function readAddress(from: Reader, variable: string): string | null {
+  const address = from.read(variable, url("https:", "http:"));
+  if (address === null) return null;
+  const { username, password, pathname } = new URL(address);
+  const called = /\/(?:v1\/messages|chat\/completions|responses)\/?$/.exec(pathname)?.[0];
+  if (username || password)
+    from.complain(variable, "holds a login, which no call can be made with: take it out, and set the key's own variable");
+  else if (/[?#]/.test(address)) from.complain(variable, "has a part from ? or # on, which the path of a call can't stand behind: take it out");
+  else if (called) from.complain(variable, `ends with the path of a call, which is added by itself: leave ${called} out`);
+  return address;
+}
+
 function familyOf(wire: Wire): Family {
   return wire === "anthropic" ? "ANTHROPIC" : "OPENAI";
 }
@@ -116,7 +133,8 @@ function perProvider<T extends string>(allowed: readonly T[], names: readonly st
     for (const part of value.split(",").map((piece) => piece.trim())) {
       const [, provider = main, word] = /^(?:([^:]*?)\s*:)?\s*(.*)$/.exec(part) ?? [];
       const known = allowed.find((one) => one === word);
-      if (known && names.includes(provider)) said.set(provider, known);
+      if (known && names.includes(provider) && said.has(provider)) issues.addIssue({ code: "custom", message: `names ${provider} twice` });
+      else if (known && names.includes(provider)) said.set(provider, known);
       else issues.addIssue({ code: "custom", message: `holds ${JSON.stringify(part)}; allowed: ${form}, of ${names.join(", ")}` });
     }
     return said;

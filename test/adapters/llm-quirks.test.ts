@@ -203,6 +203,8 @@ describe("Gemini", () => {
   it("gets its signatures back on the calls that they came with, whose index it leaves out or repeats", async () => {
     const { reply, assistant, sent } = await twice("gemini", "chat", "gemini-signatures");
     expect(reply.content.map((block) => block.type)).toEqual(["opaque", "tool_use", "tool_use", "tool_use"]);
+    // What it thought is in the total alone.
+    expect(reply.usage).toMatchObject({ uncachedIn: 57, output: 140 - 57, reasoning: 140 - 57 - 21 });
     const call = (id: string, path: string) => ({ id, type: "function", function: { name: "look", arguments: JSON.stringify({ path }) } });
     expect(assistant.tool_calls).toEqual([
       { ...call("jm4owj31", "a.ts"), extra_content: { google: { thought_signature: "c2lnLTE=" } } },

@@ -48,6 +48,26 @@ describe("what a provider says that a call used", () => {
     });
   });
 
+  it("takes back no detail either", () => {
+    const begun = { cache_creation_input_tokens: 500, cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 500 } };
+    const untold = { cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 }, output_tokens: 9 };
+    expect(usageOf("anthropic", mergeUsage(begun, untold))).toEqual({ ...noUsage, write1h: 500, output: 9 });
+    const held = { prompt_tokens: 100, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 80 } };
+    expect(usageOf("chat", mergeUsage(held, { prompt_tokens_details: { cached_tokens: null } }))).toMatchObject({ cacheRead: 80 });
+  });
+
+  it("chat: what is in the total alone was thought, and is output", () => {
+    const told = { prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 };
+    expect(usageOf("chat", told)).toEqual({ ...noUsage, uncachedIn: 20, output: 603, reasoning: 405 });
+    expect(usageOf("chat", { ...told, completion_tokens_details: { reasoning_tokens: 405 } })).toMatchObject({
+      output: 603,
+      reasoning: 405,
+    });
+    expect(usageOf("chat", { ...told, total_tokens: 218 })).toMatchObject({ output: 198, reasoning: 0 });
+    // A total is no answer's length where the input is not told.
+    expect(usageOf("chat", { completion_tokens: 3, total_tokens: 100 })).toEqual({ ...noUsage, output: 3 });
+  });
+
   it("counts every token of an inclusive wire exactly once, whatever the provider claims", () => {
     const tokens = fc.integer({ min: 0, max: 1_000_000 });
     fc.assert(

@@ -104,7 +104,7 @@ describe("npm run ledger -- verify", () => {
   it("shows by task and attempt what is lost, unknown or otherwise, in tokens and money", async () => {
     const [same, lost, other] = [entry(1), entry(2), entry(3, { task: "task_2", epoch: 2 })];
     await journal([same, lost, other]);
-    await keep([same, { ...other, usage: { ...other.usage, output: 4 } }, entry(9, { task: "task_9" })]);
+    await keep([same, { ...other, usage: { ...other.usage, output: 4 } }, entry(9, { task: "task_9", at: Date.now() })]);
     await receiptOf("task_1", sum([same, lost]));
     const { code, out } = await ledger(["verify"]);
     expect(code).toBe(1);
@@ -121,6 +121,19 @@ describe("npm run ledger -- verify", () => {
       unseen: [],
       parts: [{ differences: [{}, {}, {}] }, { differences: [{ task: "task_1", epoch: 1 }] }],
     });
+  });
+
+  it("what a journal let go of long ago is no difference, as long as it is all of an attempt", async () => {
+    const old = { at: Date.now() - 36 * 86_400_000 };
+    const [gone, half, other] = [entry(1, { ...old, task: "task_old" }), entry(2, old), entry(3)];
+    await journal([other]);
+    await keep([gone, half, other]);
+    const { code, out } = await ledger(["verify"]);
+    expect(out).toContain("not compared: 1 of headquarters' entries, so old that a journal keeps them no longer");
+    expect(out).toContain("1 difference");
+    expect(out).toContain("task_1, attempt 1 at desk-1: headquarters has what the journal does not know");
+    expect(out).toContain("usage_0002");
+    expect(code).toBe(1);
   });
 
   it("what is on the way is no difference, nor is a receipt that was faster", async () => {
@@ -222,6 +235,9 @@ describe("npm run ledger -- replay", () => {
       await file("prices.json", JSON.stringify({ date: "2026-11-20", models: { kimi: { "kimi-k9": { input: 0.5, output: 1 } } } })),
     ];
     expect(await ledger(["replay", recording])).toMatchObject({ code: 0, out: expect.stringMatching(/total .* unpriced\n/) });
+    const acme = await file("acme.json", JSON.stringify({ date: "2026-11-20", models: { acme: { "kimi-k9": { input: 1, output: 1 } } } }));
+    const theirs = await file("c.jsonl", JSON.stringify({ ...line, provider: "acme" }));
+    expect((await ledger(["replay", theirs, "--prices", acme])).out).toContain("$0.001001");
     const priced = await ledger(["replay", recording, "--json"], { PRICES_FILE: prices });
     expect(JSON.parse(priced.out)).toMatchObject({
       complete: true,
@@ -237,6 +253,11 @@ describe("npm run ledger -- replay", () => {
     expect(await ledger(["replay", join(dir, "none.jsonl")])).toMatchObject({
       code: 2,
       err: expect.stringContaining("can't be read: ENOENT"),
+    });
+    expect(await ledger(["replay", dir])).toMatchObject({ code: 2, err: expect.stringContaining("can't be read: EISDIR") });
+    expect(await ledger(["export"], { DATABASE_URL: "garbage" })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("DATABASE_URL is no address of a database"),
     });
     expect(await ledger(["replay", bad, "--provider", "acme"])).toMatchObject({
       code: 2,

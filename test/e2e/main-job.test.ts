@@ -148,7 +148,7 @@ describe("the job", () => {
     const { DATABASE_URL: url = "", DATABASE_AUTH_TOKEN: authToken = "" } = house.box.hqEnv;
     const hq = createClient({ url, authToken });
     const journal = await readJournal(join(house.dir, "desk-1"));
-    const parts = [await compareJournal(journal, hq), await compareReceipts(hq, new Set())];
+    const parts = [await compareJournal(journal, hq, 0), await compareReceipts(hq, new Set())];
     hq.close();
     expect(journal.entries.length).toBeGreaterThan(3);
     expect(parts.flatMap(({ differences }) => differences)).toEqual([]);

@@ -183,6 +183,35 @@ it("never tells a key, and lets the redactor know each", () => {
   expect(Object.keys(secretsOf(env))).toEqual(["ZAI_API_KEY", "GEMINI_API_KEY"]);
 });
 
+describe("what is written wrong", () => {
+  const key = { ANTHROPIC_API_KEY: "k" };
+  it.each<[Env, RegExp]>([
+    [
+      { ANTHROPIC_API_KEY: "sk-half\u2026rest" },
+      /^ANTHROPIC_API_KEY holds a space, a line break or a character that is in no key: copy it again/,
+    ],
+    [{ LLM_PROVIDER: "zai", ZAI_API_KEY: "sk-half\nrest" }, /^ZAI_API_KEY holds a space/],
+    [{ ...key, ANTHROPIC_BASE_URL: "https://me:sk-half@models.example" }, /^ANTHROPIC_BASE_URL holds a login, .*: take it out/],
+    [{ ...key, ANTHROPIC_BASE_URL: "https://models.example/?key=sk-half" }, /^ANTHROPIC_BASE_URL has a part from \? or # on/],
+    [{ ...key, ANTHROPIC_BASE_URL: "https://models.example/v1/messages" }, /added by itself: leave \/v1\/messages out$/],
+    [
+      { LLM_PROVIDER: "openai", OPENAI_API_KEY: "k", OPENAI_BASE_URL: "http://127.0.0.1:1/v1/chat/completions/" },
+      /leave \/chat\/completions\/ out$/,
+    ],
+    [{ LLM_PROVIDER: "sk-half-0123456789" }, /^LLM_PROVIDER is "\[what looks like a key\]"; allowed: anthropic, /],
+    [{ ...key, LLM_FALLBACK: "sk-half-0123456789" }, /^LLM_FALLBACK names the provider "\[what looks like a key\]"; allowed: /],
+    [{ ...key, LLM_BILLING: `zai:${"sk_half0".repeat(5)}` }, /^LLM_BILLING holds "zai:\[what looks like a key\]"/],
+    [{ ...key, LLM_BILLING: "zai:subscription, zai:metered" }, /^LLM_BILLING names zai twice$/],
+    [{ ...key, MODEL_NAME: "m".repeat(129) }, /^MODEL_NAME is no model's name: one line of up to 128 characters$/],
+    [{ ...key, LLM_FALLBACK: "ollama:a\nb" }, /^LLM_FALLBACK names a model of .* more than one line$/],
+  ])("%o: is told without quoting a key", (env, text) => {
+    const told = refused(env);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(text);
+    expect(told[0]).not.toContain("half");
+  });
+});
+
 describe("a subscription that is sold for coding alone", () => {
   const plan = { LLM_PROVIDER: "zai", ZAI_API_KEY: "z", LLM_BILLING: "subscription" };
 

@@ -79,7 +79,7 @@ interface Row {
 const wholes = (max: string): [string, RegExp][] =>
   ["0", "-1", "NaN", "1.5", "1e3", "many", `${max}0`].map((value) => [value, new RegExp(`allowed: a whole number from 1 to ${max}`)]);
 /** Of a provider: where paths are put behind. */
-const more = /leave query, # and credentials out/;
+const more = /holds a login|has a part from \? or # on/;
 const baseUrl = (): [string, RegExp][] => [
   ...url,
   ["https://x.example/v1?", more],

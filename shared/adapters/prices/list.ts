@@ -47,9 +47,9 @@ export type PriceList = z.infer<typeof priceListSchema>;
 export type ListedPrice = z.infer<typeof priceSchema>;
 
 /**
- * An operator's list, as JSON. `where` is what it is called in an error. Throws `bad_config`: what is wrong, and the form it should have.
+ * An operator's list, as JSON. `where` is what it is called in an error; `providers` those that it may have prices of, null for any. Throws `bad_config`: what is wrong, and the form it should have.
  */
-export function parsePriceList(json: string, where: string, providers: readonly string[]): PriceList {
+export function parsePriceList(json: string, where: string, providers: readonly string[] | null): PriceList {
   const form = `Form: {"date":"2026-11-26","models":{"zai":{"glm-5.3":{"input":1.4,"output":4.4,"cacheRead":0.26}}}}, dollars per million tokens.`;
   const read = () => {
     try {
@@ -60,8 +60,8 @@ export function parsePriceList(json: string, where: string, providers: readonly 
   };
   const parsed = priceListSchema.safeParse(read().value);
   if (!parsed.success) throw new UacError("bad_config", `${where} is not a price list: ${z.prettifyError(parsed.error)}. ${form}`);
-  const unknown = Object.keys(parsed.data.models).find((name) => !providers.includes(name));
-  if (unknown !== undefined) {
+  const unknown = Object.keys(parsed.data.models).find((name) => providers && !providers.includes(name));
+  if (providers && unknown !== undefined) {
     throw new UacError("bad_config", `${where} has prices of ${unknown}, which is no provider here; there are ${providers.join(", ")}.`);
   }
   const models = Object.entries(parsed.data.models).map(([provider, own]) => [
