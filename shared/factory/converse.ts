@@ -139,5 +139,7 @@ function inReplyTo({ id, title, state, summary, reason }: Task): string {
 function replyText(end: Exclude<AgentEnd, { kind: "paused" }>): string {
   if (end.kind === "answered") return end.text || "I have nothing to add.";
   if (end.kind === "finished") return end.summary;
+  // The turn's own limit is the program's, and no command changes it.
+  if (end.budget && end.budget.scope.kind !== "turn") return `I can't go on with this now. ${capital(end.reason)} /budget changes it.`;
   return `I could not finish this: ${end.reason}. (${end.code})`;
 }
