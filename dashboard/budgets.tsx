@@ -41,7 +41,7 @@ function firstOf(one: OwnerBudget, now: number): string {
     shareOf(one, now) >= 100
       ? "it is used up"
       : usedUpAt === null
-        ? `${shareOf(one, now)} % is spent, and at this pace it lasts`
+        ? `${shareOf(one, now)} % of it is spent, the largest share`
         : `at this pace it is used up on ${minuteOf(usedUpAt)}`;
   return `First to bind is ${name}: ${why}.`;
 }
