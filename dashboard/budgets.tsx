@@ -141,7 +141,7 @@ function paceText(one: OwnerBudget, now: number): string {
   const pace = paceOf(one, now);
   if (shareOf(one, now) >= 100) return "used up";
   if (pace?.usedUpAt) return `used up on ${minuteOf(pace.usedUpAt)}`;
-  if (pace && pace.atEnd !== null) return `${showAmount(one.budget.unit, pace.atEnd)} when it begins anew`;
+  if (pace && pace.atEnd !== null) return `comes to ${showAmount(one.budget.unit, pace.atEnd)}`;
   if (one.budget.period === "window") return spentOf(one) > 0 ? "frees itself before it is used up, or too new to say" : "";
   return "too new to say";
 }
