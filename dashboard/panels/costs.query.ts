@@ -1,9 +1,13 @@
-/** What was spent in some days, by day, factory, VP and model. One round trip to the sums of days; the ledger itself is not read. */
+/**
+ * What was spent in some days, by day, factory, VP and model, and where the budgets stand now. One round trip to the sums of days; the
+ * ledger itself is read for budgets over a window alone.
+ */
 import { and, desc, eq, gte, lt, sql } from "drizzle-orm";
 import { usageDaily } from "#adapters/store/usage-daily.ts";
 import { dayMs, startOfDay } from "#core/day.ts";
 import type { BillingMode } from "#core/ledger.ts";
 import type { DashboardDb } from "../db.ts";
+import { askBudgets, type BudgetsNow, budgetsNow } from "./budgets.query.ts";
 import { addSlice, dailyColumns, noSlice, type Slice, slice } from "./spent.query.ts";
 
 /** Rows of a breakdown; what is beyond them is shown as one. */
@@ -48,6 +52,8 @@ export interface Costs {
   factories: Breakdown;
   vps: Breakdown;
   models: Breakdown;
+  /** Whatever the days and the choice. */
+  budgets: BudgetsNow;
 }
 
 /** The days that `period` takes up to and with the one that `on` lies in; of a month all of them. `on` in milliseconds. */
@@ -68,7 +74,7 @@ export async function loadCosts(db: DashboardDb, span: Span, filter: Filter, now
   const where = and(gte(day, span.from), lt(day, span.to), ...chosen);
   const groups = sql<number>`count(*) over ()`;
   const byCost = [desc(dailyColumns.cost), desc(dailyColumns.calls)];
-  const [days, factories, vps, models] = await db.batch([
+  const [days, factories, vps, models, ...standings] = await db.batch([
     db
       .select({ day, billing, ...dailyColumns })
       .from(usageDaily)
@@ -95,6 +101,7 @@ export async function loadCosts(db: DashboardDb, span: Span, filter: Filter, now
       .groupBy(provider, model, billing)
       .orderBy(...byCost)
       .limit(mostRows),
+    ...askBudgets(db, now),
   ]);
   const sumOf = (rows: typeof days) => rows.map(slice).reduce(addSlice, noSlice);
   const total = sumOf(days);
@@ -112,6 +119,7 @@ export async function loadCosts(db: DashboardDb, span: Span, filter: Filter, now
       names: [`${row.provider}/${row.model}`, ...(row.billing === "metered" ? [] : [row.billing])],
       only: { provider: row.provider, model: row.model },
     })),
+    budgets: budgetsNow(standings),
   };
 }
 

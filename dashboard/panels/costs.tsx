@@ -1,6 +1,7 @@
 /** What the corporation spends, by day, factory, VP and model: from the ledger, never from what is told meanwhile. */
 import { dayMs, startOfDay } from "#core/day.ts";
 import { showBilled, showCost, showNanos, tokensOf } from "#core/ledger.ts";
+import { Budgets } from "../budgets.tsx";
 import { briefly, cacheHits } from "../kinds.ts";
 import type { Panel } from "../panel.ts";
 import { Days, dateOf, Parts } from "../spend.tsx";
@@ -76,6 +77,7 @@ function CostsView({ costs, view }: { costs: Costs; view: View }) {
           </p>
         </>
       )}
+      <Budgets budgets={costs.budgets} now={view.now} />
     </>
   );
 }

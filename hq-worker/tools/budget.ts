@@ -2,7 +2,7 @@
 import { showAmount, showBudget, showPeriod } from "#core/budget.ts";
 import { amountOf, showReset } from "#core/budget-period.ts";
 import { parseBudget } from "#core/budget-words.ts";
-import { asItIs, showPace, spentOf } from "#factory/budgets.ts";
+import { asItIs, resetsAt, shareOf, showPace, spentOf } from "#factory/budgets.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import type { OwnerBudget } from "#ports/budgets.ts";
 
@@ -18,18 +18,19 @@ export async function budgetReport(hq: Headquarters): Promise<string> {
   return [...all.map((one) => lineOf(one, now)), each].join("\n");
 }
 
-function lineOf(one: OwnerBudget, now: number): string {
+/** One line: the budget, what is spent of it, its pace, when it begins anew. */
+export function lineOf(one: OwnerBudget, now: number): string {
   const { budget, raise } = one;
   const amount = amountOf(budget, raise, now);
-  const percent = Math.floor((spentOf(one) * 100) / amount);
   const raised = amount > budget.amount ? ` (raised from ${showAmount(budget.unit, budget.amount)} for now)` : "";
-  return `${showBudget(asItIs(one, now))}${raised}: ${showAmount(budget.unit, spentOf(one))} spent, ${percent} %.${showPace(one, now)}${resetOf(one, now)}`;
+  return `${showBudget(asItIs(one, now))}${raised}: ${showAmount(budget.unit, spentOf(one))} spent, ${shareOf(one, now)} %.${showPace(one, now)}${resetOf(one, now)}`;
 }
 
 /** A window frees itself as what was spent grows old. */
-function resetOf({ budget, oldest }: OwnerBudget, now: number): string {
-  if (budget.period !== "window" || budget.windowMs === undefined) return showReset(budget, now);
-  return oldest === null ? "" : ` It frees itself from ${new Date(oldest + budget.windowMs).toISOString().slice(11, 16)} UTC on.`;
+function resetOf(one: OwnerBudget, now: number): string {
+  if (one.budget.period !== "window") return showReset(one.budget, now);
+  const at = resetsAt(one, now);
+  return at === null ? "" : ` It frees itself from ${new Date(at).toISOString().slice(11, 16)} UTC on.`;
 }
 
 /** Resolves to what was done, or to what is wrong with the words. */

@@ -3,11 +3,13 @@ import * as z from "zod";
 import { startOfDay } from "#core/day.ts";
 import { addSpend, noSpend, type Spend, showBilled, showCost, showNanos, tokensOf } from "#core/ledger.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
+import type { OwnerBudget } from "#ports/budgets.ts";
 import type { Spent } from "#ports/store.ts";
 import type { Tool } from "#ports/tool.ts";
+import { lineOf } from "./budget.ts";
 
 const input = z.strictObject({});
-/** Of factories, and of models: what a chat's message has room for. The totals are of all. */
+/** Of factories, of models, and of budgets: what a chat's message has room for. The totals are of all. */
 const mostLines = 15;
 
 export function costTool(hq: Headquarters): Tool<z.infer<typeof input>> {
@@ -24,10 +26,14 @@ export function costTool(hq: Headquarters): Tool<z.infer<typeof input>> {
 /** Days and months are UTC. */
 export async function costReport(hq: Headquarters): Promise<string> {
   const now = hq.clock.now();
-  const { factories, models } = await hq.store.ledger.spent({ today: startOfDay(now), month: startOfMonth(now) });
+  const [{ factories, models }, budgets] = await Promise.all([
+    hq.store.ledger.spent({ today: startOfDay(now), month: startOfMonth(now) }),
+    hq.store.budgets.standings(now),
+  ]);
   const today = factories.map((one) => one.today).reduce(addSpend, noSpend);
   const month = factories.map((one) => one.month).reduce(addSpend, noSpend);
-  if (month.calls === 0) return "Nothing was spent this month, today included: $0.00.";
+  const ofBudgets = budgetLines(budgets, now);
+  if (month.calls === 0) return ["Nothing was spent this month, today included: $0.00.", ...ofBudgets].join("\n");
   return [
     `Today: ${showCost(today)}, ${used(today)}. This month: ${showCost(month)}, ${used(month)}.`,
     ...billedLine(today, month),
@@ -39,6 +45,7 @@ export async function costReport(hq: Headquarters): Promise<string> {
     ...linesOf(models, nameOf),
     ...notMetered(models),
     ...unpricedLines(models),
+    ...ofBudgets,
   ].join("\n");
 }
 
@@ -82,6 +89,12 @@ function unpricedLines(models: Spent["models"]): string[] {
   if (unknown.length === 0) return [];
   const lines = unknown.slice(0, mostLines).map((one) => `${nameOf(one)}: ${one.month.unbilled} of ${countOf(one.month.calls)}`);
   return ["", "Without a price this month, so that the bill is higher than is said here:", ...lines];
+}
+
+function budgetLines(budgets: readonly OwnerBudget[], now: number): string[] {
+  if (budgets.length === 0) return [];
+  const more = budgets.length > mostLines ? [`and ${budgets.length - mostLines} more: /budget`] : [];
+  return ["", "Budgets:", ...budgets.slice(0, mostLines).map((one) => lineOf(one, now)), ...more];
 }
 
 function countOf(calls: number): string {

@@ -111,6 +111,18 @@ export function forecastOf(budget: When, spent: number, amount: number, now: num
   return { atEnd, usedUpAt: atEnd < amount ? null : Math.min(end, Math.ceil(start + ((now - start) * amount) / spent)) };
 }
 
+/**
+ * When a window is used up at the pace since the oldest that counts; null where that is too short ago to say, or where it begins to
+ * free itself before.
+ */
+export function paceOfWindow(of: { spent: number; amount: number; oldest: number; windowMs: number }, now: number): number | null {
+  const { spent, amount, oldest, windowMs } = of;
+  if (spent >= amount) return now;
+  if (spent <= 0 || now - oldest < tellingMs) return null;
+  const at = Math.ceil(oldest + ((now - oldest) * amount) / spent);
+  return at < oldest + windowMs ? at : null;
+}
+
 /** A sentence, led by a blank; empty where it never does. */
 export function showReset({ period, windowMs = 0 }: When, now: number): string {
   const end = endOf({ period, windowMs }, now);

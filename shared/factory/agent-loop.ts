@@ -55,7 +55,8 @@ export interface AgentRun {
 export type AgentEnd =
   | { kind: "answered"; text: string; steps: number }
   | { kind: "finished"; status: "done" | "failed"; summary: string; steps: number }
-  | { kind: "stopped"; code: string; reason: string; steps: number }
+  /** `budget`: it refused the call that was to come next; `reason` is the meter's sentence. */
+  | { kind: "stopped"; code: string; reason: string; budget?: Budget; steps: number }
   | { kind: "paused"; steps: number };
 
 /** A run as far as it came: all that it does next follows from its entries. */
@@ -124,8 +125,8 @@ type End = AgentEnd extends infer E ? (E extends AgentEnd ? Omit<E, "steps"> : n
 
 const paused = { kind: "paused" } as const;
 
-function stopped(code: string, reason: string): End {
-  return { kind: "stopped", code, reason };
+function stopped(code: string, reason: string, budget?: Budget): End {
+  return { kind: "stopped", code, reason, ...(budget && { budget }) };
 }
 
 /** True if something was said that the model has not heard. A run that can't go on, or goes on another time, hears nothing more. */
@@ -209,7 +210,7 @@ function refusal(content: string) {
 /** What a failed model call means for the run. Anything but a failure of the model is thrown on. */
 function modelFailure(run: AgentRun, error: unknown): End {
   if (run.signal.aborted) return stopped("interrupted", abortReason(run.signal));
-  if (isOverBudget(error)) return stopped(limitOf(error.budget), publicMessage(error));
+  if (isOverBudget(error)) return stopped(limitOf(error.budget), publicMessage(error), error.budget);
   const code = error instanceof UacError ? modelFailures[error.code] : undefined;
   if (!code) throw error;
   return stopped(code, `the model could not be used: ${publicMessage(error)}`);

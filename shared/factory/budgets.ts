@@ -1,6 +1,17 @@
 /** Headquarters' side of the owner's budgets: what binds whom, how far each is used, and when its owner hears of it. */
 import { type Bound, showAmount, showBudget } from "#core/budget.ts";
-import { alertOf, amountOf, boundOf, endOf, forecastOf, holds, showReset, type ToldBudget } from "#core/budget-period.ts";
+import {
+  alertOf,
+  amountOf,
+  boundOf,
+  endOf,
+  type Forecast,
+  forecastOf,
+  holds,
+  paceOfWindow,
+  showReset,
+  type ToldBudget,
+} from "#core/budget-period.ts";
 import { byline } from "#core/persona.ts";
 import { bold, italic, rich } from "#core/rich-text.ts";
 import type { OwnerBudget } from "#ports/budgets.ts";
@@ -103,13 +114,45 @@ function alertLetter({ profile, clock }: Headquarters, chat: number, one: OwnerB
   };
 }
 
+/** At the present pace; null where there is none yet. `atEnd` is null for a window, which has no end. */
+export function paceOf(
+  { budget, raise, oldest, ...used }: OwnerBudget,
+  now: number,
+): (Omit<Forecast, "atEnd"> & { atEnd: number | null }) | null {
+  const [spent, amount] = [used.recorded + used.live, amountOf(budget, raise, now)];
+  if (budget.period !== "window" || budget.windowMs === undefined) return forecastOf(budget, spent, amount, now);
+  const usedUpAt = oldest === null ? null : paceOfWindow({ spent, amount, oldest, windowMs: budget.windowMs }, now);
+  return usedUpAt === null ? null : { atEnd: null, usedUpAt };
+}
+
+/** When it begins anew, or the first of a window's spending counts no more; null: nothing of it is spent. */
+export function resetsAt({ budget, oldest }: OwnerBudget, now: number): number | null {
+  if (budget.period !== "window" || budget.windowMs === undefined) return endOf(budget, now);
+  return oldest === null ? null : oldest + budget.windowMs;
+}
+
+/** Whole per cent, never more than is spent: 100 is used up. */
+export function shareOf(one: OwnerBudget, now: number): number {
+  return Math.floor((spentOf(one) * 100) / amountOf(one.budget, one.raise, now));
+}
+
+/**
+ * The one that is in the way first: it is used up, or will be soonest at the present pace, or the least of it is left. Null where
+ * nothing is spent of any.
+ */
+export function bindsFirst(budgets: readonly OwnerBudget[], now: number): OwnerBudget | null {
+  const used = (one: OwnerBudget) => spentOf(one) / amountOf(one.budget, one.raise, now);
+  const due = (one: OwnerBudget) => (used(one) >= 1 ? now : (paceOf(one, now)?.usedUpAt ?? Number.MAX_SAFE_INTEGER));
+  const [first] = budgets.filter((one) => spentOf(one) > 0).toSorted((a, b) => due(a) - due(b) || used(b) - used(a));
+  return first ?? null;
+}
+
 /** A sentence, led by a blank; empty where there is no pace yet. */
 export function showPace(one: OwnerBudget, now: number): string {
-  const { unit } = one.budget;
-  const forecast = forecastOf(one.budget, spentOf(one), amountOf(one.budget, one.raise, now), now);
-  if (!forecast) return "";
-  const { atEnd, usedUpAt } = forecast;
-  if (usedUpAt === null) return ` At this pace it comes to ${showAmount(unit, atEnd)}.`;
+  const pace = paceOf(one, now);
+  if (!pace) return "";
+  const { atEnd, usedUpAt } = pace;
+  if (usedUpAt === null) return atEnd === null ? "" : ` At this pace it comes to ${showAmount(one.budget.unit, atEnd)}.`;
   if (usedUpAt <= now) return "";
   return ` At this pace it is used up on ${new Date(usedUpAt).toISOString().slice(0, 16).replace("T", " at ")} UTC.`;
 }

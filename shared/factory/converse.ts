@@ -1,5 +1,5 @@
 /** Simone's turn: one message of the owner's, answered once, whatever dies in between. */
-import { limitBudgets } from "#core/budget.ts";
+import { type Budget, limitBudgets, showAmount } from "#core/budget.ts";
 import { UacError } from "#core/errors.ts";
 import { nanosPerUsd } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
@@ -139,5 +139,13 @@ function inReplyTo({ id, title, state, summary, reason }: Task): string {
 function replyText(end: Exclude<AgentEnd, { kind: "paused" }>): string {
   if (end.kind === "answered") return end.text || "I have nothing to add.";
   if (end.kind === "finished") return end.summary;
+  if (end.budget) return outOfBudget(end.budget, end.reason);
   return `I could not finish this: ${end.reason}. (${end.code})`;
+}
+
+/** The turn's own limit is the program's: no command changes it. */
+function outOfBudget({ scope, unit, amount }: Budget, reason: string): string {
+  if (scope.kind !== "turn") return `I can't go on with this now. ${capital(reason)} /budget changes it.`;
+  const most = showAmount(unit, amount);
+  return `I stop here: one turn of mine may use ${most}, and the next call does not fit. Write again, and I begin another; smaller steps help.`;
 }

@@ -11,6 +11,8 @@ export interface OwnerBudget {
   recorded: number;
   /** And what tasks under way have spent beyond that, as heartbeats tell it. */
   live: number;
+  /** Held back for calls under way at headquarters. A factory's own it alone knows. */
+  reserved: number;
   /** Of a window, when the oldest of what is recorded was, ms: as that grows old it frees itself. Null: nothing is. */
   oldest: number | null;
 }

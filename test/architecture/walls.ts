@@ -149,7 +149,7 @@ export const passes: readonly Pass[] = [
   },
   {
     from: /^dashboard\/(db|panels\/[\w-]+\.query)\.ts$/,
-    to: /^shared\/adapters\/store\/(schema|usage-daily)\.ts$|^drizzle-orm$|^@libsql\/client$/,
+    to: /^shared\/adapters\/store\/(schema|usage-daily|budget-standings)\.ts$|^drizzle-orm$|^@libsql\/client$/,
     reason: "a screen's query reads the tables; its view gets rows",
   },
   {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Budget, budgetSchema } from "#core/budget.ts";
-import { alertOf, amountOf, boundOf, endOf, forecastOf, holds, showReset, startOf } from "#core/budget-period.ts";
+import { alertOf, amountOf, boundOf, endOf, forecastOf, holds, paceOfWindow, showReset, startOf } from "#core/budget-period.ts";
 import { parseBudget } from "#core/budget-words.ts";
 
 const hour = 3_600_000;
@@ -108,6 +108,31 @@ describe("what its owner hears", () => {
         if (forecast.usedUpAt === null) return;
         expect(forecast.usedUpAt).toBeGreaterThanOrEqual(time);
         expect(forecast.usedUpAt).toBeLessThanOrEqual(endOf({ period: "month" }, time) as number);
+      }),
+    );
+  });
+});
+
+describe("a window's pace", () => {
+  const windowMs = 5 * hour;
+  const now = at("2026-11-26T12:00:00Z");
+
+  it("is known while nothing frees itself before the end", () => {
+    expect(paceOfWindow({ spent: 50, amount: 100, oldest: now - hour, windowMs }, now)).toBe(now + hour);
+    expect(paceOfWindow({ spent: 100, amount: 100, oldest: now - hour, windowMs }, now)).toBe(now);
+    expect(paceOfWindow({ spent: 10, amount: 100, oldest: now - hour, windowMs }, now)).toBeNull();
+    expect(paceOfWindow({ spent: 50, amount: 100, oldest: now - 60_000, windowMs }, now)).toBeNull();
+  });
+
+  it("lies ahead, and within the window of its oldest", () => {
+    const numbers = fc.record({ spent: fc.nat(2000), amount: fc.integer({ min: 1, max: 1000 }), age: fc.nat(windowMs) });
+    fc.assert(
+      fc.property(numbers, ({ spent, amount, age }) => {
+        const usedUpAt = paceOfWindow({ spent, amount, oldest: now - age, windowMs }, now);
+        expect(usedUpAt !== null || spent < amount).toBe(true);
+        if (usedUpAt === null) return;
+        expect(usedUpAt).toBeGreaterThanOrEqual(now);
+        expect(usedUpAt === now || usedUpAt < now - age + windowMs).toBe(true);
       }),
     );
   });

@@ -9,6 +9,7 @@ import { Hono } from "hono";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "#adapters/clock/system.ts";
+import { parseBudget } from "#core/budget-words.ts";
 import { sha256 } from "../../dashboard/gate.ts";
 import { type Seeded, seeded } from "./seed.ts";
 
@@ -64,6 +65,7 @@ afterAll(async () => {
 
 async function seedFleet() {
   const { insert } = here;
+  await seedBudgets();
   await insert.factory({ id: "desk-1", lastHeartbeatAt: now });
   await insert.factory({ id: "gone", lastHeartbeatAt: now - 400_000 });
   await insert.factory({ id: "new", status: "pending", facts: null, lastHeartbeatAt: null });
@@ -101,6 +103,23 @@ async function seedFleet() {
       billing: i % 2 ? "metered" : "subscription",
     });
   }
+}
+
+async function seedBudgets() {
+  const { insert, store } = here;
+  const of = (words: string) => {
+    const wish = parseBudget(words, "hq");
+    if (!("set" in wish)) throw new Error(words);
+    return wish.set;
+  };
+  for (const words of ["corporation month $200000", "factory desk-1 day $8", "vp coder 5h 900B tokens", "vp general day 5k tokens"]) {
+    await store.budgets.set(of(words), now - 86_400_000);
+  }
+  await store.budgets.raise("corporation:month:usd", { amount: 300_000_000_000_000, at: now });
+  await insert.usage({ id: "general", seat: "general", factory: "gone", output: 9000, recordedAt: now });
+  const still = { state: "paused", code: "budget", factory: "desk-1", persona: "Lisa", liveCost: 1_000_000_000 } as const;
+  const reason = `stands still: desk-1's budget of $8.00 a day: $7.90 of it spent ${"in-one-word".repeat(12)}`;
+  await insert.task({ ...still, id: "t_still", title: evil, reason });
 }
 
 async function visit(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Page & { said: string[] }> {

@@ -1,6 +1,7 @@
 /** The costs page, and why a task cost what it cost. The clock stands at 2026-11-23 12:00 UTC. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { manualClock } from "#adapters/clock/manual.ts";
+import type { Budget } from "#core/budget.ts";
 import { dayMs, startOfDay } from "#core/day.ts";
 import { type LedgerEntry, noUsage } from "#core/ledger.ts";
 import { mostRows, spanOf } from "../../dashboard/panels/costs.query.ts";
@@ -147,6 +148,125 @@ describe("the costs", () => {
     const models = section(await here.text("/costs"), "models");
     expect(models).toMatch(/3 others, each for less &lt;\$0\.0001 3 \$0\.00 3 /);
     expect(models.split("scripted/model-")).toHaveLength(mostRows + 1);
+  });
+});
+
+describe("the budgets", () => {
+  const dollar = 1_000_000_000;
+  const desk: Budget = {
+    id: "factory:desk-1:day:usd",
+    scope: { kind: "factory", of: "desk-1" },
+    period: "day",
+    unit: "usd",
+    amount: 5 * dollar,
+  };
+  const month: Budget = {
+    id: "corporation:month:usd",
+    scope: { kind: "corporation" },
+    period: "month",
+    unit: "usd",
+    amount: 1000 * dollar,
+  };
+  const hours5 = { period: "window", windowMs: 5 * 3_600_000 } as const;
+  const window: Budget = { ...hours5, id: "vp:coder:5h:tokens", scope: { kind: "vp", of: "coder" }, unit: "tokens", amount: 10_000 };
+  const set = async (...budgets: Budget[]) => {
+    for (const one of budgets) await here.store.budgets.set(one, now - dayMs);
+  };
+  const shown = async (path = "/costs") => section(await here.text(path), "budgets");
+
+  it("are said not to be set, and how to", async () => {
+    expect(await shown()).toMatch(/^Budgets now No budget is set: \/budget factory desk-1 day \$5 in the chat sets one\./);
+  });
+
+  it("stand with what is spent, left, and when they begin anew; nothing is spent yet", async () => {
+    await set(desk, window);
+    const budgets = await shown();
+    expect(budgets).toContain("Nothing is spent of any yet.");
+    expect(budgets).toContain("desk-1's budget of $5.00 a day $0.00 0 % $5.00 2026-11-24 at 00:00 UTC comes to $0.00");
+    expect(budgets).toContain("the coder's budget of 10,000 tokens in 5 h 0 tokens 0 % 10,000 tokens nothing of it counts now");
+    expect(budgets).not.toContain("binds first");
+  });
+
+  it("name the one that binds first by its pace, whatever days are looked at", async () => {
+    await set(desk, month, window);
+    await called(0, { cost: 4 * dollar });
+    for (const path of ["/costs", "/costs?period=day&on=2026-11-01&factory=hq"]) {
+      const budgets = await shown(path);
+      expect(budgets).toContain("First to bind is desk-1's budget of $5.00 a day: at this pace it is used up on 2026-11-23 at 15:00 UTC.");
+      expect(budgets).toContain("a day binds first $4.00 80 % $1.00 2026-11-24 at 00:00 UTC used up on 2026-11-23 at 15:00 UTC");
+      expect(budgets).toContain("the corporation's budget of $1000.00 a month $4.00 0 % $996.00 2026-12-01 at 00:00 UTC comes to $5.33");
+      expect(budgets.split("binds first")).toHaveLength(2);
+    }
+    expect(await here.text("/costs")).toMatch(/<rect width="800\.0" height="10" class="warn"><\/rect>/);
+  });
+
+  it("of a window free themselves from the oldest on, and may bind first too", async () => {
+    await set(month, window);
+    await called(1 / 24, { cost: dollar, usage: { ...noUsage, output: 5000 } });
+    const budgets = await shown();
+    expect(budgets).toContain(
+      "First to bind is the coder's budget of 10,000 tokens in 5 h: at this pace it is used up on 2026-11-23 at 13:00 UTC.",
+    );
+    expect(budgets).toContain("5,000 tokens 50 % 5,000 tokens bit by bit, from 2026-11-23 at 16:00 UTC used up on");
+  });
+
+  it("tell a raise, what is reserved, and what is used up", async () => {
+    await set(desk, month);
+    await called(0, { cost: 6 * dollar });
+    expect(await shown()).toMatch(
+      /: it is used up\..*desk-1's budget of \$5\.00 a day used up \$6\.00 120 % \$0\.00 2026-11-24 at 00:00 UTC used up/,
+    );
+    await here.store.budgets.raise(desk.id, { amount: 10 * dollar, at: now - 1000 });
+    const entry = ledgerEntry({ id: "usage_open", task: null, factory: "desk-1", at: now });
+    await here.store.spending.reserve({ entry, asks: { usd: dollar / 2, tokens: 100 }, life: "l", leaseUntil: now + 1000 }, [], now);
+    const html = await here.text("/costs");
+    expect(section(html, "budgets")).toContain(
+      "desk-1's budget of $10.00 a day raised from $5.00 for now binds first $6.00 60 % $0.5000 $3.50",
+    );
+    expect(html).toContain('<rect width="650.0" height="10" class="held">');
+    expect(html).toContain('<rect width="600.0" height="10" class="busy">');
+  });
+
+  it("name what stands still at one, and the question about it", async () => {
+    await set(desk);
+    const still = { state: "paused", code: "budget", factory: "desk-1" } as const;
+    await here.insert.task({
+      ...still,
+      id: "t_still",
+      title: "Tidy <b>up</b>",
+      reason: "stands still: desk-1's budget",
+      liveCost: 2 * dollar,
+    });
+    await here.insert.task({ id: "t_wait", state: "held", code: "budget", title: "Next", reason: "no room" });
+    await here.insert.task({ id: "t_other", state: "paused", code: "owner", title: "Rest" });
+    const content = { text: "What now?", spans: [] };
+    const letter = { key: "ask", chat: 1, body: { kind: "text" as const, content, buttons: [], silent: false, replyTo: null } };
+    await here.store.questions.ask(
+      {
+        ...{
+          id: "q1",
+          key: "budget:t_still:1:1:x",
+          kind: "budget",
+          task: "t_still",
+          epoch: 1,
+          chat: 1,
+          content,
+          otherwise: null,
+          expiresAt: null,
+        },
+        options: [{ key: "stop", label: "Stop" }],
+      },
+      { letter, line: "asked" },
+      now,
+    );
+    const html = await here.text("/costs");
+    const budgets = section(html, "budgets");
+    expect(budgets).toContain("$2.00 40 % $2.00 by tasks under way $3.00");
+    expect(budgets).toContain("a day: 40 % of it is spent, the largest share.");
+    expect(budgets).toMatch(/2 tasks standing still at a budget .*paused Tidy &lt;b>up&lt;\/b> stands still: desk-1's budget Decide: q1/);
+    expect(html).toContain('href="/asks/q1"');
+    expect(budgets).toContain("held Next no room");
+    expect(budgets).not.toContain("Rest");
   });
 });
 

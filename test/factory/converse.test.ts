@@ -151,7 +151,7 @@ describe("a turn over a budget of the owner's", () => {
     unit: "usd" as const,
   };
   const spend = (cost: number) =>
-    b.store.spending.settle(ledgerEntry({ id: `usage_${cost}`, task: null, factory: "desk-1", cost }), b.clock.now());
+    b.store.spending.settle(ledgerEntry({ id: `usage_${cost}`, task: null, epoch: 7, factory: "desk-1", cost }), b.clock.now());
 
   it("is answered without the model: which budget, and when it begins anew", async () => {
     b = await openHq({ script: ["Good morning."] });
@@ -170,7 +170,40 @@ describe("a turn over a budget of the owner's", () => {
     await spend(999);
     expect(await turn(said("Hello"))).toBe("answered");
     expect((await replies())[0]?.[1]).toMatch(
-      /the corporation's budget of .* does not hold another call.*It begins anew on 2030-04-01.*\(cost_limit\)/,
+      /^I can't go on with this now\. The corporation's budget of .* does not hold another call.*It begins anew on 2030-04-01 at 00:00 UTC\. \/budget changes it\.\n/,
+    );
+    expect(b.llm.requests).toEqual([]);
+  });
+
+  it("refused in its middle tells the same, and keeps what it did", async () => {
+    const spy = spyTool("look");
+    b = await openHq({ script: [{ tools: [use("look")] }, "Never said."] });
+    await b.store.budgets.set({ ...corporation, amount: 1_000_000_000 }, startMs);
+    const run: Tool["run"] = async (...given) => {
+      await spend(999_999_000);
+      return spy.tool.run(...given);
+    };
+    const spends = { ...spy.tool, run };
+    expect(await turn(said("Look"), { tools: [spends] })).toBe("answered");
+    const [[key, text] = []] = await replies();
+    expect([key, text]).toEqual([
+      "reply:1",
+      expect.stringMatching(
+        /^I can't go on with this now\. The corporation's budget of \$1\.00 a month .*anew on 2030-04-01 at 00:00 UTC\./,
+      ),
+    ]);
+    expect(text).not.toMatch(/could not finish|cost_limit/);
+    expect(spy.calls).toHaveLength(1);
+    expect(b.llm.requests).toHaveLength(1);
+    expect(await b.store.conversations.recent(owner, 9)).toHaveLength(1);
+  });
+
+  it("is told apart from what one turn may use, which no command changes", async () => {
+    b = await openHq({ script: ["Never said."] });
+    await b.store.spending.settle(ledgerEntry({ id: "usage_turn", task: null, epoch: 1, factory: "hq", cost: 499_999_999 }), b.clock.now());
+    await turn(said("Look"));
+    expect((await replies())[0]?.[1]).toMatch(
+      /^I stop here: one turn of mine may use \$0\.5000, and the next call does not fit\. Write again/,
     );
     expect(b.llm.requests).toEqual([]);
   });

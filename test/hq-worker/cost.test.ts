@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { dayMs } from "#core/day.ts";
 import { type LedgerEntry, noUsage } from "#core/ledger.ts";
+import { budgetReport } from "../../hq-worker/tools/budget.ts";
 import { costReport, costTool } from "../../hq-worker/tools/cost.ts";
 import { type HqBench, openHq, startMs } from "../factory/headquarters.ts";
 import { ledgerEntry, recordAll } from "../support/ledger.ts";
@@ -58,17 +59,42 @@ it("tells plans, own machines and what nobody has a price for apart from the bil
   expect(report.split("the bill is higher than is said here:\n")[1]).toBe("openrouter/new/model: 1 of 2 calls");
 });
 
-it("asks the database twice, however many factories there are, and names the dearest", async () => {
+it("ends with the budgets as /budget lists them, also where nothing was spent", async () => {
+  await b.store.budgets.set(
+    { id: "factory:desk-1:day:usd", scope: { kind: "factory", of: "desk-1" }, period: "day", unit: "usd", amount: 5e9 },
+    startMs,
+  );
+  expect(await costReport(b.hq)).toBe(
+    `Nothing was spent this month, today included: $0.00.
+
+Budgets:
+desk-1's budget of $5.00 a day: $0.00 spent, 0 %. At this pace it comes to $0.00. It begins anew on 2030-03-18 at 00:00 UTC.`,
+  );
+  await called(startMs, { cost: 4_000_000_000 });
+  const report = await costReport(b.hq);
+  expect(report).toMatch(
+    /\n\nBudgets:\ndesk-1's budget of \$5\.00 a day: \$4\.00 spent, 80 %\. At this pace it is used up on 2030-03-17 at 22:13 UTC\. .*$/,
+  );
+  expect((await budgetReport(b.hq)).split("\n")[0]).toBe(report.split("\n").at(-1));
+});
+
+it("asks the database three times, however many factories there are, and names the dearest", async () => {
   for (let i = 0; i < 40; i += 1) {
+    const id = `desk-${i}`;
+    await b.store.budgets.set(
+      { id: `factory:${id}:day:usd`, scope: { kind: "factory", of: id }, period: "day", unit: "usd", amount: 5e9 },
+      startMs,
+    );
     await called(startMs - (i % 3) * dayMs, { factory: `desk-${i}`, model: `model-${i}`, cost: (i + 1) * 1_000_000 });
   }
   let report = "";
   const spent = await b.count(async () => {
     report = await costReport(b.hq);
   });
-  expect(spent).toMatchObject({ sql: 2 });
+  expect(spent).toMatchObject({ sql: 3 });
   expect(report).toContain("desk-39: $0.0400 · $0.0400");
   expect(report).not.toContain("desk-3:");
   expect(report.split("and 25 more, each for less")).toHaveLength(3);
+  expect(report).toMatch(/\nand 25 more: \/budget$/);
   expect(report).toContain("This month: $0.8200");
 });

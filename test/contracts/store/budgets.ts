@@ -59,6 +59,22 @@ export function budgetCases(bench: Bench): void {
     expect((await standing(now, "other"))?.recorded).toBe(changed.scope?.kind === "factory" ? 0 : sum - (changed.scope ? 0 : 200));
   });
 
+  it("tells apart what is held back for calls under way, until they are settled", async () => {
+    const { budgets, spending } = bench.store;
+    await budgets.set(budget(), now);
+    await budgets.set(budget({ id: "vp:coder:day:tokens", scope: { kind: "vp", of: "coder" }, unit: "tokens" }), now);
+    const open = entry({ id: "usage_0001", task: null, seat: "coder", cost: 40 });
+    await spending.reserve({ entry: open, asks: { usd: 90, tokens: 7 }, life: "life", leaseUntil: now + hour }, [], now);
+    const unpriced = entry({ id: "usage_0002", task: null, seat: "general", cost: null });
+    await spending.reserve({ entry: unpriced, asks: { usd: null, tokens: 5 }, life: "life", leaseUntil: now + hour }, [], now);
+    expect(await budgets.standings(now)).toMatchObject([
+      { recorded: 0, reserved: 90 },
+      { recorded: 0, reserved: 7 },
+    ]);
+    await spending.settle(open, now);
+    expect(await standing()).toMatchObject({ recorded: 40, reserved: 0 });
+  });
+
   it("is raised further, never back, and what was raised twice is raised once", async () => {
     const { budgets } = bench.store;
     await budgets.set(budget(), now);
