@@ -36,7 +36,7 @@ export function meteredFetch(metering: Metering, options: MeteredOptions): typeo
   const send: typeof fetch = async (url, init) => {
     // Followed, a redirect takes a key in a header of its own, and the prompt, to wherever it leads.
     const response = await go(url, { ...init, redirect: "manual" });
-    return response.type === "opaqueredirect" || redirects.has(response.status) ? redirected(response, wire, provider) : response;
+    return redirects.has(response.status) ? redirected(response, wire, provider) : response;
   };
   return async (input, init) => {
     const request = input instanceof Request ? new Request(input, init) : null;
