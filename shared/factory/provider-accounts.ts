@@ -116,7 +116,8 @@ function readAddress(from: Reader, variable: string): string | null {
   const called = /\/(?:v1\/messages|chat\/completions|responses)\/?$/.exec(pathname)?.[0];
   if (username || password)
     from.complain(variable, "holds a login, which no call can be made with: take it out, and set the key's own variable");
-  else if (/[?#]/.test(address)) from.complain(variable, "has a part from ? or # on, which the path of a call can't stand behind: take it out");
+  else if (/[?#]/.test(address))
+    from.complain(variable, "has a part from ? or # on, which the path of a call can't stand behind: take it out");
   else if (called) from.complain(variable, `ends with the path of a call, which is added by itself: leave ${called} out`);
   return address;
 }
