@@ -105,6 +105,9 @@ function verdict(status: number | null, body: unknown, headers: Headers, bench: 
   // Our own meter's, on the way to the provider.
   if (code === "over_budget")
     return fail({ as: "over_budget", message: `${clean(String(own), bench.secret)}.`, retry: false, afterMs: null });
+  // Our own gateway's: in its words, not as if they were the provider's.
+  if (code === "llm_unreachable" && status === 502)
+    return fail({ as: "llm_unreachable", message: `${clean(String(own), bench.secret)}.`, retry: true, afterMs: null });
   // It has waited already, and the provider is not to blame: another one would wait for the same budget.
   if (code === "limit_reached" && status === 429)
     return fail({ as: "limit_reached", message: `${clean(String(own), bench.secret)}.`, retry: false, afterMs: null });
