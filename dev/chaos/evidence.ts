@@ -16,6 +16,7 @@ import type { TownBranch } from "./machine.ts";
 import type { Life } from "./member.ts";
 import type { Call } from "./model.ts";
 import { slipOf } from "./script.ts";
+import { machineTime } from "./time.ts";
 import type { Town } from "./town.ts";
 
 export interface TaskRow {
@@ -35,6 +36,7 @@ export interface AttemptRow {
   task: string;
   epoch: number;
   factory: string;
+  /** Machine time, ms. */
   claimedAt: number | null;
   outcome: string | null;
   reason: string;
@@ -121,7 +123,11 @@ export async function collect(town: Town, run: Run, left: readonly string[]): Pr
         job: Number(title.replace(/\D/g, "")),
         receipt: receipt === null ? null : receiptSchema.parse(JSON.parse(receipt)),
       })),
-      attempts: attempts.map((attempt) => ({ ...attempt, sent: attempt.sent === 1 })),
+      attempts: attempts.map((attempt) => ({
+        ...attempt,
+        sent: attempt.sent === 1,
+        claimedAt: attempt.claimedAt === null ? null : machineTime(attempt.claimedAt, town.pace),
+      })),
       events: await rows("select task, epoch, kind, text from task_events order by id"),
       held: (await rows("select id from reservations")).length,
       ledger: (await rows<Record<string, unknown>>("select * from usages")).map(toEntry),

@@ -7,7 +7,7 @@ import { type Invariant, invariant } from "./invariant.ts";
 const byResult = ["succeeded", "failed"];
 const most = 3;
 
-export function endsOnce({ jobs, tasks, events, attempts, cancelled, hopeless }: Evidence): Invariant {
+export function endsOnce({ jobs, tasks, events, attempts, cancelled, hopeless, lives }: Evidence): Invariant {
   const broken = jobs.flatMap((job) => {
     const its = tasks.filter((task) => task.job === job);
     return its.length === 1 ? [] : [`job ${job} became ${its.length} tasks`];
@@ -24,7 +24,13 @@ export function endsOnce({ jobs, tasks, events, attempts, cancelled, hopeless }:
       ).map((what) => `task ${task.id} (job ${task.job}) ${what}`),
     );
   }
-  const failed = tasks.filter(({ state, job }) => state === "failed" && !hopeless.has(job));
+  /** A factory that was killed three times over the same attempt takes it for what kills it. */
+  const isPoison = ({ id, epoch, code, factory }: TaskRow) => {
+    const claimedAt = attempts.find((attempt) => attempt.task === id && attempt.epoch === epoch)?.claimedAt ?? Number.POSITIVE_INFINITY;
+    const killed = (lives.get(factory ?? "") ?? []).filter(({ how, until }) => how === "killed" && (until ?? 0) > claimedAt);
+    return code === "poison" && killed.length >= most;
+  };
+  const failed = tasks.filter((task) => task.state === "failed" && !hopeless.has(task.job) && !isPoison(task));
   broken.push(...failed.map(({ id, code, reason }) => `task ${id} failed, though nothing was wrong with its job: ${code}, ${reason}`));
   const counts = Object.fromEntries(terminalStates.map((state) => [state, tasks.filter((task) => task.state === state).length]));
   return invariant("one end, one accepted result", tasks.length, broken, { ...counts, attempts: attempts.length });
