@@ -58,8 +58,8 @@ export default defineConfig({
           name: "e2e",
           include: [testsIn("e2e"), testsIn("chaos")],
           sequence: { groupOrder: order.e2e },
-          maxWorkers: 1,
-          fileParallelism: false,
+          // They wait for each other's processes more than they compute.
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 180_000,
         },

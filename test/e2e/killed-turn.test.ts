@@ -55,7 +55,9 @@ async function expectOneOfEach(message: number) {
   await house.answerTo(house.chat.say("/tasks").id);
 
   const update = await updateOf(message);
-  expect(update).toMatchObject({ outcome: "answered", attempts: 2 });
+  expect(update).toMatchObject({ outcome: "answered" });
+  // The killed one and the next; where that paused, to go on in another event, it is counted anew.
+  expect([1, 2]).toContain(update?.attempts);
   expect(await tasksOf(message)).toHaveLength(1);
   expect(task).toMatchObject({ state: "succeeded", epoch: 1, receipt: { verdict: "verified" } });
   expect(await house.rows("select epoch from attempts where task = ?", [task.id])).toHaveLength(1);
