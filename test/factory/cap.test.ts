@@ -1,5 +1,6 @@
 /** A run at the end of a budget, in a factory at work: it stands still, keeps what it did, and goes on or ends by what it is told, over kills too. */
 import { describe, expect, it } from "vitest";
+import { quietReply } from "../support/heartbeats.ts";
 import { finish, use } from "./agent.ts";
 import {
   again,
@@ -222,30 +223,12 @@ describe("a budget of headquarters", () => {
     await running;
     again();
     await b.restart();
-    b.branch.hq.heartbeat = async () => ({
-      now: 0,
-      status: "active",
-      stop: [],
-      controls: [],
-      heard: 0,
-      resend: [],
-      tokens: [],
-      ...tell(1000, 670),
-    });
+    b.branch.hq.heartbeat = async () => ({ ...quietReply(), ...tell(1000, 670) });
     bodies = watchBeats();
     start();
     await capped(bodies);
     expect(said(bodies)?.overBudget).toMatchObject({ budget: { id: "corporation:day:tokens" }, spent: 1000 });
-    b.branch.hq.heartbeat = async () => ({
-      now: 0,
-      status: "active",
-      stop: [],
-      controls: [],
-      heard: 0,
-      resend: [],
-      tokens: [],
-      ...tell(9000, 670),
-    });
+    b.branch.hq.heartbeat = async () => ({ ...quietReply(), ...tell(9000, 670) });
     await until(async () => {
       await b.advance(30_000);
       return (await b.journal.find("t1-1-1", 1))?.state === "reported";
