@@ -98,7 +98,7 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
       throw new UacError("forbidden", `Headquarters sent a token that is not for task ${order.task}, attempt ${order.epoch}`);
     }
     slot.grant = { token, signal, news: () => slot.news.promise };
-    const { outcome } = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
+    const outcome = await work(deps, slot.attempt, slot.grant, (kind, persona, text) => {
       if (kind === "step") slot.step += 1;
       if (kind === "paused" || kind === "resumed") {
         slot.paused = kind === "paused";

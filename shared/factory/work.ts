@@ -30,14 +30,8 @@ export type Tell = (kind: Progress["kind"], persona: string, text: string) => vo
 
 type Outcome = Omit<Result, "usages">;
 
-export interface Worked {
-  outcome: Outcome;
-  /** To be closed once the outcome is in the journal; null if none was opened. */
-  worktree: Worktree | null;
-}
-
-/** Works an attempt to its end. Resolves with a result whatever happens; rejects only if the journal fails. */
-export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: Tell): Promise<Worked> {
+/** Works an attempt to its end. Resolves with a result whatever happens, and leaves its worktree to whoever called; rejects only if the journal fails. */
+export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: Tell): Promise<Outcome> {
   const { order } = attempt;
   const log: string[] = [];
   const record: Tell = (kind, persona, text) => {
@@ -65,16 +59,15 @@ export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: T
     record("routed", deps.profile.personas.primary, `gave it to ${assigned.persona}: ${assigned.reason}`);
     worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch);
   } catch (error) {
-    return { outcome: end("failed", "not_started", publicMessage(error)), worktree: null };
+    return end("failed", "not_started", publicMessage(error));
   }
   try {
-    return { outcome: await atTheBench(deps, { order, grant, assigned, worktree, record, end }), worktree };
+    return await atTheBench(deps, { order, grant, assigned, worktree, record, end });
   } catch (error) {
     // Without its journal the factory can't report either: the attempt goes on when the journal is back.
     if (hasCode(error, "store_unavailable")) throw error;
     deps.log.error("the work broke off", { task: order.task, epoch: order.epoch, error });
-    const outcome = end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
-    return { outcome, worktree };
+    return end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
   }
 }
 

@@ -49,13 +49,12 @@ describe("the verdict is measured", () => {
       { outcome: "failed", code: "gave_up" },
     ],
   ])("%s", async (_, options, expected) => {
-    const { outcome, worktree } = await worked(options);
+    const outcome = await worked(options);
     expect(outcome).toMatchObject({ task: "t1-1-1", epoch: 1, persona: "Lisa", ...expected });
-    expect(worktree?.branch).toBe("uac/t1-1-1-1");
   });
 
   it("lets tests that never end take no longer than the work may, and says so", async () => {
-    const { outcome } = await worked({ endless: true, order: { limits: { ...defaultLimits, wallS: 60 } } });
+    const outcome = await worked({ endless: true, order: { limits: { ...defaultLimits, wallS: 60 } } });
     expect(outcome).toMatchObject({
       outcome: "failed",
       code: "time_limit",
@@ -65,7 +64,7 @@ describe("the verdict is measured", () => {
   });
 
   it("has in its receipt what was seen", async () => {
-    const { outcome } = await worked();
+    const outcome = await worked();
     expect(outcome.receipt).toMatchObject({
       base: "b".repeat(40),
       head: "c".repeat(40),
@@ -92,19 +91,19 @@ describe("the verdict is measured", () => {
   });
 
   it("says that the owner's uncommitted changes were left out", async () => {
-    const { outcome } = await worked({ uncommitted: 2 });
+    const outcome = await worked({ uncommitted: 2 });
     expect(outcome.reason).toBe("the tests failed before and pass now; without your 2 uncommitted changes");
     expect(story.find((line) => line.startsWith("Lisa started"))).toContain("without your 2 uncommitted changes");
   });
 
   it("a limit ends it, and what was done by then is kept", async () => {
-    const { outcome } = await worked({ token: { lim: { ...defaultLimits, steps: 1 } } });
+    const outcome = await worked({ token: { lim: { ...defaultLimits, steps: 1 } } });
     const receipt = { limitsHit: ["step_limit"], head: "c".repeat(40), verdict: "verified" };
     expect(outcome).toMatchObject({ outcome: "failed", code: "step_limit", receipt });
   });
 
   it("the narrowest of order, token and factory bounds it", async () => {
-    const { outcome } = await worked({ env: { TASK_MAX_STEPS: "2" }, order: { limits: { ...defaultLimits, steps: 3 } } });
+    const outcome = await worked({ env: { TASK_MAX_STEPS: "2" }, order: { limits: { ...defaultLimits, steps: 3 } } });
     expect(outcome).toMatchObject({ code: "step_limit", receipt: { steps: 2 } });
   });
 
@@ -112,14 +111,14 @@ describe("the verdict is measured", () => {
     ["llm_unreachable", "model_unreachable"],
     ["llm_incomplete", "model_garbage"],
   ] as const)("a model that is %s ends it with a reason", async (error, code) => {
-    const { outcome } = await worked({ script: [new UacError(error, "Nobody answers.")] });
+    const outcome = await worked({ script: [new UacError(error, "Nobody answers.")] });
     expect(outcome).toMatchObject({ outcome: "failed", code, reason: expect.stringContaining("Nobody answers.") });
   });
 });
 
 describe("what the token does not grant", () => {
   it("exec: no test is run, and that is said", async () => {
-    const { outcome } = await worked({ token: { act: ["read", "write", "commit"] }, script: [{ tools: [use("edit")] }, finish()] });
+    const outcome = await worked({ token: { act: ["read", "write", "commit"] }, script: [{ tools: [use("edit")] }, finish()] });
     expect(outcome).toMatchObject({
       outcome: "succeeded",
       receipt: { verdict: "unverified", why: expect.stringContaining("no command may run") },
@@ -128,7 +127,7 @@ describe("what the token does not grant", () => {
   });
 
   it("commit: nothing is committed, and the diff, tested as ever, is the result", async () => {
-    const { outcome } = await worked({ token: { act: ["read", "write", "exec"] } });
+    const outcome = await worked({ token: { act: ["read", "write", "exec"] } });
     expect(outcome.receipt).toMatchObject({ head: null, branch: null, verdict: "verified", diffstat: { files: 1 } });
     expect(outcome.receipt?.patch).not.toBeNull();
     expect(outcome).toMatchObject({ outcome: "succeeded", reason: expect.stringContaining("the diff is the result") });
@@ -142,14 +141,13 @@ describe("what never starts", () => {
     ["no workspace, with several to choose from", { env: { WORKSPACES: "a=/a,b=/b" }, order: { workspace: null } }, /no workspace/],
     ["a VP that was pruned", { env: { ENABLE_VP_CODER: "false" } }, /no VP coder/i],
   ])("%s", async (_, options, reason) => {
-    const { outcome, worktree } = await worked(options);
+    const outcome = await worked(options);
     expect(outcome).toMatchObject({ outcome: "failed", code: "not_started", reason: expect.stringMatching(reason), receipt: null });
-    expect(worktree).toBeNull();
     expect(b.llm.requests).toEqual([]);
   });
 
   it("the only workspace is taken where none is named", async () => {
-    expect((await worked({ order: { workspace: null } })).outcome.outcome).toBe("succeeded");
+    expect((await worked({ order: { workspace: null } })).outcome).toBe("succeeded");
   });
 });
 
@@ -165,7 +163,7 @@ describe("an attempt that is stopped", () => {
         return { tools: [use("edit")] };
       },
     });
-    expect((await again({ signal: abort.signal })).outcome).toMatchObject({ outcome, code, reason, receipt: null });
+    expect(await again({ signal: abort.signal })).toMatchObject({ outcome, code, reason, receipt: null });
     expect(b.state.commits).toBe(0);
   });
 
@@ -177,18 +175,18 @@ describe("an attempt that is stopped", () => {
       if (b.state.edited) abort.abort("too late");
       return run(...args);
     };
-    expect((await again({ signal: abort.signal })).outcome).toMatchObject({ outcome: "cancelled", reason: "too late" });
+    expect(await again({ signal: abort.signal })).toMatchObject({ outcome: "cancelled", reason: "too late" });
   });
 });
 
 describe("after a restart", () => {
   it("the work goes on; the tests at base, the commands and the time are those of the first start", async () => {
     b = await openBranch({ script: [{ tools: [use("bash")] }, { tools: [use("edit")] }] });
-    await expect(again()).resolves.toMatchObject({ outcome: { code: "broke_off" } });
+    await expect(again()).resolves.toMatchObject({ code: "broke_off" });
     await b.restart();
     await b.advance(60_000);
     b.speak([finish()]);
-    const { outcome } = await again();
+    const outcome = await again();
     expect(outcome.receipt).toMatchObject({
       verdict: "verified",
       testsBefore: { exitCode: 1 },
@@ -205,16 +203,15 @@ describe("after a restart", () => {
     b = await openBranch({ script: [{ tools: [use("edit")] }] });
     await again();
     await b.advance(defaultLimits.wallS * 1000);
-    expect((await again()).outcome).toMatchObject({ code: "time_limit" });
+    expect(await again()).toMatchObject({ code: "time_limit" });
   });
 });
 
 it("breaks off with a reason where the host can't go on", async () => {
   b = await openBranch({ script: fixing });
   b.branch.workspaces.commit = () => Promise.reject(new UacError("workspace_failed", "The disk is full."));
-  const { outcome, worktree } = await again();
+  const outcome = await again();
   expect(outcome).toMatchObject({ outcome: "failed", code: "broke_off", reason: expect.stringContaining("The disk is full.") });
-  expect(worktree).not.toBeNull();
 });
 
 it("rejects where the journal can't be written: then nothing could be reported either", async () => {
@@ -225,7 +222,7 @@ it("rejects where the journal can't be written: then nothing could be reported e
 });
 
 it("tells no secret of the branch's, not in any field", async () => {
-  const { outcome } = await worked({
+  const outcome = await worked({
     script: [{ text: `I found ${branchSecret}`, tools: [use("edit")] }, branchSecret, finish("done", `It was ${branchSecret}.`)],
   });
   expect(outcome.receipt?.patch).toContain("[BRANCH_SECRET]");
