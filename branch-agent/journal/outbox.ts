@@ -20,7 +20,7 @@ interface Access {
   rows(sql: string, ...args: (string | number)[]): Promise<Row[]>;
 }
 
-type Outbox = Pick<Journal, "nextSeq" | "send" | "unsent" | "sent" | "kept" | "heard" | "again" | "reseal">;
+type Outbox = Pick<Journal, "nextSeq" | "send" | "unsent" | "sent" | "kept" | "heard" | "missed" | "sentAgain" | "reseal">;
 
 export function outboxOf({ write, rows }: Access): Outbox {
   return {
@@ -59,15 +59,18 @@ export function outboxOf({ write, rows }: Access): Outbox {
         { sql: `update facts set value = ? where key = 'seq' and ${lastSeq} < ?`, args: [String(upTo), upTo] },
       );
     },
-    async again(seqs, now) {
+    async missed(seqs, now) {
       const wait = `min(${firstAgainMs} * (1 << min(again, 10)) / 2, ${latestAgainMs})`;
-      const [found] = await write({
-        sql: `update outbox set again = again + 1, again_at = ? where sent = 1 and seq in (select value from json_each(?))
-          and (again = 0 or again_at + ${wait} <= ? or again_at > ?) returning id, seq, data, ack_entry`,
+      const found = await rows(
+        `${columns} where sent = 1 and seq in (select value from json_each(?))
+          and (again = 0 or again_at + ${wait} <= ? or again_at > ?) order by seq`,
         // Sent in the future: the clock was set back since, by who knows how much.
-        args: [now, JSON.stringify(seqs), now, now],
-      });
-      return (found?.rows ?? []).map(toReport).toSorted((a, b) => a.seq - b.seq);
+        ...[JSON.stringify(seqs), now, now],
+      );
+      return found.map(toReport);
+    },
+    async sentAgain(reportId, now) {
+      await write({ sql: "update outbox set again = again + 1, again_at = ? where id = ?", args: [now, reportId] });
     },
     async reseal({ id, data }) {
       await write({ sql: "update outbox set data = ? where id = ?", args: [data, id] });

@@ -72,6 +72,6 @@ export function forgetfulReports(journal: Journal): Journal {
     report: (task, epoch, report, ...rest) => journal.report(task, epoch, noted(report), ...rest),
     send: (report, ...rest) => journal.send(noted(report), ...rest),
     unsent: async (limit) => (await journal.unsent(limit)).filter(({ id }) => mine.has(id)),
-    again: async (seqs, now) => (await journal.again(seqs, now)).filter(({ id }) => mine.has(id)),
+    missed: async (seqs, now) => (await journal.missed(seqs, now)).filter(({ id }) => mine.has(id)),
   };
 }

@@ -154,9 +154,8 @@ export async function resendReports(
   failed: (error: unknown) => void = () => undefined,
 ): Promise<number> {
   if (seqs.length === 0) return 0;
-  const again = await deps.journal.again(seqs, deps.clock.now());
-  let sent = 0;
-  for (const report of again) {
+  const sent: number[] = [];
+  for (const report of await deps.journal.missed(seqs, deps.clock.now())) {
     const { data } = await readable(deps, report);
     try {
       await deps.bus.publish({ factory: deps.self, channel: "out" }, data);
@@ -165,10 +164,11 @@ export async function resendReports(
       failed(error);
       break;
     }
-    sent += 1;
+    await deps.journal.sentAgain(report.id, deps.clock.now());
+    sent.push(report.seq);
   }
-  if (sent > 0) deps.log.warn("reports that headquarters missed were sent again", { seqs: again.slice(0, sent).map(({ seq }) => seq) });
-  return sent;
+  if (sent.length > 0) deps.log.warn("reports that headquarters missed were sent again", { seqs: sent });
+  return sent.length;
 }
 
 /** A report that lay here until it expired, or that an earlier version of the program sealed, is sealed anew. */

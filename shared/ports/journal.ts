@@ -89,8 +89,9 @@ export interface Journal extends Spending {
   kept(): Promise<{ first: number; last: number } | null>;
   /** HQ heard all reports up to this number: those that were sent are let go. */
   heard(upTo: number): Promise<void>;
-  /** Those of the reports that were sent, and not sent again a moment ago: counted as sent again. */
-  again(seqs: readonly number[], now: number): Promise<Report[]>;
+  /** Those of the reports that were sent, and not sent again a moment ago; in order. Each time it was sent again a report waits longer. */
+  missed(seqs: readonly number[], now: number): Promise<Report[]>;
+  sentAgain(reportId: string, now: number): Promise<void>;
   /** The same report, sealed anew. */
   reseal(report: Report): Promise<void>;
   /** Facts that outlive a restart: of an attempt (`attemptFact`), or of the journal itself. */

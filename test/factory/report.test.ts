@@ -284,13 +284,12 @@ describe("a report that headquarters missed", () => {
     expect(await b.said(), "and is kept so").toEqual([again]);
   });
 
-  it("waits where the bus is away, which is told, and is due again a moment later", async () => {
+  it("waits where the bus is away, which is told, and is as due as before", async () => {
     await told();
     b.bus.fail("publish", "before");
     const failures: unknown[] = [];
     expect(await resendReports(b.branch, [startMs], (error) => failures.push(error))).toBe(0);
     expect(failures).toMatchObject([{ code: "bus_unavailable" }]);
-    await b.advance(60_000);
     expect(await resendReports(b.branch, [startMs])).toBe(1);
   });
 });
