@@ -7,6 +7,7 @@
  *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
  *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent;
  *      a factory tells the model of each VP; budgets: what binds a factory, what stands still at one, and `raise` and `finish`
+ *   4  a coder's receipt says more of its evidence, and an order more of how it is to be worked
  */
 import * as z from "zod";
 import { budgetSchema } from "./budget.ts";
@@ -19,7 +20,7 @@ import { receiptSchema } from "./receipt.ts";
 import { roles } from "./role.ts";
 import { byVp, vpSeats } from "./vp.ts";
 
-export const wireVersion = 3;
+export const wireVersion = 4;
 export const envelopeType = "uac-env+jws";
 /** Largest entry on the bus, bytes of the compact JWS. */
 export const maxEntryBytes = 256 * 1024;

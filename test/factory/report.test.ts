@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { joseSigner, newKeyPair } from "#adapters/signer/jose.ts";
-import { orderLifeS } from "#core/envelope.ts";
+import { orderLifeS, wireVersion } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { noTotal, noUsage } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
@@ -316,7 +316,7 @@ describe("a report of an earlier version of the program", () => {
     await put(await sealedAs({ v: 2, kind: "result", seq: 59, exp: 9e12, corr: "t1-1-1", body }));
     expect(await flushReports(b.branch)).toBe(1);
     const entry = { ...before, try: 1, seat: "coder", engine: "uac", requestedModel: model, billing: "metered", billed: cost };
-    expect(await b.said()).toMatchObject([{ kind: "result", v: 3, body: { outcome: "succeeded", usages: [entry] } }]);
+    expect(await b.said()).toMatchObject([{ kind: "result", v: wireVersion, body: { outcome: "succeeded", usages: [entry] } }]);
   });
 
   it.each<[string, () => Promise<string>]>([

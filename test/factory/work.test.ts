@@ -4,7 +4,8 @@ import { UacError } from "#core/errors.ts";
 import { sum } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import type { OpsToken } from "#core/ops-token.ts";
-import { releasing, work } from "#factory/work.ts";
+import { releasing } from "#factory/conclude.ts";
+import { work } from "#factory/work.ts";
 import { finish, use } from "./agent.ts";
 import { type BranchBench, type BranchOptions, branchSecret, openBranch, orderOf } from "./branch.ts";
 

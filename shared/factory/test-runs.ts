@@ -1,0 +1,45 @@
+/** The harness runs the repository's tests, in the sandbox: before the first edit and after the last. */
+import { type TestRun, testRunSchema } from "#core/receipt.ts";
+import { attemptFact } from "#ports/journal.ts";
+import type { SandboxScope } from "#ports/sandbox.ts";
+import type { Bench } from "./bench.ts";
+import type { Branch } from "./branch.ts";
+
+/** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
+export const testTimeoutMs = 10 * 60_000;
+const testTailChars = 3500;
+
+export interface Test {
+  scope: SandboxScope;
+  timeoutMs: number;
+}
+
+/** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */
+export async function testsAtBase(deps: Branch, bench: Bench, test: Test): Promise<TestRun | null> {
+  const { order, grant } = bench;
+  const key = attemptFact("tests-at-base", order);
+  const kept = await deps.journal.get(key);
+  if (kept !== null) return testRunSchema.nullable().parse(JSON.parse(kept));
+  const run = await runTests(deps, bench, test);
+  if (!grant.signal.aborted) await deps.journal.set(key, JSON.stringify(run));
+  return run;
+}
+
+export async function runTests(
+  deps: Branch,
+  { worktree, grant, assigned, record }: Bench,
+  { scope, timeoutMs }: Test,
+): Promise<TestRun | null> {
+  if (!worktree.test) return null;
+  const run = await deps.sandbox.run(scope, {
+    command: worktree.test,
+    cwd: worktree.path,
+    timeoutMs,
+    env: { CI: "true" },
+    maxOutput: 64 * 1024,
+    signal: grant.signal,
+  });
+  if (run.timedOut) record("started", assigned.persona, `the tests did not end: ${worktree.test} was stopped after ${timeoutMs / 1000} s`);
+  const tail = deps.redactor.clean(run.output).slice(-testTailChars);
+  return { command: worktree.test.slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs, tail };
+}
