@@ -1,6 +1,6 @@
 /**
  * `npx tsx branch-agent`. Imports built-ins only, so that it runs on a bare clone: it sets the clone up if need be, and
- * goes on under the project's own Node 24.
+ * goes on under the project's own Node 24, from one file.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -11,7 +11,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const ready = existsSync(join(root, "node_modules", ".bin", "tsx")) && Number(process.versions.node.split(".")[0]) >= 24;
 
 if (ready) {
-  const { main } = await import("./cli/main.ts");
+  const { program } = await import("./bundle.ts");
+  const { main } = await program(root);
   process.exitCode = await main(process.argv.slice(2));
   // Whatever still runs after the end (a model's answer, a tool) is not waited for.
   setTimeout(() => process.exit(), 1000).unref();

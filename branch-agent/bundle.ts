@@ -1,0 +1,59 @@
+/** This program as one file, made anew whenever a source of it has changed: from its some 250 files it starts in three times the time. */
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { createRequire, enableCompileCache } from "node:module";
+import { join } from "node:path";
+
+/** All that it may be made of. */
+const sources = ["branch-agent", "shared", "package.json", "package-lock.json"];
+/** So many versions are kept: another checkout's state may be in use while this one starts. */
+const kept = 4;
+
+/** The program that `cli/main.ts` is. Where no file can be made of it (nothing may be written), from its sources. */
+export async function program(root: string): Promise<typeof import("./cli/main.ts")> {
+  const folder = join(root, "node_modules", ".cache", "uac");
+  const file = join(folder, `branch-agent-${digestOf(root)}.cjs`);
+  try {
+    if (!existsSync(file)) await make(join(root, "branch-agent", "cli", "main.ts"), folder, file);
+  } catch {
+    return import("./cli/main.ts");
+  }
+  enableCompileCache(join(folder, "compiled"));
+  return createRequire(file)(file);
+}
+
+async function make(entry: string, folder: string, file: string) {
+  const { build } = await import("esbuild");
+  mkdirSync(folder, { recursive: true });
+  const draft = `${file}.${randomUUID()}.tmp`;
+  await build({
+    ...{ entryPoints: [entry], outfile: draft, bundle: true, platform: "node", target: "node24", keepNames: true, logLevel: "error" },
+    // CommonJS, and no `import()` left: tsx, under which this may run, would read and rewrite the whole file at every start.
+    ...{ format: "cjs", supported: { "dynamic-import": false } },
+    // A native module can't be in it.
+    external: ["libsql"],
+  });
+  // Several may have made it at once: each puts the same in place.
+  renameSync(draft, file);
+  const versions = readdirSync(folder).filter((name) => name.endsWith(".cjs"));
+  const byAge = versions.map((name) => join(folder, name)).toSorted((a, b) => changedAt(b) - changedAt(a));
+  for (const old of byAge.slice(kept)) rmSync(old, { force: true });
+}
+
+function changedAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Of names, sizes and times: to read them all would take as long as the start. */
+function digestOf(root: string): string {
+  const hash = createHash("sha256");
+  for (const source of sources) {
+    const path = join(root, source);
+    const files = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: "utf8" }).toSorted() : [""];
+    for (const file of files) {
+      const { size, mtimeMs } = statSync(join(path, file));
+      hash.update(`${source}/${file} ${size} ${mtimeMs}\n`);
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
+}

@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { program } from "../../branch-agent/bundle.ts";
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "uac-bundle-"));
+  for (const folder of ["branch-agent/cli", "shared", "node_modules"]) mkdirSync(join(root, folder), { recursive: true });
+  for (const file of ["package.json", "package-lock.json"]) writeFileSync(join(root, file), "{}");
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const cache = () => join(root, "node_modules", ".cache", "uac");
+const files = () => readdirSync(cache()).filter((name) => name.endsWith(".cjs"));
+const write = (code: number) => {
+  writeFileSync(join(root, "shared", "code.ts"), `export const code: number = ${code};\n`);
+  writeFileSync(
+    join(root, "branch-agent/cli/main.ts"),
+    'import { code } from "../../shared/code.ts";\nexport const main = async () => code;\n',
+  );
+};
+const run = async () => (await program(root)).main([]);
+
+it("is made once, and anew when a source has changed; a few are kept", async () => {
+  for (const code of [7, 70, 700]) {
+    write(code);
+    expect([await run(), await run()]).toEqual([code, code]);
+  }
+  expect(files()).toHaveLength(3);
+  for (const code of [7000, 70_000, 700_000]) {
+    write(code);
+    expect(await run()).toBe(code);
+  }
+  expect(files()).toHaveLength(4);
+});
+
+it("is made by several at once, and each runs", async () => {
+  write(9);
+  expect(await Promise.all([run(), run(), run()])).toEqual([9, 9, 9]);
+  expect(files()).toHaveLength(1);
+  expect(readdirSync(cache()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+it("starts from its sources where nothing can be written", async () => {
+  write(9);
+  mkdirSync(join(root, "node_modules", ".cache"));
+  writeFileSync(cache(), "");
+  expect((await program(root)).main).toBe((await import("../../branch-agent/cli/main.ts")).main);
+});
+
+it("is what the command runs, under tsx too", async () => {
+  for (const loader of [[], ["--import", "tsx"]]) {
+    const { stdout } = await promisify(execFile)(process.execPath, [...loader, "branch-agent/index.ts", "--version"]);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  }
+});
