@@ -1,10 +1,10 @@
 /** What both of this program's compositions share: the bench at which an attempt is worked, by orders of headquarters or alone. */
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createClient } from "@libsql/client";
+import { createClient } from "@libsql/client/sqlite3";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
-import { chainFor } from "#adapters/llm/index.ts";
+import { chainFor, warmUp } from "#adapters/llm/index.ts";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
 import { presets } from "#adapters/llm/presets.ts";
 import type { LogOptions } from "#adapters/log/json.ts";
@@ -118,6 +118,11 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
     },
   };
   return { workshop, close: gateway.close };
+}
+
+/** Loads what the coder's first model is called with, beside whatever else is waited for. A failure is told by the first call. */
+export function warmUpModel({ inference }: Pick<Profile, "inference">): void {
+  warmUp(inference.coder[0]).catch(() => undefined);
 }
 
 /** Where commands run. Rejects with `sandbox_unavailable` where they may and nothing can confine them. */

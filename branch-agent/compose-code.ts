@@ -8,7 +8,7 @@ import { UacError } from "#core/errors.ts";
 import { vps } from "#core/vp.ts";
 import type { Workshop } from "#factory/branch.ts";
 import { type Env, type Profile, parseProfile } from "#factory/profile.ts";
-import { openBench, openJournal, openSandbox, openVoice, providers } from "./compose-bench.ts";
+import { openBench, openJournal, openSandbox, openVoice, providers, warmUpModel } from "./compose-bench.ts";
 import { clearLeftRuns } from "./solo/leftovers.ts";
 import { beginRun } from "./solo/runs.ts";
 import { homeOf } from "./state.ts";
@@ -44,6 +44,7 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
   const workspace = await nameOf(read, path);
   const tests = options.test === undefined ? read.workspaceTests : { ...read.workspaceTests, [workspace]: options.test };
   const profile: Profile = { ...read, workspaces: { [workspace]: path }, workspaceTests: tests };
+  warmUpModel(profile);
   // What a factory tells of its day is noise to somebody who reads along.
   const { redactor, log } = openVoice(env, env.LOG_LEVEL ? profile.logLevel : "warn", prettyLog);
   for (const caution of profile.cautions) log.warn(caution);
