@@ -18,7 +18,7 @@ if (ready) {
   setTimeout(() => process.exit(), 1000).unref();
 } else {
   const args = [join(root, "scripts", "with-node24.mjs"), "--for=run", join(root, "branch-agent", "index.ts"), ...process.argv.slice(2)];
-  const child = spawn(process.execPath, args, { stdio: "inherit" });
+  const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, UAC_CALLED_FROM: process.cwd() } });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     process.exitCode = signal ? 1 : (code ?? 1);

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { UacError } from "#core/errors.ts";
 import { type Env, parseProfile } from "#factory/profile.ts";
-import { openIdentity, providers } from "../compose.ts";
+import { openIdentity } from "../compose.ts";
+import { providers } from "../compose-bench.ts";
 import { httpHq } from "../hq-client.ts";
 import { homeOf, writeEnrolment } from "../state.ts";
 

@@ -1,10 +1,11 @@
-/** The command line. Data on stdout, the rest on stderr; the exit code says what kind of end it was. */
+/**
+ * The command line. Data on stdout, the rest on stderr; the exit code says what kind of end it was. A command's own modules are loaded
+ * when it is called: one that needs no bus loads none.
+ */
 import { Command, CommanderError } from "commander";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import { version } from "../version.ts";
-import { enrol } from "./enrol.ts";
-import { start } from "./start.ts";
-import { status } from "./status.ts";
+import type { CodeArguments } from "./code.ts";
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3, notEnrolled: 4, interrupted: 130 } as const;
 
@@ -23,17 +24,29 @@ export async function main(args: readonly string[]): Promise<number> {
   program
     .command("start", { isDefault: true })
     .description("work in the foreground; SIGTERM or Ctrl-C drains, a second one stops")
-    .action(run(() => start(process.env)));
+    .action(run(async () => (await import("./start.ts")).start(process.env)));
   program
     .command("enrol [code]")
     .description("join headquarters with a one-time code (or on standard input, or --code-file)")
     .option("--code-file <path>", "read the code from a file")
-    .action((code: string | undefined, options: { codeFile?: string }) => run(() => enrol(process.env, code, options.codeFile))());
+    .action((code: string | undefined, options: { codeFile?: string }) =>
+      run(async () => (await import("./enrol.ts")).enrol(process.env, code, options.codeFile))(),
+    );
   program
     .command("status")
     .description("is headquarters reachable, and what runs here")
     .option("--json", "one JSON object on standard output")
-    .action((options: { json?: boolean }) => run(() => status(process.env, options.json ?? false))());
+    .action((options: { json?: boolean }) => run(async () => (await import("./status.ts")).status(process.env, options.json ?? false))());
+  program
+    .command("code <instruction>")
+    .description("do one task in a repository, here and now, without headquarters; `-` reads it from standard input")
+    .option("--workspace <path>", "a directory of the repository; otherwise the current one")
+    .option("--test <command>", "what tests it, over WORKSPACE_TESTS and what is detected")
+    .option("--model <name>", "`provider`, `provider:model` or `model`, over the environment's")
+    .option("--json", "one JSON object on standard output: how it ended, and the receipt")
+    .action((instruction: string, options: Omit<CodeArguments, "instruction">) =>
+      run(async () => (await import("./code.ts")).code(process.env, calledFrom(), { ...options, instruction }))(),
+    );
 
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -47,4 +60,9 @@ export async function main(args: readonly string[]): Promise<number> {
     if (hasCode(error, "unauthenticated") || hasCode(error, "forbidden")) return exitCodes.notEnrolled;
     return exitCodes.failed;
   }
+}
+
+/** Where the command was typed: whatever started this program under another Node did so in the checkout. */
+function calledFrom(): string {
+  return process.env.UAC_CALLED_FROM ?? process.cwd();
 }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { UacError } from "#core/errors.ts";
 import { vpSeats } from "#core/vp.ts";
 import type { Env, Profile } from "#factory/profile.ts";
-import { openJournal, profileOf } from "../compose.ts";
+import { profileOf } from "../compose.ts";
+import { openJournal } from "../compose-bench.ts";
 import { homeOf, readEnrolment } from "../state.ts";
 import { version } from "../version.ts";
 

@@ -22,21 +22,14 @@ import type { Allowances } from "./allowances.ts";
 import type { Profile } from "./profile.ts";
 import type { WaitingLine } from "./waiting-line.ts";
 
-export interface Branch {
-  /** The factory's id, as enrolled. */
+/** What one attempt is worked with, whoever ordered it. */
+export interface Workshop {
+  /** The factory's id. */
   self: string;
   profile: Profile;
-  version: string;
-  /** HQ's key, pinned at enrolment. */
-  hqKey: PublicKey;
-  hqKid: string;
-  hq: Hq;
-  bus: Bus;
   journal: Journal;
   workspaces: Workspaces;
   sandbox: Sandbox;
-  signer: Signer;
-  verifier: Verifier;
   clock: Clock;
   ids: Ids;
   log: Log;
@@ -52,6 +45,18 @@ export interface Branch {
   priceOf: PriceOf;
   /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
   toolsFor(bench: Workbench): Tool[];
+}
+
+/** A factory that headquarters knows: its workshop, and the way there. `self` is its id as enrolled. */
+export interface Branch extends Workshop {
+  version: string;
+  /** HQ's key, pinned at enrolment. */
+  hqKey: PublicKey;
+  hqKid: string;
+  hq: Hq;
+  bus: Bus;
+  signer: Signer;
+  verifier: Verifier;
 }
 
 export interface Inference {
@@ -72,9 +77,9 @@ export interface Workbench {
   ran(run: CommandRun): Promise<void>;
 }
 
-/** A claimed attempt: what may be done, and the signal that ends it. */
+/** An attempt that may be worked: what may be done, and the signal that ends it. */
 export interface Grant {
-  token: OpsToken;
+  token: Pick<OpsToken, "act" | "net" | "sec" | "lim">;
   signal: AbortSignal;
   /** Resolves once something more was said about this attempt than at the call. */
   news(): Promise<void>;

@@ -3,7 +3,7 @@ import { type TestRun, testRunSchema } from "#core/receipt.ts";
 import { attemptFact } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Bench } from "./bench.ts";
-import type { Branch } from "./branch.ts";
+import type { Workshop } from "./branch.ts";
 
 /** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
 export const testTimeoutMs = 10 * 60_000;
@@ -15,7 +15,7 @@ export interface Test {
 }
 
 /** The tests before the first edit: kept in the journal, since after a restart the worktree is no longer at its base. */
-export async function testsAtBase(deps: Branch, bench: Bench, test: Test): Promise<TestRun | null> {
+export async function testsAtBase(deps: Workshop, bench: Bench, test: Test): Promise<TestRun | null> {
   const { order, grant } = bench;
   const key = attemptFact("tests-at-base", order);
   const kept = await deps.journal.get(key);
@@ -26,7 +26,7 @@ export async function testsAtBase(deps: Branch, bench: Bench, test: Test): Promi
 }
 
 export async function runTests(
-  deps: Branch,
+  deps: Workshop,
   { worktree, grant, assigned, record }: Bench,
   { scope, timeoutMs }: Test,
 ): Promise<TestRun | null> {

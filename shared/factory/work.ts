@@ -11,7 +11,7 @@ import type { Changes, Worktree } from "#ports/workspace.ts";
 import { staffIn } from "#staff/roster.ts";
 import { runAgent } from "./agent-loop.ts";
 import type { Bench, Outcome, Tell } from "./bench.ts";
-import type { Branch, Grant } from "./branch.ts";
+import type { Grant, Workshop } from "./branch.ts";
 import { openCap } from "./cap.ts";
 import { concluded, interrupted, withoutEdits } from "./conclude.ts";
 import { finishTool } from "./finish.ts";
@@ -26,7 +26,7 @@ const maxCommandsTold = 400;
 const callLeaseMs = 2 * 3_600_000;
 
 /** Works an attempt to its end. Resolves with a result whatever happens, and leaves its worktree to whoever called; rejects only if the journal fails. */
-export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: Tell): Promise<Outcome> {
+export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell: Tell): Promise<Outcome> {
   const { order } = attempt;
   const log: string[] = [];
   const record: Tell = (kind, persona, text) => {
@@ -66,13 +66,13 @@ export async function work(deps: Branch, attempt: Attempt, grant: Grant, tell: T
   }
 }
 
-function workspaceOf(deps: Branch, order: Order): string {
+function workspaceOf(deps: Workshop, order: Order): string {
   if (order.workspace !== null) return order.workspace;
   const names = deps.workspaces.names();
   return names.length === 1 && names[0] ? names[0] : "";
 }
 
-async function atTheBench(deps: Branch, bench: Bench): Promise<Outcome> {
+async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
   const { clock, profile, journal } = deps;
   const { order, grant, assigned, worktree, record } = bench;
   const { persona, seat } = assigned;
@@ -168,7 +168,7 @@ function verdictOf(before: TestRun | null, after: TestRun | null, changes: Chang
   return judge(before, after);
 }
 
-async function commit(deps: Branch, bench: Bench): Promise<Changes> {
+async function commit(deps: Workshop, bench: Bench): Promise<Changes> {
   const { order, grant, assigned, worktree } = bench;
   const name = `${assigned.persona} (${deps.profile.name})`;
   const author = grant.token.act.includes("commit") ? { name, email: `${assigned.seat}@${deps.self}.uac.invalid` } : null;
@@ -177,7 +177,7 @@ async function commit(deps: Branch, bench: Bench): Promise<Changes> {
 }
 
 /** When the attempt was first begun: its time runs on over a restart. */
-async function begunAt({ journal, clock }: Branch, order: Order): Promise<number> {
+async function begunAt({ journal, clock }: Workshop, order: Order): Promise<number> {
   const key = attemptFact("begun", order);
   const kept = await journal.get(key);
   if (kept !== null) return Number(kept);
@@ -186,7 +186,7 @@ async function begunAt({ journal, clock }: Branch, order: Order): Promise<number
 }
 
 /** What the VP ran, the newest: kept in the journal, since the receipt tells also of what ran before a restart. */
-async function commandsOf({ journal }: Branch, order: Order) {
+async function commandsOf({ journal }: Workshop, order: Order) {
   const key = attemptFact("commands", order);
   const commands: CommandRun[] = commandRunSchema.array().parse(JSON.parse((await journal.get(key)) ?? "[]"));
   const ran = async (run: CommandRun) => {

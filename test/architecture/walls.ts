@@ -81,7 +81,7 @@ export const walls: readonly Wall[] = [
     layers: [...inner, "root"],
     packages: ["commander", "zod"],
     builtins: true,
-    reason: "a factory picks its technologies in compose.ts alone, and talks to headquarters over the wire only",
+    reason: "a factory picks its technologies in its compositions alone, and talks to headquarters over the wire only",
   },
   {
     layer: "dashboard",
@@ -123,7 +123,7 @@ export const walls: readonly Wall[] = [
 
 export const passes: readonly Pass[] = [
   {
-    from: /^((hq-worker|branch-agent|dashboard)\/compose|hq-worker\/compose-(core|node))\.ts$/,
+    from: /^((hq-worker|branch-agent|dashboard)\/compose|hq-worker\/compose-(core|node)|branch-agent\/compose-(bench|code))\.ts$/,
     to: /^shared\/adapters\/|^@libsql\/client$/,
     reason: "the composition root is where technologies are picked",
   },

@@ -7,7 +7,7 @@ import { type Client, createClient } from "@libsql/client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { libsqlStore } from "#adapters/store/libsql.ts";
 import { type LedgerEntry, noUsage, sum } from "#core/ledger.ts";
-import { openJournal } from "../../branch-agent/compose.ts";
+import { openJournal } from "../../branch-agent/compose-bench.ts";
 import { writeEnrolment } from "../../branch-agent/state.ts";
 import { migrateDatabase } from "../../scripts/migrate-database.ts";
 import { receipt } from "../contracts/store/samples.ts";

@@ -1,9 +1,10 @@
-/** From an endpoint to an adapter, and from several to a chain. The providers themselves are data: `presets.ts`. */
+/**
+ * From an endpoint to an adapter, and from several to a chain. The providers themselves are data: `presets.ts`. A family's SDK is some
+ * 250 modules, 20 MB and a quarter of a second: only the one that is called is loaded.
+ */
 import type { Endpoint } from "#core/endpoint.ts";
 import type { Llm, Thinking } from "#ports/llm.ts";
-import { anthropicLlm } from "./anthropic.ts";
 import { type ChainOptions, chain } from "./chain.ts";
-import { openAiLlm } from "./openai.ts";
 import type { TransportOptions } from "./transport.ts";
 
 /** What an adapter needs beside where the model is. */
@@ -11,7 +12,24 @@ export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | 
 
 export function llmFor({ provider, wire, model, baseUrl, key }: Endpoint, deps: LlmDeps): Llm {
   const options = { ...deps, provider, model, baseUrl, key };
-  return wire === "anthropic" ? anthropicLlm(options) : openAiLlm({ ...options, wire });
+  const load = async () => {
+    if (wire === "anthropic") return (await import("./anthropic.ts")).anthropicLlm(options);
+    return (await import("./openai.ts")).openAiLlm({ ...options, wire });
+  };
+  let adapter: Promise<Llm> | undefined;
+  return {
+    provider,
+    model,
+    async complete(request) {
+      adapter ??= load();
+      return (await adapter).complete(request);
+    },
+  };
+}
+
+/** Loads what this endpoint is called with, while there is something else to wait for. */
+export async function warmUp({ wire }: Pick<Endpoint, "wire">): Promise<void> {
+  await (wire === "anthropic" ? import("./anthropic.ts") : import("./openai.ts"));
 }
 
 /** Tries after the first of one that has others behind it: a few seconds, not two minutes. */

@@ -1,0 +1,104 @@
+/** What `code` says: a line a step while it works, and at the end what was measured and how to take it. */
+import { resolve } from "node:path";
+import { noTotal, showCost, tokensOf } from "#core/ledger.ts";
+import type { Receipt } from "#core/receipt.ts";
+import type { Outcome, Tell } from "#factory/bench.ts";
+import type { Clock } from "#ports/clock.ts";
+
+/** Of one line on a terminal, characters. */
+const lineMax = 200;
+
+/** What `--json` prints, whole. */
+export interface Report {
+  /** It succeeded and is verified, or there are no tests to verify it with. */
+  ok: boolean;
+  task: string;
+  /** The repository. */
+  repository: string;
+  outcome: Outcome["outcome"];
+  code: string;
+  reason: string;
+  persona: string;
+  summary: string;
+  /** False: the repository names no tests that could be run, so nothing is verified. */
+  tested: boolean;
+  receipt: Receipt | null;
+}
+
+/** @param mayRun whether commands may run here at all: where they may not, tests were not looked for */
+export function reportOf({ epoch: _, log: __, ...outcome }: Outcome, repository: string, mayRun: boolean): Report {
+  const { receipt } = outcome;
+  const tested = receipt !== null && (receipt.testsBefore !== null || receipt.testsAfter !== null);
+  const untestable = mayRun && receipt !== null && !tested;
+  const ok = outcome.outcome === "succeeded" && (receipt?.verdict === "verified" || untestable);
+  return { ok, repository, tested, ...outcome };
+}
+
+/** @param cwd commands are shown as they are typed from there */
+export function showReport({ receipt, ...report }: Report, cwd: string): string {
+  const lines = [
+    `${report.outcome}: ${report.reason}`,
+    ...(report.summary ? ["", `${report.persona}: ${report.summary}`] : []),
+    ...(receipt ? ["", ...receiptLines(receipt, report)] : []),
+    ...(receipt?.branch
+      ? ["", ...takeLines(receipt, report.repository === resolve(cwd) ? "git" : `git -C ${quoted(report.repository)}`)]
+      : []),
+  ];
+  return `${lines
+    .flatMap((line) => line.split("\n"))
+    .map(plain)
+    .join("\n")}\n`;
+}
+
+function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok" | "tested" | "reason">): string[] {
+  const { usage, verdict, why, branch, head, base, diffstat } = receipt;
+  const spent = usage ?? noTotal;
+  return [
+    // What the reason says already is not said again.
+    `verdict  ${verdict}${reason.startsWith(why) ? "" : `: ${why}`}${ok && !tested ? " (nothing but the diff says that it is right)" : ""}`,
+    ...(branch ? [`branch   ${branch} (${head?.slice(0, 12)}, from ${base?.slice(0, 12)})`] : []),
+    `spent    ${showCost(spent)}, ${tokensOf(spent.usage).toLocaleString("en")} tokens, ${receipt.steps} steps, ${duration(receipt.wallMs)}`,
+    ...(diffstat.text ? ["", diffstat.text.trimEnd()] : []),
+  ];
+}
+
+function takeLines({ branch, base }: Receipt, git: string): string[] {
+  return [
+    `look at it   ${git} diff ${base?.slice(0, 12)} ${branch}`,
+    `take it      ${git} merge ${branch}`,
+    `throw away   ${git} branch -D ${branch}`,
+  ];
+}
+
+/** Lines with the time since the start, on a terminal with a little colour. */
+export function progressLines(
+  to: Pick<NodeJS.WriteStream, "isTTY" | "write">,
+  { NO_COLOR: noColor }: Readonly<Record<string, string | undefined>>,
+  clock: Pick<Clock, "now">,
+): (kind: Parameters<Tell>[0] | "begin", persona: string, text: string) => void {
+  const began = clock.now();
+  const colours = to.isTTY === true && !noColor;
+  const paint = (code: number, text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const colourOf: Partial<Record<string, number>> = { begin: 1, step: 0, finished: 32, paused: 33, routed: 2 };
+  return (kind, _, text) => {
+    const time = `${((clock.now() - began) / 1000).toFixed(1)} s`.padStart(8);
+    const what = plain(text.replace(/\s+/g, " ")).slice(0, lineMax);
+    to.write(`${paint(2, time)}  ${paint(colourOf[kind] ?? 36, kind === "step" ? what : `${labels[kind] ?? kind}: ${what}`)}\n`);
+  };
+}
+
+const labels: Partial<Record<string, string>> = { begin: "at work", routed: "given", paused: "at a budget" };
+
+function duration(ms: number): string {
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** For a shell, where it holds more than plain characters. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+/** What a model or a file's name says must not move the cursor or colour the screen. */
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (char) => (char === "\t" ? " " : "\u{fffd}"));
+}

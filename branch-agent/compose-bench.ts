@@ -1,0 +1,153 @@
+/** What both of this program's compositions share: the bench at which an attempt is worked, by orders of headquarters or alone. */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient } from "@libsql/client/sqlite3";
+import { systemClock } from "#adapters/clock/system.ts";
+import { randomIds } from "#adapters/ids/random.ts";
+import { chainFor, warmUp } from "#adapters/llm/index.ts";
+import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
+import { presets } from "#adapters/llm/presets.ts";
+import type { LogOptions } from "#adapters/log/json.ts";
+import { pricesOf } from "#adapters/prices/index.ts";
+import { parsePriceList } from "#adapters/prices/list.ts";
+import { knownValues } from "#adapters/redactor/known-values.ts";
+import { type Endpoint, providerNames } from "#core/endpoint.ts";
+import { UacError } from "#core/errors.ts";
+import type { PriceOf } from "#core/prices.ts";
+import { openAllowances } from "#factory/allowances.ts";
+import type { Workshop } from "#factory/branch.ts";
+import { type Env, type Profile, secretsOf } from "#factory/profile.ts";
+import { waitingLine } from "#factory/waiting-line.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Journal } from "#ports/journal.ts";
+import type { Log } from "#ports/log.ts";
+import type { Redactor } from "#ports/redactor.ts";
+import type { Sandbox } from "#ports/sandbox.ts";
+import { openGateway } from "./gateway/server.ts";
+import { libsqlJournal } from "./journal/libsql.ts";
+import { bubblewrap } from "./sandbox/bubblewrap.ts";
+import { noSandbox } from "./sandbox/none.ts";
+import { coderTools } from "./tools/coder-tools.ts";
+import { gitWorkspaces } from "./workspace/worktrees.ts";
+
+/** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
+const budgetWaitMs = 75_000;
+
+/** Those that an environment may name. */
+export const providers = presets;
+
+export interface Voice {
+  redactor: Redactor;
+  log: Log;
+}
+
+/** The log and the redactor, which everything else speaks through. */
+export function openVoice(env: Env, level: Profile["logLevel"], format: (options: LogOptions) => Log): Voice {
+  const redactor = knownValues();
+  redactor.learn(secretsOf(env));
+  const write = (line: string) => process.stderr.write(`${line}\n`);
+  return { redactor, log: format({ write, redactor, level, clock: systemClock }) };
+}
+
+export interface BenchOptions extends Voice {
+  self: string;
+  profile: Profile;
+  /** Where worktrees and the logs of commands lie; made if it is not there. */
+  folder: string;
+  clock: Clock;
+  journal: Journal;
+  sandbox: Sandbox;
+  life: string;
+}
+
+export interface OpenBench {
+  workshop: Workshop;
+  /** The journal stays open: it is its opener's. */
+  close(): Promise<void>;
+}
+
+/** Rejects with `bad_config` for prices that can't be read. */
+export async function openBench(options: BenchOptions): Promise<OpenBench> {
+  const { profile, folder, clock, journal, redactor, log } = options;
+  const priceOf = await pricesFor(profile);
+  await mkdir(join(folder, "worktrees"), { recursive: true, mode: 0o700 });
+  const gateway = await openGateway({
+    ids: randomIds,
+    log,
+    metered: (metering, { upstream: { provider, billing }, wire, engine, send }) =>
+      meteredFetch(metering, { provider, wire, billing, engine, fetch: send }),
+  });
+  // What is out of order for one task is for the next.
+  const resting = new Map<string, number>();
+  const workshop: Workshop = {
+    self: options.self,
+    profile,
+    journal,
+    workspaces: gitWorkspaces({ workspaces: profile.workspaces, root: join(folder, "worktrees"), test: profile.workspaceTests, log }),
+    sandbox: options.sandbox,
+    clock,
+    ids: randomIds,
+    log,
+    redactor,
+    priceOf,
+    life: options.life,
+    line: waitingLine(clock, { most: 256, waitMs: budgetWaitMs }),
+    allowances: await openAllowances(journal, profile.budgets),
+    async inferenceFor(seat, metering) {
+      const chain = profile.inference[seat];
+      const desk = gateway.openDesk(metering, chain);
+      const throughDesk = (endpoint: Endpoint): Endpoint => ({
+        ...endpoint,
+        baseUrl: desk.urlFor(endpoint.provider),
+        key: { kind: endpoint.key?.kind ?? "bearer", value: desk.token },
+      });
+      const [first, ...others] = chain;
+      const llm = chainFor([throughDesk(first), ...others.map(throughDesk)], {
+        clock: systemClock,
+        resting,
+        thinking: profile.thinking,
+        depsFor: () => ({ clock: systemClock, annotate: true }),
+        onFallback: (from, to, { code, message }) =>
+          log.warn("a model gave no answer, so the next one is asked", { from: nameOf(from), to: nameOf(to), code, message }),
+      });
+      return { llm, close: desk.close };
+    },
+    toolsFor: ({ names, task, epoch, ...bench }) => {
+      const logDir = join(folder, "logs", `${task}-${epoch}`);
+      return coderTools({ ...bench, redact: redactor.clean, logDir }).filter((tool) => names.includes(tool.name));
+    },
+  };
+  return { workshop, close: gateway.close };
+}
+
+/** Loads what the coder's first model is called with, beside whatever else is waited for. A failure is told by the first call. */
+export function warmUpModel({ inference }: Pick<Profile, "inference">): void {
+  warmUp(inference.coder[0]).catch(() => undefined);
+}
+
+/** Where commands run. Rejects with `sandbox_unavailable` where they may and nothing can confine them. */
+export async function openSandbox({ sandbox: kind, capabilities }: Pick<Profile, "sandbox" | "capabilities">): Promise<Sandbox> {
+  if (kind === "none") return noSandbox();
+  const sandbox = bubblewrap();
+  if (capabilities.shell) await sandbox.check();
+  return sandbox;
+}
+
+/** The journal of the factory in `home`; made if it is not there. */
+export function openJournal(home: string): Promise<Journal> {
+  const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
+  return libsqlJournal(open(), open());
+}
+
+/** What models cost here: the operator's own file goes before the lists that come with the program. Throws `bad_config`. */
+async function pricesFor({ pricesFile }: Pick<Profile, "pricesFile">): Promise<PriceOf> {
+  if (pricesFile === null) return pricesOf();
+  const json = await readFile(pricesFile, "utf8").catch((cause) => {
+    throw new UacError("bad_config", `PRICES_FILE can't be read: ${pricesFile}. Give the absolute path of a JSON file.`, { cause });
+  });
+  return pricesOf(parsePriceList(json, "PRICES_FILE", providerNames));
+}
+
+function nameOf({ provider, model }: { provider: string; model: string }): string {
+  return `${provider}/${model}`;
+}

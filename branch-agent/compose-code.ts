@@ -1,0 +1,108 @@
+/** The composition of `code`: one task at the same bench as a factory's, with nobody behind it. No headquarters, no bus, no key. */
+import { mkdir, realpath } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { systemClock } from "#adapters/clock/system.ts";
+import { randomIds } from "#adapters/ids/random.ts";
+import { prettyLog } from "#adapters/log/pretty.ts";
+import { UacError } from "#core/errors.ts";
+import { vps } from "#core/vp.ts";
+import type { Workshop } from "#factory/branch.ts";
+import { type Env, type Profile, parseProfile } from "#factory/profile.ts";
+import { openBench, openJournal, openSandbox, openVoice, providers, warmUpModel } from "./compose-bench.ts";
+import { clearLeftRuns } from "./solo/leftovers.ts";
+import { beginRun } from "./solo/runs.ts";
+import { homeOf } from "./state.ts";
+import { steadyClock } from "./steady-clock.ts";
+import { git } from "./workspace/git.ts";
+
+export interface CodeOptions {
+  /** A directory in the repository. */
+  path: string;
+  /** What tests it, over what is configured or detected. */
+  test?: string | undefined;
+  /** `provider`, `provider:model` or `model`, over the environment's. */
+  model?: string | undefined;
+}
+
+export interface OpenCode {
+  workshop: Workshop;
+  /** Of this run: its id is the task's. */
+  task: string;
+  /** Of the profile's workspaces, the one that is worked on, and where it is. */
+  workspace: string;
+  path: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Rejects with `bad_config` (with the variable's name), `bad_input` for a path or a model that is none, `workspace_failed` where there
+ * is no repository, or `sandbox_unavailable`.
+ */
+export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode> {
+  const path = await repositoryAt(options.path);
+  const read = parseProfile({ ...env, ...modelOf(options.model), [vps.general.env]: "false" }, { providers, id: "code" });
+  const workspace = await nameOf(read, path);
+  const tests = options.test === undefined ? read.workspaceTests : { ...read.workspaceTests, [workspace]: options.test };
+  const profile: Profile = { ...read, workspaces: { [workspace]: path }, workspaceTests: tests };
+  warmUpModel(profile);
+  // What a factory tells of its day is noise to somebody who reads along.
+  const { redactor, log } = openVoice(env, env.LOG_LEVEL ? profile.logLevel : "warn", prettyLog);
+  for (const caution of profile.cautions) log.warn(caution);
+  const sandbox = await openSandbox(profile);
+
+  const home = join(homeOf(env), "code");
+  await mkdir(home, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new UacError("bad_config", `${home} can't be made. UAC_HOME must be a directory that you may write to.`, { cause });
+  });
+  const clock = steadyClock(systemClock);
+  // One for all runs: budgets count what they spend together. A factory in the same home has its own.
+  const journal = await openJournal(home);
+  try {
+    const life = randomIds.next("life");
+    const run = await beginRun(home, randomIds.next("code").slice(0, "code_".length + 8));
+    await clearLeftRuns({ home, journal, clock, log, life });
+    const bench = await openBench({ self: profile.id, profile, folder: run.folder, clock, journal, sandbox, life, redactor, log });
+    return {
+      workshop: bench.workshop,
+      task: run.task,
+      workspace,
+      path,
+      async close() {
+        await bench.close();
+        await journal.close();
+        await run.end();
+      },
+    };
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
+
+/** The repository that `path` lies in. */
+async function repositoryAt(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => null);
+  if (real === null) throw new UacError("bad_input", `There is no directory ${resolve(path)}. Name one with --workspace.`);
+  const { code, out } = await git(["rev-parse", "--path-format=absolute", "--show-toplevel"], { cwd: real, accept: [128] });
+  if (code === 0) return realpath(out.replace(/\n$/, ""));
+  throw new UacError(
+    "workspace_failed",
+    `${real} lies in no git repository. Go into one, name one with --workspace, or make one of it: git init, and commit.`,
+  );
+}
+
+/** As WORKSPACES names it, so that its settings hold here too; else as its directory is called. */
+async function nameOf({ workspaces }: Profile, path: string): Promise<string> {
+  for (const [name, known] of Object.entries(workspaces)) {
+    if ((await realpath(known).catch(() => null)) === path) return name;
+  }
+  return basename(path).slice(0, 64) || "repository";
+}
+
+/** The environment that names the model. A model's name may hold a colon itself. */
+function modelOf(model: string | undefined): Env {
+  if (model === undefined) return {};
+  const [, provider = "", rest] = /^([^:]*)(?::(.*))?$/s.exec(model.trim()) ?? [];
+  if (!Object.hasOwn(providers, provider)) return { [vps.coder.modelEnv]: model.trim() };
+  return { [vps.coder.providerEnv]: provider, ...(rest && { [vps.coder.modelEnv]: rest }) };
+}
