@@ -42,7 +42,7 @@ export const files: Readonly<Record<string, string>> = {
 };
 
 export const acts: readonly Act[] = [
-  ...Array.from({ length: 10 }, (): Act => ({ tool: "bash", command: "true" })),
+  ...Array.from({ length: 10 }, (_, i): Act => ({ tool: "bash", command: `true ${i}` })),
   ...modules.map((name): Act => ({ tool: "read", path: `${name}.js` })),
   ...modules.slice(0, 4).map((name): Act => ({ tool: "edit", path: `${name}.js`, old: fault(name), new: repaired(name) })),
   { tool: "bash", command: testCommand },

@@ -72,12 +72,12 @@ async function runOne(contender: Contender, bench: { folder: string; url: string
   const env = {
     ...{ PATH: process.env.PATH ?? "", HOME: home, UAC_HOME: join(home, "uac"), LOG_LEVEL: "warn" },
     ...{ LLM_PROVIDER: "scripted", SCRIPTED_BASE_URL: bench.url, SCRIPTED_API_KEY: "none", MODEL_NAME: "scripted-1" },
-    ...{ WORKSPACE_TESTS: testCommand, BENCH_HOSTS: bench.hosts },
+    BENCH_HOSTS: bench.hosts,
   };
   const preload = bench.watched ? ["--import", pathToFileURL(here("outside.ts")).href] : [];
   const command =
     contender === "ours"
-      ? [process.execPath, ...preload, agent, "code", instruction, "--workspace", repository, "--json"]
+      ? [process.execPath, ...preload, agent, "code", instruction, "--workspace", repository, "--test", testCommand, "--json"]
       : [process.execPath, here("floor.ts"), bench.url, repository, ...(contender === "bare" ? [] : ["tests"])];
   const run = await runContender(command, { url: bench.url, cwd: repository, env, steps: acts.length });
   if (run.exitCode !== 0 || run.requests.length !== acts.length + 1) {
