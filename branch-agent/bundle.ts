@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire, enableCompileCache } from "node:module";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 
 /** All that it may be made of. */
 const sources = ["branch-agent", "shared", "package.json", "package-lock.json"];
@@ -19,6 +20,8 @@ export async function program(root: string): Promise<typeof import("./cli/main.t
     return import("./cli/main.ts");
   }
   enableCompileCache(join(folder, "compiled"));
+  // The young generation keeps the size that it begins with: 15 MB less, for a program that waits far more than it computes.
+  setFlagsFromString("--semi-space-growth-factor=1");
   return createRequire(file)(file);
 }
 
@@ -27,7 +30,9 @@ async function make(entry: string, folder: string, file: string) {
   mkdirSync(folder, { recursive: true });
   const draft = `${file}.${randomUUID()}.tmp`;
   await build({
-    ...{ entryPoints: [entry], outfile: draft, bundle: true, platform: "node", target: "node24", keepNames: true, logLevel: "error" },
+    ...{ entryPoints: [entry], outfile: draft, bundle: true, platform: "node", target: "node24", logLevel: "error" },
+    // Less text is less memory; names stay, for traces.
+    ...{ minifyWhitespace: true, minifySyntax: true },
     // CommonJS, and no `import()` left: tsx, under which this may run, would read and rewrite the whole file at every start.
     ...{ format: "cjs", supported: { "dynamic-import": false } },
     // A native module can't be in it.
