@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { root, setUpOrExit } from "./setup.mjs";
 
-const limitMs = 120_000;
+const limitMs = 300_000;
 const shownLines = 60;
 const parts = [
   { name: "unit tests and import walls", args: ["vitest/vitest.mjs", "run", "--project", "unit", "--silent", "--reporter=minimal"] },
