@@ -168,7 +168,7 @@ async function runTools(
     const begun = before.some((entry) => entry.type === "intent" && entry.toolUseId === use.id);
     const result = begun
       ? failure("The factory was restarted while this ran. It may or may not have taken effect: look before you repeat it.")
-      : await callTool(run, use, { stop, key: `${run.key}-${step}-${index + 1}`, append });
+      : await callTool(run, use, { stop, key: `${run.key}-${step}-${index + 1}`, entries, append });
     await append({ type: "result", toolUseId: use.id, isError: false, ...result });
   }
   if (entries.at(-1)?.type === "user") return null;
@@ -179,7 +179,7 @@ async function runTools(
 async function callTool(
   run: AgentRun,
   use: ToolUse,
-  call: { stop: string; key: string; append: Progress["append"] },
+  call: Progress & { stop: string; key: string },
 ): Promise<ToolResult & { refused?: true }> {
   const tool = run.tools.find((candidate) => candidate.name === use.name);
   if (call.stop === "max_tokens")
@@ -190,13 +190,17 @@ async function callTool(
   if (run.signal.aborted) return failure("Stopped before this ran.");
   if (!tool.repeatable) await call.append({ type: "intent", toolUseId: use.id, name: use.name });
   try {
-    return await tool.run(input.data, { key: call.key, signal: run.signal });
+    return await tool.run(input.data, { key: call.key, signal: run.signal, stillShown: (what) => isShown(call.entries, what) });
   } catch (error) {
     // Nobody knows whether it was done. Told so, the model would ask again, which is another call; the run breaks off instead, and
     // goes on from its transcript with the same call under the same key.
     if (tool.repeatable && hasCode(error, "store_unavailable")) throw error;
     return failure(publicMessage(error));
   }
+}
+
+function isShown(entries: readonly Entry[], what: string): boolean {
+  return entries.some((entry) => entry.type === "result" && entry.shows === what);
 }
 
 function failure(content: string): ToolResult {

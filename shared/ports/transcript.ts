@@ -14,6 +14,8 @@ export type Entry =
       isError: boolean;
       /** The call was no legal one: nothing ran. */
       refused?: true;
+      /** As the tool named what `content` holds. */
+      shows?: string;
       end?: { status: "done" | "failed"; summary: string };
     };
 
