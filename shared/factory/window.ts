@@ -1,0 +1,67 @@
+/** How full a model's window is. Sizes are tokens: counted by the provider as far as it did, else reckoned from bytes. */
+import type { ModelRequest } from "#ports/llm.ts";
+import type { Entry } from "#ports/transcript.ts";
+import { compactionIn } from "./shown.ts";
+
+/** Assumed of a model that nobody knows. */
+const usualWindow = 128_000;
+/** Left free for the answer and what its calls bring; of a small window a quarter. */
+const reserve = 16_000;
+/** Rather too many: English takes about four bytes a token, code and most other scripts fewer. */
+const bytesPerToken = 3;
+const tokensPerImage = 1600;
+/** No model that works with tools holds less: what a provider counts below it is taken for a way of counting. */
+const leastWindow = 4000;
+
+/** The longest request that is made of a window of so many tokens. */
+export function roomIn(window: number): number {
+  return window - Math.min(reserve, Math.floor(window / 4));
+}
+
+/**
+ * The window as it proved to be. What is sent only grows, so a provider that counts much less than for the request before has cut off its
+ * beginning, without a word: what it counted then is what it holds.
+ */
+export function windowOf(entries: readonly Entry[], told: number = usualWindow): number {
+  let window = told;
+  let before: { input: number; model: string } | null = null;
+  for (const entry of entries) {
+    if (entry.type === "compaction") before = null;
+    if (entry.type !== "assistant" || !entry.used) continue;
+    const { input, model } = entry.used;
+    // Cached or hidden parts that are not counted make it less too, but far less or hardly.
+    const isCut = before?.model === model && input < before.input * 0.8 && input > before.input * 0.3;
+    if (before && isCut && before.input >= leastWindow) window = Math.min(window, before.input);
+    before = entry.used;
+  }
+  return window;
+}
+
+/** What `request`, made of these entries, will take. */
+export function sizeOf(request: Pick<ModelRequest, "system" | "messages" | "tools">, entries: readonly Entry[]): number {
+  const at = entries.findLastIndex((entry) => entry.type === "assistant" || entry.type === "compaction");
+  const last = entries[at];
+  if (last?.type === "assistant" && last.used) return last.used.input + last.used.output + reckon(entries.slice(at + 1));
+  return reckon([request.system, request.tools, request.messages]);
+}
+
+export function reckon(value: unknown): number {
+  let images = 0;
+  const json = JSON.stringify(value, (key, part: unknown) => {
+    if (key !== "data" || typeof part !== "string") return part;
+    images += 1;
+    return "";
+  });
+  return Math.ceil(new TextEncoder().encode(json).length / bytesPerToken) + images * tokensPerImage;
+}
+
+/** Where the newest steps begin that take no more than `most` together: the last step at least. Null where there is no step. */
+export function recentFrom(entries: readonly Entry[], most: number): number | null {
+  let from: number | null = null;
+  for (let i = entries.length - 1; i >= compactionIn(entries).from; i -= 1) {
+    if (entries[i]?.type !== "assistant") continue;
+    if (from !== null && reckon(entries.slice(i)) > most) break;
+    from = i;
+  }
+  return from;
+}
