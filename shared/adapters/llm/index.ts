@@ -9,8 +9,8 @@ import type { TransportOptions } from "./transport.ts";
 /** What an adapter needs beside where the model is. */
 export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | "silenceMs" | "longestMs" | "annotate">;
 
-export function llmFor({ provider, wire, model, baseUrl, key }: Endpoint, deps: LlmDeps): Llm {
-  const options = { ...deps, provider, model, baseUrl, key };
+export function llmFor({ provider, wire, model, baseUrl, key, window }: Endpoint, deps: LlmDeps): Llm {
+  const options = { ...deps, provider, model, baseUrl, key, window };
   return wire === "anthropic" ? anthropicLlm(options) : openAiLlm({ ...options, wire });
 }
 
