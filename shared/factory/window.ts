@@ -10,8 +10,10 @@ const reserve = 16_000;
 /** Rather too many: English takes about four bytes a token, code and most other scripts fewer. */
 const bytesPerToken = 3;
 const tokensPerImage = 1600;
-/** No model that works with tools holds less: what a provider counts below it is taken for a way of counting. */
-const leastWindow = 4000;
+/** A model that holds less can do no work with tools: what is counted below it proves nothing. */
+const leastWindow = 2500;
+/** Less is no sign of anything. */
+const leastAdded = 500;
 
 /** The longest request that is made of a window of so many tokens. */
 export function roomIn(window: number): number {
@@ -19,22 +21,28 @@ export function roomIn(window: number): number {
 }
 
 /**
- * The window as it proved to be. What is sent only grows, so a provider that counts much less than for the request before has cut off its
- * beginning, without a word: what it counted then is what it holds.
+ * The window as it proved to be. What is sent grows by all that was said and done since, so a provider that counts hardly more than for
+ * the request before has cut off its beginning, without a word: what it counts is what it holds.
  */
 export function windowOf(entries: readonly Entry[], told: number = usualWindow): number {
   let window = told;
-  let before: { input: number; model: string } | null = null;
-  for (const entry of entries) {
-    if (entry.type === "compaction") before = null;
+  let before: { at: number; used: Used } | null = null;
+  for (const [at, entry] of entries.entries()) {
+    // What makes it less: a compaction, and words of the user's, after which providers drop older thinking.
+    if (entry.type === "compaction" || entry.type === "user") before = null;
     if (entry.type !== "assistant" || !entry.used) continue;
-    const { input, model } = entry.used;
-    // Cached or hidden parts that are not counted make it less too, but far less or hardly.
-    const isCut = before?.model === model && input < before.input * 0.8 && input > before.input * 0.3;
-    if (before && isCut && before.input >= leastWindow) window = Math.min(window, before.input);
-    before = entry.used;
+    if (before && isCut(before.used, entry.used, reckon(entries.slice(before.at, at)))) window = Math.min(window, before.used.input);
+    before = { at, used: entry.used };
   }
   return window;
+}
+
+type Used = NonNullable<Extract<Entry, { type: "assistant" }>["used"]>;
+
+/** `added`: as reckoned, which is rather too many. A provider that counts what it had cached as nothing counts far less, and is left alone. */
+function isCut(before: Used, now: Used, added: number): boolean {
+  if (now.model !== before.model || before.input < leastWindow || added < leastAdded) return false;
+  return now.input < before.input + added / 5 && now.input > before.input / 3;
 }
 
 /** What `request`, made of these entries, will take. */

@@ -83,5 +83,10 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
     onStep: (step, text) => void steps.push(`${step} ${text}`),
     ...changed,
   };
-  return { run, llm, clock, recorded, steps, start: () => runAgent(run) };
+  return {
+    ...{ run, llm, clock, recorded, steps },
+    start: () => runAgent(run),
+    /** With a model that holds so many tokens. */
+    startWith: ({ window }: { window: number }) => runAgent({ ...run, llm: { ...run.llm, window } }),
+  };
 }
