@@ -88,6 +88,8 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
     async commit() {
       return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };
     },
+    testChanges: async () => [],
+    asAtBase: (_, __, run) => run(),
     close: async () => {},
     tidy: async () => {},
   };

@@ -1,4 +1,5 @@
 /** A repository of the owner's, worked on in a worktree of the task's own. The owner's checkout is never touched. */
+import type { FileChange } from "#core/evidence.ts";
 import type { Receipt } from "#core/receipt.ts";
 
 /** The branch of an attempt. */
@@ -32,6 +33,13 @@ export interface Workspaces {
    * `author` null too: then nothing is committed, and the changes are only measured.
    */
   commit(worktree: Worktree, message: string, author: { name: string; email: string } | null): Promise<Changes>;
+  /** What became, since the base, of the files that tests are made of: as the last `commit` committed or measured it. */
+  testChanges(worktree: Worktree): Promise<FileChange[]>;
+  /**
+   * Awaits `run` while these files (relative, with `/`) are as they were at the base, and puts them back after it; if it was killed
+   * meanwhile, the next `open` does.
+   */
+  asAtBase<T>(worktree: Worktree, paths: readonly string[], run: () => Promise<T>): Promise<T>;
   /** Removes the worktree; its branch stays if it has a commit of its own. Repeatable. */
   close(worktree: Pick<Worktree, "branch">): Promise<void>;
   /** Closes all worktrees but those of these attempts: a factory that was killed may have left some. */

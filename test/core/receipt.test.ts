@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { noUsage } from "#core/ledger.ts";
 import { judge, type Receipt, receiptSchema, type TestRun, type Verdict } from "#core/receipt.ts";
 
-const run = (exitCode: number | null): TestRun => ({ command: "npm test", exitCode, durationMs: 10, tail: "" });
+const run = (exitCode: number | null): TestRun => ({ command: "npm test", exitCode, durationMs: 10, tail: "", counted: null });
 const runs = { none: null, passed: run(0), failed: run(1), "never ended": run(null) };
 type Run = keyof typeof runs;
 
@@ -67,7 +67,7 @@ describe("receiptSchema", () => {
       usage: { cost: 5000, calls: 2, unpriced: 0, usage: { ...noUsage, uncachedIn: 900, output: 40 } },
       wallMs: 5,
     },
-    ...{ limitsHit: [], approvals: [] },
+    ...{ testsOfBase: null, flags: [], limitsHit: [], approvals: [] },
   };
 
   it("takes what an executor measured", () => expect(receiptSchema.parse(receipt)).toEqual(receipt));

@@ -19,7 +19,7 @@ const escaped = "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;";
 
 describe("row 46: markup in what others wrote", () => {
   it("is text wherever a task shows it", async () => {
-    const run = { command: evil, exitCode: 1, durationMs: 1, tail: evil };
+    const run = { command: evil, exitCode: 1, durationMs: 1, tail: evil, counted: null };
     await here.insert.task({
       id: "t_evil",
       state: "succeeded",
@@ -35,9 +35,11 @@ describe("row 46: markup in what others wrote", () => {
         why: evil,
         branch: evil,
         base: evil.slice(0, 64),
-        commands: [run].map(({ tail: _, ...rest }) => rest),
+        commands: [run].map(({ tail: _, counted: __, ...rest }) => rest),
         testsBefore: run,
         testsAfter: run,
+        testsOfBase: run,
+        flags: [{ kind: "tests_deleted", text: evil }],
         limitsHit: [evil.slice(0, 64)],
         patch: `diff --git a/${evil} b/${evil}\n--- a/x\n+++ b/x\n@@ -1 +1 @@ ${evil}\n-${evil}\n+${evil}\n`,
       },

@@ -12,6 +12,7 @@ import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
+import type { FileChange } from "#core/evidence.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
 import type { CommandRun } from "#core/receipt.ts";
@@ -42,6 +43,10 @@ export interface BranchOptions {
   env?: Record<string, string>;
   /** What the repository's tests exit with, run by run; the last is repeated. Null: no test command is known. */
   tests?: readonly (number | null)[] | null;
+  /** What became of the tests' files, once something was edited. */
+  testChanges?: readonly FileChange[];
+  /** What the tests print. */
+  output?: (run: number) => string;
   /** Files that the owner has changed and not committed. */
   uncommitted?: number;
   /** The tests take all the time they are given. */
@@ -71,6 +76,8 @@ export async function openBranch(options: BranchOptions = {}) {
     patch: `- old\n+ new ${branchSecret}` as string | null,
     commits: 0,
     closed: [] as string[],
+    /** Files that were as at the base, for a run of the tests. */
+    putBack: [] as string[],
     commands: [] as string[],
     runs: 0,
   };
@@ -138,6 +145,11 @@ export async function openBranch(options: BranchOptions = {}) {
         const diffstat = { files: 1, insertions: 1, deletions: 1, text: "a.ts | 2 +-" };
         return { head: author ? "c".repeat(40) : null, diffstat, patch: state.patch, patchSha256: "d".repeat(64) };
       },
+      testChanges: async () => [...(options.testChanges ?? [])],
+      async asAtBase(_, paths, run) {
+        state.putBack.push(...paths);
+        return run();
+      },
       async close({ branch: closed }) {
         state.closed.push(closed);
       },
@@ -153,8 +165,9 @@ export async function openBranch(options: BranchOptions = {}) {
           return { exitCode: null, timedOut: true, output: "", truncated: false, durationMs: timeoutMs };
         }
         const exitCode = signal?.aborted ? null : (tests?.[Math.min(state.runs, tests.length - 1)] ?? null);
+        const output = options.output?.(state.runs) ?? `ran ${branchSecret}`;
         state.runs += 1;
-        return { exitCode, timedOut: false, output: `ran ${branchSecret}`, truncated: false, durationMs: 5 };
+        return { exitCode, timedOut: false, output, truncated: false, durationMs: 5 };
       },
     },
     signer,
