@@ -73,11 +73,16 @@ const readers: readonly Reader[] = [
   of(/^\s*(\d+) (?:pass|fail)$/, ran),
 ];
 
+/** Characters: no summary is longer, and a pattern's work on a line is bounded. */
+const longestLine = 400;
 const colours = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, "g");
 
 /** The sum over all that a run's whole output tells; null where no known runner counted. */
 export function countTests(output: string): TestCount | null {
-  const lines = output.replace(colours, "").split(/\r?\n/);
+  const lines = output
+    .replace(colours, "")
+    .split(/\r?\n/)
+    .filter((line) => line.length <= longestLine);
   const found = lines.map((line) => readers.map((read) => read(line)).find((one) => one !== null)).filter((one) => one !== undefined);
   if (found.length === 0) return onlyEmptyGoPackages(lines) ? { ran: 0, skipped: 0 } : null;
   const sum = (key: keyof TestCount) =>

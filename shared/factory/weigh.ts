@@ -59,10 +59,11 @@ const runners =
 
 /** Whether the model's own last run of tests is older than its last edit. The harness's is not: so this is told, and proves nothing. */
 export function ownRun(entries: readonly Entry[], { test }: Pick<Worktree, "test">, persona: string): Flag[] {
+  // A run of tests that fail is no failed call.
   const failed = new Set(entries.flatMap((entry) => (entry.type === "result" && entry.isError ? [entry.toolUseId] : [])));
   const uses = entries.flatMap((entry) => (entry.type === "assistant" ? entry.content : [])).filter((block) => block.type === "tool_use");
   const lastEdit = uses.findLastIndex(({ id, name }) => edits.includes(name) && !failed.has(id));
-  const lastRun = uses.findLastIndex(({ name, input }) => name === "bash" && runsTests(input, test));
+  const lastRun = uses.findLastIndex(({ id, name, input }) => name === "bash" && !failed.has(id) && runsTests(input, test));
   if (lastEdit < 0 || lastRun > lastEdit) return [];
   const when = lastRun < 0 ? "ran no tests" : "ran no tests after the last edit";
   return [{ kind: "edited_after_tests", text: `${persona} ${when}` }];

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
+import * as z from "zod";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { meteredLlm, type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
@@ -182,7 +183,7 @@ export async function openBranch(options: BranchOptions = {}) {
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
     priceOf: pricesOf(),
     toolsFor: ({ names, ran, allowed }) => {
-      const bash: Tool = { ...spyTool("bash").tool, run: () => ranOne(ran) };
+      const bash: Tool = { ...spyTool("bash").tool, input: z.looseObject({ n: z.int().optional() }), run: () => ranOne(ran) };
       return [edit.tool, bash].filter((tool) => names.includes(tool.name) && (tool.name !== "bash" || allowed.includes("exec")));
     },
   };
