@@ -11,6 +11,7 @@ import type { Log } from "#ports/log.ts";
 import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
 import { asAtBase, putBack, testChanges } from "./base-tests.ts";
 import { commitAll, type Place, resolve } from "./commit.ts";
+import { readConventions } from "./conventions.ts";
 import { detectTest } from "./detect-test.ts";
 import { failed, git, neutralised } from "./git.ts";
 
@@ -110,6 +111,8 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       const { gitDir, base, branch, uncommitted } = record;
       return { path, gitDir, base, branch, uncommitted, test: record.test };
     },
+
+    conventions: async ({ path }, masked) => readConventions({ root: await realpath(path), masked }),
 
     async commit(worktree, message, author) {
       const { name, record } = await recorded(worktree);

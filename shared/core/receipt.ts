@@ -23,8 +23,8 @@ export const testRunSchema = z.strictObject({
   durationMs: z.int().nonnegative(),
   /** The end of what it printed. */
   tail: z.string().max(4000),
-  /** As its runner counted them; null where it did not, or in a report of an older factory. */
-  counted: z.strictObject({ ran: z.int().nonnegative(), skipped: z.int().nonnegative() }).nullable().default(null),
+  /** As its runner counted them; absent where it did not. */
+  counted: z.strictObject({ ran: z.int().nonnegative(), skipped: z.int().nonnegative() }).optional(),
 });
 export type TestRun = z.infer<typeof testRunSchema>;
 

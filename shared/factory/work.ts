@@ -14,6 +14,7 @@ import type { Bench, Outcome, Tell } from "./bench.ts";
 import type { Grant, Workshop } from "./branch.ts";
 import { openCap } from "./cap.ts";
 import { concluded, interrupted, withoutEdits } from "./conclude.ts";
+import { noteOnConventions } from "./conventions.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
@@ -112,7 +113,7 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
-    prompt: `${order.title}\n\n${order.instruction}`,
+    prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}`,
     tools: [...tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
     llm: cap.through(under(meter, inference.llm)),

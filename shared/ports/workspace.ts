@@ -22,12 +22,23 @@ export interface Worktree {
   test: string | null;
 }
 
+/** What a repository tells whoever works on it, as it lay in the worktree: data, of which nothing was run or followed. */
+export interface Conventions {
+  /** The beginning of the root's AGENTS.md, else CLAUDE.md; `bytes` is the size of the whole. */
+  notes: { path: string; text: string; bytes: number } | null;
+  skills: { name: string; description: string; path: string }[];
+  /** Skills that are there beyond these. */
+  more: number;
+}
+
 export type Changes = Pick<Receipt, "head" | "diffstat" | "patch" | "patchSha256">;
 
 export interface Workspaces {
   names(): string[];
   /** Makes the worktree, or finds it again after a crash. Rejects with `workspace_failed`. */
   open(workspace: string, task: string, epoch: number): Promise<Worktree>;
+  /** @param masked paths that are closed to whoever works there. Absolute */
+  conventions(worktree: Worktree, masked: readonly string[]): Promise<Conventions>;
   /**
    * Commits everything but artefacts, by the host, with hooks and filters off. Without changes head stays null; with
    * `author` null too: then nothing is committed, and the changes are only measured.

@@ -19,7 +19,7 @@ const escaped = "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;";
 
 describe("row 46: markup in what others wrote", () => {
   it("is text wherever a task shows it", async () => {
-    const run = { command: evil, exitCode: 1, durationMs: 1, tail: evil, counted: null };
+    const run = { command: evil, exitCode: 1, durationMs: 1, tail: evil };
     await here.insert.task({
       id: "t_evil",
       state: "succeeded",
@@ -35,7 +35,7 @@ describe("row 46: markup in what others wrote", () => {
         why: evil,
         branch: evil,
         base: evil.slice(0, 64),
-        commands: [run].map(({ tail: _, counted: __, ...rest }) => rest),
+        commands: [run].map(({ tail: _, ...rest }) => rest),
         testsBefore: run,
         testsAfter: run,
         testsOfBase: run,

@@ -27,7 +27,7 @@ import type { Clock } from "#ports/clock.ts";
 import type { Hq } from "#ports/hq.ts";
 import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
-import type { Worktree } from "#ports/workspace.ts";
+import type { Conventions, Worktree } from "#ports/workspace.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
 import { quietProviders } from "../support/endpoint.ts";
 import { quietReply } from "../support/heartbeats.ts";
@@ -44,6 +44,8 @@ export interface BranchOptions {
   env?: Record<string, string>;
   /** What the repository's tests exit with, run by run; the last is repeated. Null: no test command is known. */
   tests?: readonly (number | null)[] | null;
+  /** What the repository tells whoever works there. */
+  conventions?: Conventions;
   /** What became of the tests' files, once something was edited. */
   testChanges?: readonly FileChange[];
   /** What the tests print. */
@@ -146,6 +148,7 @@ export async function openBranch(options: BranchOptions = {}) {
         const diffstat = { files: 1, insertions: 1, deletions: 1, text: "a.ts | 2 +-" };
         return { head: author ? "c".repeat(40) : null, diffstat, patch: state.patch, patchSha256: "d".repeat(64) };
       },
+      conventions: async () => options.conventions ?? { notes: null, skills: [], more: 0 },
       testChanges: async () => [...(options.testChanges ?? [])],
       async asAtBase(_, paths, run) {
         state.putBack.push(...paths);
