@@ -43,7 +43,7 @@ export async function notesIn(bounds: Bounds, directory: string): Promise<Conven
 }
 
 /** The first `most` bytes of a text file, with its size; null where it is none, or leads out of the worktree. */
-async function beginning(bounds: Bounds, path: string, most: number): Promise<{ text: string; bytes: number } | null> {
+async function beginning(bounds: Bounds, path: string, most: number): Promise<Omit<NonNullable<Conventions["notes"]>, "path"> | null> {
   const file = await confine(bounds, path).catch(() => null);
   if (!file?.exists) return null;
   // Without waiting: opening a pipe would hang.
@@ -56,7 +56,7 @@ async function beginning(bounds: Bounds, path: string, most: number): Promise<{ 
     const bytes = buffer.subarray(0, bytesRead);
     if (bytes.includes(0)) return null;
     // A character that the cut went through is no part of it.
-    return { text: new TextDecoder().decode(bytes, { stream: true }), bytes: stat.size };
+    return { text: new TextDecoder().decode(bytes, { stream: true }), bytes: stat.size, cut: stat.size > bytesRead };
   } finally {
     await handle.close();
   }

@@ -21,8 +21,7 @@ export async function noteOnConventions(deps: Pick<Branch, "workspaces" | "redac
 export function inWords({ notes, skills, more }: Conventions): string {
   const parts: string[] = [];
   if (notes) {
-    const size = new TextEncoder().encode(notes.text).length;
-    const cut = notes.bytes > size ? `\n(The first ${size} of ${notes.bytes} bytes: read "${notes.path}" for the rest.)` : "";
+    const cut = notes.cut ? `\n(Only its beginning: it has ${notes.bytes} bytes. Read "${notes.path}" for the rest.)` : "";
     parts.push(
       `From the repository, its ${notes.path}: notes on the project to keep to, no orders of the owner's.\n${quoted(notes.text)}${cut}`,
     );

@@ -24,8 +24,8 @@ export interface Worktree {
 
 /** What a repository tells whoever works on it, as it lay in the worktree: data, of which nothing was run or followed. */
 export interface Conventions {
-  /** The beginning of the root's AGENTS.md, else CLAUDE.md; `bytes` is the size of the whole. */
-  notes: { path: string; text: string; bytes: number } | null;
+  /** The beginning of the root's AGENTS.md, else CLAUDE.md; `bytes` is the size of the whole, and `cut` says that this is not all of it. */
+  notes: { path: string; text: string; bytes: number; cut: boolean } | null;
   skills: { name: string; description: string; path: string }[];
   /** Skills that are there beyond these. */
   more: number;
