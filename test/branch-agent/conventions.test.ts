@@ -2,15 +2,10 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Order } from "#core/envelope.ts";
-import { work } from "#factory/work.ts";
-import type { Tool } from "#ports/tool.ts";
-import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
 import { readConventions } from "../../branch-agent/workspace/conventions.ts";
 import { finish, use } from "../factory/agent.ts";
-import { openBranch, orderOf } from "../factory/branch.ts";
-import { dir, eachInARepository, git, put, repo, workspaces } from "./repository.ts";
+import { attempt, commitAll } from "./attempt.ts";
+import { dir, eachInARepository, git, put, repo } from "./repository.ts";
 
 eachInARepository();
 
@@ -77,28 +72,6 @@ describe("what a repository tells", () => {
   });
 });
 
-/** An attempt with real git, sandbox and tools; what the model is sent, and what it says, is the test's. */
-async function attempt(
-  script: Parameters<typeof openBranch>[0] extends infer O ? NonNullable<O>["script" & keyof O] : never,
-  order: Partial<Order> = {},
-) {
-  const b = await openBranch({ script: script ?? [], env: { WORKSPACES: `demo=${repo}` } });
-  const all = workspaces();
-  b.branch.workspaces = all;
-  b.branch.sandbox = bubblewrap();
-  b.branch.toolsFor = ({ names, ...bench }) =>
-    coderTools({ ...bench, redact: (text) => text, logDir: join(dir, "logs") }).filter((tool: Tool) => names.includes(tool.name));
-  const one = { order: orderOf({ workspace: "demo", ...order }), orderId: "env_1", entryId: "1", state: "running" as const, starts: 1 };
-  const grant = { token: b.token({ rep: "demo" }), signal: new AbortController().signal, news: () => new Promise<void>(() => {}) };
-  const outcome = await work(b.branch, one, grant, () => {});
-  await all.close({ branch: `uac/${one.order.task}-1` });
-  await b.close();
-  return { outcome, requests: b.llm.requests };
-}
-const commitAll = () => {
-  git("add", "-A", "-f");
-  git("commit", "-qm", "more");
-};
 const sizeOf = ({ system, tools, messages }: { system: string; tools: unknown; messages: unknown }) =>
   Buffer.byteLength(JSON.stringify({ system, tools, messages }));
 
@@ -145,8 +118,7 @@ describe("in an attempt on real parts", () => {
     for (const path of [".githooks/pre-commit", ".husky/pre-commit", ".claude/hooks/planted.sh"]) chmodSync(join(repo, path), 0o755);
     git("config", "core.hooksPath", ".githooks");
     rmSync(join(repo, "package.json"));
-    git("add", "-A", "-f");
-    git("-c", "core.hooksPath=/dev/null", "commit", "-qm", "planted");
+    commitAll();
     const { outcome, requests } = await attempt([
       { tools: [use("read", { path: "a.txt" })] },
       { tools: [use("edit", { path: "a.txt", edits: [{ old: "one", new: "two" }] }), use("bash", { command: "true; ls -a; env" })] },
@@ -204,41 +176,5 @@ describe("in an attempt on real parts", () => {
       ?.messages.flatMap(({ content }) => content.flatMap((block) => (block.type === "tool_result" ? [block.content] : [])));
     const pointers = results?.map((text) => [...text.matchAll(/^\["(.*)" has the project's notes/gm)].map(([, path]) => path));
     expect(pointers).toEqual([[], ["packages/api/AGENTS.md", "packages/api/src/CLAUDE.md"], [], [], []]);
-  });
-
-  it("deletes or edits of tests are flagged, and what the tests say as they were decides", async () => {
-    put(repo, {
-      "sum.js": "export const sum = (a, b) => a - b;\n",
-      "test/sum.test.js": `import test from "node:test";\nimport assert from "node:assert";\nimport { sum } from "../sum.js";\ntest("adds", () => {\n  assert.equal(sum(1, 2), 3);\n});\n`,
-      "package.json": '{"type":"module","scripts":{"test":"node --test"}}\n',
-    });
-    commitAll();
-    const weaken = { path: "test/sum.test.js", edits: [{ old: "  assert.equal(sum(1, 2), 3);\n", new: "" }] };
-    const fix = { path: "sum.js", edits: [{ old: "a - b", new: "a + b" }] };
-    const look = { tools: [use("read", { path: "sum.js" }), use("read", { path: "test/sum.test.js" })] };
-    const cheating = await attempt([look, { tools: [use("edit", weaken)] }, finish()], { task: "t_cheat", requireVerified: true });
-    expect(cheating.outcome).toMatchObject({
-      ...{ outcome: "failed", code: "not_verified" },
-      receipt: {
-        ...{
-          verdict: "unverified",
-          why: "the tests failed before and pass now as this work changed them, but fail as they were before it",
-        },
-        ...{
-          testsBefore: { exitCode: 1, counted: { ran: 1 } },
-          testsAfter: { exitCode: 0, counted: { ran: 1 } },
-          testsOfBase: { exitCode: 1 },
-        },
-        flags: [{ kind: "assertions_removed" }, { kind: "tests_edited" }, { kind: "edited_after_tests" }],
-      },
-    });
-    const both = { tools: [use("edit", weaken), use("edit", fix), use("bash", { command: "npm test" })] };
-    const honest = await attempt([look, both, finish()], { task: "t_both", requireVerified: true });
-    expect(honest.outcome).toMatchObject({
-      outcome: "succeeded",
-      receipt: { verdict: "verified", testsOfBase: { exitCode: 0 }, flags: [{ kind: "assertions_removed" }, { kind: "tests_edited" }] },
-    });
-    const patch = honest.outcome.receipt?.patch ?? "";
-    expect(patch, "what was committed is the work, not the tests as they were").toContain("-  assert.equal(sum(1, 2), 3);");
   });
 });
