@@ -2,14 +2,14 @@
 import { publicMessage } from "#core/errors.ts";
 import type { Conventions } from "#ports/workspace.ts";
 import type { Bench } from "./bench.ts";
-import type { Branch } from "./branch.ts";
+import type { Workshop } from "./branch.ts";
 
 /** Characters of all skills together, and of one. */
 const skillsMax = 2000;
 const skillMax = 300;
 
 /** To be put behind the task: the transcript keeps it, so it is the same after a restart, whatever became of the files. */
-export async function noteOnConventions(deps: Pick<Branch, "workspaces" | "redactor" | "log">, bench: Bench, masked: readonly string[]) {
+export async function noteOnConventions(deps: Pick<Workshop, "workspaces" | "redactor" | "log">, bench: Bench, masked: readonly string[]) {
   try {
     return deps.redactor.clean(inWords(await deps.workspaces.conventions(bench.worktree, masked)));
   } catch (error) {

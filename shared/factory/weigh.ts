@@ -4,7 +4,7 @@ import { judge, type Receipt, type TestRun } from "#core/receipt.ts";
 import type { Entry } from "#ports/transcript.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import type { Bench } from "./bench.ts";
-import type { Branch } from "./branch.ts";
+import type { Workshop } from "./branch.ts";
 import { runTests, type Test } from "./test-runs.ts";
 
 /** More than these and the tests as they were are not put back: whoever changes so many is to be looked at by a person. */
@@ -21,7 +21,7 @@ export interface Measured {
 type Weighed = Pick<Receipt, "verdict" | "why" | "flags" | "testsOfBase">;
 
 /** Resolves with the verdict, and with what it rests on. Rejects with `workspace_failed`. */
-export async function weigh(deps: Branch, bench: Bench, test: Test, { before, after, changes, mayRun }: Measured): Promise<Weighed> {
+export async function weigh(deps: Workshop, bench: Bench, test: Test, { before, after, changes, mayRun }: Measured): Promise<Weighed> {
   const none = { flags: [], testsOfBase: null };
   if (changes.diffstat.files === 0) {
     return { verdict: "unverified", why: mayRun ? "nothing was changed, so there was nothing to test" : noCommand, ...none };
@@ -44,12 +44,12 @@ export async function weigh(deps: Branch, bench: Bench, test: Test, { before, af
 
 const noCommand = "no command may run here, so no test did";
 
-async function atBase(deps: Branch, bench: Bench, { test, paths }: { test: Test; paths: readonly string[] }): Promise<TestRun | null> {
+async function atBase(deps: Workshop, bench: Bench, { test, paths }: { test: Test; paths: readonly string[] }): Promise<TestRun | null> {
   bench.record("started", bench.assigned.persona, "the tests were changed, so they run once more as they were before");
   return deps.workspaces.asAtBase(bench.worktree, paths, () => runTests(deps, bench, test));
 }
 
-function ownEntries(deps: Branch, { order }: Bench): Promise<Entry[]> {
+function ownEntries(deps: Workshop, { order }: Bench): Promise<Entry[]> {
   return deps.journal.transcript(order.task, order.epoch).load();
 }
 
