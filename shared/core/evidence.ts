@@ -32,6 +32,11 @@ export function isDoubtful({ kind }: Flag): boolean {
   return doubtful.includes(kind);
 }
 
+/** What is to be said beside a verdict: the flags that its reason does not tell already. */
+export function flagsBeside({ flags, why }: { flags: readonly Flag[]; why: string }): Flag[] {
+  return flags.filter(({ text }) => !why.includes(text));
+}
+
 /** What the work did to one file that tests are made of, or that says what they are. */
 export interface FileChange {
   path: string;

@@ -1,5 +1,5 @@
 /** What the chat shows of a task: one card, edited in place; at its end an audible completion with the diff. */
-import { isDoubtful } from "#core/evidence.ts";
+import { flagsBeside, isDoubtful } from "#core/evidence.ts";
 import { showCost, type Total } from "#core/ledger.ts";
 import { byline } from "#core/persona.ts";
 import type { Receipt } from "#core/receipt.ts";
@@ -149,8 +149,8 @@ function completionText(deps: Deps, task: Task, cost: Total): Piece[] {
 }
 
 /** What is to be known of the tests, beside the verdict: a line each. */
-export function flagLines({ flags, why }: Receipt): string[] {
-  return flags.filter(({ text }) => !why.includes(text)).map((flag) => `${isDoubtful(flag) ? "⚠️" : "ℹ️"} ${flag.text}`);
+export function flagLines(receipt: Receipt): string[] {
+  return flagsBeside(receipt).map((flag) => `${isDoubtful(flag) ? "⚠️" : "ℹ️"} ${flag.text}`);
 }
 
 function receiptText(receipt: Receipt): Piece[] {
