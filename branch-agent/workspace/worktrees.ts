@@ -9,7 +9,9 @@ import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
 import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
+import { asAtBase, putBack, testChanges } from "./base-tests.ts";
 import { commitAll, type Place, resolve } from "./commit.ts";
+import { readConventions } from "./conventions.ts";
 import { detectTest } from "./detect-test.ts";
 import { failed, git, neutralised } from "./git.ts";
 
@@ -99,13 +101,18 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       await mkdir(root, { recursive: true, mode: 0o700 });
       let record = (await readRecord(name)) ?? (await begin(name, workspace));
       if (record.workspace !== workspace) throw failed(`The worktree ${name} belongs to the workspace "${record.workspace}".`);
-      if (record.ready && existsSync(pathOf(name))) await unlock(await placeOf(pathOf(name), record), record);
-      else record = await make(name, record);
+      if (record.ready && existsSync(pathOf(name))) {
+        const place = await placeOf(pathOf(name), record);
+        await unlock(place, record);
+        await putBack(place);
+      } else record = await make(name, record);
       const path = await realpath(pathOf(name));
       log.info("worktree open", { worktree: name, base: record.base });
       const { gitDir, base, branch, uncommitted } = record;
       return { path, gitDir, base, branch, uncommitted, test: record.test };
     },
+
+    conventions: async ({ path }, masked) => readConventions({ root: await realpath(path), masked }),
 
     async commit(worktree, message, author) {
       const { name, record } = await recorded(worktree);
@@ -113,6 +120,16 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       const result = await commitAll(place, worktree, message, author);
       log.info("worktree commit", { worktree: name, head: result.head, files: result.diffstat.files });
       return result;
+    },
+
+    async testChanges(worktree) {
+      const { name, record } = await recorded(worktree);
+      return testChanges(await placeOf(pathOf(name), record), worktree.base);
+    },
+
+    async asAtBase(worktree, paths, run) {
+      const { name, record } = await recorded(worktree);
+      return asAtBase(await placeOf(pathOf(name), record), worktree.base, paths, run);
     },
 
     close,
