@@ -31,11 +31,7 @@ export interface EvalTask {
   needs: readonly string[];
 }
 
-const repositoryPath = z
-  .string()
-  .max(400)
-  .refine((path) => isInside(path), { error: "is no path inside a repository" });
-const inline = z.record(repositoryPath, z.string());
+const inline = z.record(z.string(), z.string());
 const command = z.string().min(1).max(10_000);
 
 const taskSchema = z.strictObject({
@@ -48,9 +44,9 @@ const taskSchema = z.strictObject({
   test: command.optional(),
   judge: command.optional(),
   files: inline.optional(),
-  oracle: z.record(repositoryPath, z.string().nullable()).optional(),
+  oracle: z.record(z.string(), z.string().nullable()).optional(),
   tests: inline.optional(),
-  untouched: z.array(repositoryPath).max(100).optional(),
+  untouched: z.array(z.string()).max(100).optional(),
   needs: z
     .array(z.string().regex(/^[\w.+-]{1,64}$/, "is no program's name"))
     .max(20)
@@ -100,7 +96,9 @@ async function loadTask(folder: string): Promise<EvalTask> {
     if (file && !isText(file.content)) throw new UacError("bad_input", `oracle: ${path} is not UTF-8, and no tool writes that`);
     if (file === null && !repository.has(path)) throw new UacError("bad_input", `oracle: ${path} goes, but is not there`);
   }
-  const hidden = new Map([...(await filesIn(join(folder, "tests"))), ...inlined(task.tests)]);
+  const hidden: Files = new Map([...(await filesIn(join(folder, "tests"))), ...inlined(task.tests)]);
+  const outside = [...repository.keys(), ...oracle.keys(), ...hidden.keys(), ...untouched].find((path) => !isInside(path));
+  if (outside !== undefined) throw new UacError("bad_input", `${JSON.stringify(outside)} is no path inside a repository`);
   return { name, instruction, language, test, judge, repository, oracle: oracle.size > 0 ? oracle : null, hidden, untouched, needs };
 }
 
