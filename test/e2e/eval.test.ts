@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkOut, makeRepository } from "../../eval/repository.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const page = readFileSync(join(root, "docs/eval.md"), "utf8");
 let dir: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "uac-eval-test-"));
@@ -38,6 +39,7 @@ it("the shipped set: all fail with nothing done, all pass with the known solutio
   const { ok, rounds } = JSON.parse(out);
   const names = readdirSync(join(root, "eval/tasks"));
   expect(names.length).toBeGreaterThanOrEqual(8);
+  expect(names.filter((name) => !page.includes(`| \`${name}\` |`))).toEqual([]);
   expect(rounds.map((round: { solver: string }) => round.solver)).toEqual(["nothing", "oracle"]);
   const outcomes = rounds.map((round: { results: { name: string; outcome: string; why: string }[] }) =>
     round.results.map(({ name, outcome, why }) => (outcome === "skipped" ? `${name} ${why}` : `${name} ${outcome}`)),
@@ -52,6 +54,8 @@ it("the shipped set: all fail with nothing done, all pass with the known solutio
 });
 
 it("a folder of one's own: what asks for nothing is found out, what can't be run here is skipped, what must stay is looked at", async () => {
+  const documented = /```json\n([\s\S]+?)```/.exec(page)?.[1] ?? "";
+  task("own", "documented", JSON.parse(documented));
   task("own", "asks-nothing", { ...simple, files: { state: "well\n" }, oracle: { other: "x\n" } });
   task("own", "elsewhere", { ...simple, needs: ["no-such-program"] });
   task("own", "unsolved", { ...simple, oracle: undefined });
@@ -65,8 +69,10 @@ it("a folder of one's own: what asks for nothing is found out, what can't be run
     "asks-nothing": "passed: the hidden tests pass",
     elsewhere: expect.stringMatching(/^skipped: .*no-such-program/),
     unsolved: expect.stringMatching(/^failed: the hidden tests end with 1/),
+    documented: expect.stringMatching(/^failed/),
   });
   expect(told(oracle)).toMatchObject({
+    documented: "passed: the hidden tests pass",
     unsolved: expect.stringMatching(/^skipped: it names no solution/),
     touches: "failed: it changed what must stay as it is: state",
     wrong: expect.stringMatching(/^failed: the hidden tests end with 1/),
