@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { Tool, ToolResult } from "#ports/tool.ts";
 import type { Worktree } from "#ports/workspace.ts";
 import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
 import type { CoderContext } from "../../branch-agent/tools/context.ts";
 
 export const secret = `s3cr3t-${process.pid}`;
@@ -49,9 +49,13 @@ export function put(files: Record<string, string | Buffer>) {
 }
 export const disk = (name: string) => readFileSync(join(root, name), "utf8");
 
+export const everyTool = ["read", "edit", "apply_patch", "write", "bash", "job", "grep", "glob"];
+
 /** A run's tools, called as the agent loop does. */
 export function hands(more: Partial<CoderContext> = {}) {
-  const tools = coderTools({
+  const { tools, close, news } = coderHands({
+    names: everyTool,
+    seesImages: true,
     worktree,
     sandbox: bubblewrap(),
     scope: { worktree: root, readOnly: [worktree.gitDir], masked: [join(root, "masked.env"), join(root, "vault")], network: [] },
@@ -70,7 +74,7 @@ export function hands(more: Partial<CoderContext> = {}) {
     return result;
   };
   /** As a compaction does: what was shown is before the model's eyes no more. */
-  return Object.assign(work, { forget: () => shown.clear() });
+  return Object.assign(work, { forget: () => shown.clear(), close, news });
 }
 
 export const refusal = (about: string | RegExp) => ({ isError: true, content: expect.stringMatching(about) });

@@ -7,20 +7,20 @@ import { z } from "zod";
 import { UacError } from "#core/errors.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
 import { noSandbox } from "../../branch-agent/sandbox/none.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
 import type { CoderContext } from "../../branch-agent/tools/context.ts";
-import { dir, disk, hands, inAWorktree, put, ran, refusal, root, secret, worktree } from "./hands.ts";
+import { dir, disk, everyTool, hands, inAWorktree, put, ran, refusal, root, secret, worktree } from "./hands.ts";
 
 inAWorktree();
 
 describe("the toolset", () => {
   it("holds what the token's actions allow, and costs little to describe", () => {
-    const names = (allowed: CoderContext["allowed"]) => coderTools({ ...context(), allowed }).map(({ name }) => name);
+    const names = (allowed: CoderContext["allowed"]) => coderHands({ ...context(), allowed }).tools.map(({ name }) => name);
     expect(names(["read", "write", "exec"])).toEqual(["read", "edit", "write", "bash", "grep", "glob"]);
     expect(names(["read"])).toEqual(["read", "grep", "glob"]);
     expect(names(["write", "commit"])).toEqual(["edit", "write"]);
     expect(names([])).toEqual([]);
-    const specs = coderTools(context()).map(({ name, description, input }) => ({
+    const specs = coderHands(context()).tools.map(({ name, description, input }) => ({
       name,
       description,
       input: z.toJSONSchema(input, { io: "input" }),
@@ -30,7 +30,7 @@ describe("the toolset", () => {
   });
 
   it("refuses unknown keys, and takes a list of edits that came as a JSON string", () => {
-    const input = (name: string) => coderTools(context()).find((tool) => tool.name === name)?.input as z.ZodType;
+    const input = (name: string) => coderHands(context()).tools.find((tool) => tool.name === name)?.input as z.ZodType;
     expect(input("read").safeParse({ path: "a", force: true }).success).toBe(false);
     expect(input("bash").safeParse({ command: "x", timeout_s: 601 }).success).toBe(false);
     expect(input("edit").parse({ path: "a", edits: '[{"old":"a","new":"b"}]' })).toEqual({ path: "a", edits: [{ old: "a", new: "b" }] });
@@ -40,7 +40,16 @@ describe("the toolset", () => {
   function context(): CoderContext {
     const scope = { worktree: root, readOnly: [], masked: [], network: [] };
     const callbacks = { redact: (text: string) => text, async ran() {} };
-    return { worktree, sandbox: noSandbox(), scope, allowed: ["read", "write", "exec"], logDir: join(dir, "logs"), ...callbacks };
+    return {
+      worktree,
+      names: everyTool,
+      seesImages: true,
+      sandbox: noSandbox(),
+      scope,
+      allowed: ["read", "write", "exec"],
+      logDir: join(dir, "logs"),
+      ...callbacks,
+    };
   }
 });
 
