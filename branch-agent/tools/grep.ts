@@ -50,7 +50,7 @@ interface Wanted {
 }
 
 /** Null where no command may run: then the search is our own, slower. */
-async function gitGrep({ allowed, sandbox, scope }: Bench, { pattern, glob, from, signal }: Wanted): Promise<string[] | null> {
+async function gitGrep({ allowed, sandbox, scope, jobs }: Bench, { pattern, glob, from, signal }: Wanted): Promise<string[] | null> {
   if (!allowed.includes("exec")) return null;
   const isFile = (await stat(from)).isFile();
   const cwd = isFile ? dirname(from) : from;
@@ -66,7 +66,8 @@ async function gitGrep({ allowed, sandbox, scope }: Bench, { pattern, glob, from
     if (result.exitCode > 1) throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
     return result.output.split("\n").filter((line) => line !== "");
   } catch (error) {
-    if (hasCode(error, "sandbox_unavailable")) return null;
+    // A search of our own follows paths, which nobody may move meanwhile.
+    if (hasCode(error, "sandbox_unavailable") && !jobs.isAnyRunning()) return null;
     throw error;
   }
 }

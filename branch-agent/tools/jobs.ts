@@ -24,6 +24,8 @@ export interface Jobs {
   start(command: string, call: ToolCall): Promise<ToolResult>;
   poll(id: string, signal: AbortSignal): Promise<ToolResult>;
   kill(id: string): Promise<ToolResult>;
+  /** Something of the model's runs now, and may move what a file tool looks at. */
+  isAnyRunning(): boolean;
   /** Ends all. Resolves when no process of theirs is left, and what ran was told. */
   close(): Promise<void>;
   /** Those that a transcript tells of as running and that are not here: they ended with the factory that ran them. */
@@ -50,9 +52,11 @@ export function backgroundJobs({ sandbox, scope, worktree, logDir, redact, ran }
   const jobs = new Map<string, Job>();
   let closing = false;
 
+  const runningNow = () => [...jobs.values()].filter((job) => job.ending === null);
+
   function start(command: string, { key, signal }: ToolCall): Promise<ToolResult> {
     if (!holdsByDescriptor) throw new Refusal("Jobs are offered on Linux only. Run the command in the foreground.");
-    const running = [...jobs.values()].filter((job) => job.ending === null);
+    const running = runningNow();
     if (closing || running.length >= mostJobs) {
       throw new Refusal(`${mostJobs} jobs run already: ${running.map(({ id }) => id).join(", ")}. Kill one, or wait for its end.`);
     }
@@ -128,6 +132,7 @@ export function backgroundJobs({ sandbox, scope, worktree, logDir, redact, ran }
 
   return {
     start,
+    isAnyRunning: () => runningNow().length > 0,
     poll: async (id, signal) => look(find(id), pollMs, signal),
     async kill(id) {
       const job = find(id);

@@ -52,7 +52,7 @@ export const disk = (name: string) => readFileSync(join(root, name), "utf8");
 export const everyTool = ["read", "edit", "apply_patch", "write", "bash", "job", "grep", "glob"];
 
 /** A run's tools, called as the agent loop does. */
-export function hands(more: Partial<CoderContext> = {}) {
+export function hands(more: Partial<CoderContext> = {}, signal = new AbortController().signal) {
   const { tools, close, news } = coderHands({
     names: everyTool,
     seesImages: true,
@@ -69,7 +69,7 @@ export function hands(more: Partial<CoderContext> = {}) {
   const work = async (name: string, input: unknown): Promise<ToolResult> => {
     const tool = tools.find((candidate) => candidate.name === name) as Tool;
     const stillShown = (what: string) => shown.has(what);
-    const result = await tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal: new AbortController().signal, stillShown });
+    const result = await tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal, stillShown });
     if (result.shows) shown.add(result.shows);
     return result;
   };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { UacError } from "#core/errors.ts";
+import { toolsFor } from "#core/patches.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
 import { noSandbox } from "../../branch-agent/sandbox/none.ts";
 import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
@@ -14,12 +15,22 @@ import { dir, disk, everyTool, hands, inAWorktree, put, ran, refusal, root, secr
 inAWorktree();
 
 describe("the toolset", () => {
-  it("holds what the token's actions allow, and costs little to describe", () => {
-    const names = (allowed: CoderContext["allowed"]) => coderHands({ ...context(), allowed }).tools.map(({ name }) => name);
-    expect(names(["read", "write", "exec"])).toEqual(["read", "edit", "write", "bash", "grep", "glob"]);
+  it("holds what the token's actions and the VP's list allow, and costs little to describe", () => {
+    const names = (allowed: CoderContext["allowed"], more: Partial<CoderContext> = {}) =>
+      coderHands({ ...context(), allowed, names: toolsFor(everyTool, { model: "claude-sonnet-5-5" }), ...more }).tools.map(
+        ({ name }) => name,
+      );
+    expect(names(["read", "write", "exec"])).toEqual(["read", "edit", "write", "bash", "job", "grep", "glob"]);
     expect(names(["read"])).toEqual(["read", "grep", "glob"]);
     expect(names(["write", "commit"])).toEqual(["edit", "write"]);
     expect(names([])).toEqual([]);
+    expect(names(["read", "write"], { names: toolsFor(everyTool, { model: "gpt-5.6-sol" }) })).toEqual([
+      "read",
+      "apply_patch",
+      "write",
+      "grep",
+      "glob",
+    ]);
     const specs = coderHands(context()).tools.map(({ name, description, input }) => ({
       name,
       description,
