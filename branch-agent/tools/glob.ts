@@ -5,6 +5,7 @@ import { hasCode } from "#core/errors.ts";
 import type { Tool } from "#ports/tool.ts";
 import { confine, inside, Refusal } from "./confine.ts";
 import type { Bench } from "./context.ts";
+import { quoted } from "./grep.ts";
 
 const maxShown = 200;
 /** Looked at before the first 200 in order of name are taken, so that the same tree always gives the same answer. */
@@ -66,9 +67,13 @@ interface Wanted {
 async function listedByGit({ allowed, sandbox, scope, jobs }: Bench, { pattern, from, signal }: Wanted): Promise<Found | null> {
   if (!allowed.includes("exec")) return null;
   try {
-    const command = "git ls-files -z --cached --others --exclude-standard --deduplicate";
-    const run = await sandbox.run(scope, { command, cwd: from, timeoutMs: timeLimitMs, env: {}, maxOutput: maxList, signal });
-    if (run.exitCode !== 0 && !run.timedOut) return null;
+    // Gone to inside, where a path leads nowhere else.
+    const command = `cd -- ${quoted(from)} && git ls-files -z --cached --others --exclude-standard --deduplicate`;
+    const run = await sandbox.run(scope, { command, cwd: scope.worktree, timeoutMs: timeLimitMs, env: {}, maxOutput: maxList, signal });
+    if (run.exitCode !== 0 && !run.timedOut) {
+      if (jobs.isAnyRunning()) throw new Refusal(`The list failed: ${run.output.trim().slice(0, 300)}. Look again.`);
+      return null;
+    }
     const files = run.output.split("\0").filter((name) => name !== "" && !name.split("/").some((part) => skipped.has(part)));
     const matching = files.filter((name) => matchesGlob(name, pattern));
     const names = pattern.includes("**") ? matching : [...matching, ...directoriesOf(files).filter((name) => matchesGlob(name, pattern))];

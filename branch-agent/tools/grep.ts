@@ -58,12 +58,17 @@ async function gitGrep({ allowed, sandbox, scope, jobs }: Bench, { pattern, glob
   const paths = [isFile ? `:(literal)${basename(from)}` : below, ":(exclude,glob)**/node_modules/**"];
   const words = ["-n", "-I", "--untracked", "--full-name", "--no-color", "-e", pattern, "--", ...paths].map(quoted).join(" ");
   const run = (kind: "-P" | "-E") =>
-    sandbox.run(scope, { command: `git grep ${kind} ${words}`, cwd, timeoutMs, env: {}, maxOutput, signal });
+    // Gone to inside, where a path leads nowhere else.
+    sandbox.run(scope, {
+      ...{ command: `cd -- ${quoted(cwd)} && git grep ${kind} ${words}`, cwd: scope.worktree },
+      ...{ timeoutMs, env: {}, maxOutput, signal },
+    });
   try {
     let result = await run("-P");
     if (result.exitCode === 128 && result.output.includes("Perl-compatible")) result = await run("-E");
     if (result.exitCode === null) throw new Refusal("The search took too long. Narrow the pattern, the path or the glob.");
-    if (result.exitCode > 1) throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
+    if (result.exitCode > 1 || result.output.startsWith("/bin/bash: "))
+      throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
     return result.output.split("\n").filter((line) => line !== "");
   } catch (error) {
     // A search of our own follows paths, which nobody may move meanwhile.
@@ -72,4 +77,5 @@ async function gitGrep({ allowed, sandbox, scope, jobs }: Bench, { pattern, glob
   }
 }
 
-const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+/** As one word for bash. */
+export const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
