@@ -52,7 +52,7 @@ export const disk = (name: string) => readFileSync(join(root, name), "utf8");
 export const everyTool = ["read", "edit", "apply_patch", "write", "bash", "job", "grep", "glob"];
 
 /** A run's tools, called as the agent loop does. */
-export function hands(more: Partial<CoderContext> = {}, signal = new AbortController().signal) {
+export function hands(more: Partial<CoderContext> = {}, { signal = new AbortController().signal, shown = new Set<string>() } = {}) {
   const { tools, close, news } = coderHands({
     names: everyTool,
     seesImages: true,
@@ -65,7 +65,6 @@ export function hands(more: Partial<CoderContext> = {}, signal = new AbortContro
     ran: async (run) => void ran.push(run),
     ...more,
   });
-  const shown = new Set<string>();
   const work = async (name: string, input: unknown): Promise<ToolResult> => {
     const tool = tools.find((candidate) => candidate.name === name) as Tool;
     const stillShown = (what: string) => shown.has(what);
@@ -74,7 +73,7 @@ export function hands(more: Partial<CoderContext> = {}, signal = new AbortContro
     return result;
   };
   /** As a compaction does: what was shown is before the model's eyes no more. */
-  return Object.assign(work, { forget: () => shown.clear(), close, news });
+  return Object.assign(work, { forget: () => shown.clear(), shown, close, news });
 }
 
 export const refusal = (about: string | RegExp) => ({ isError: true, content: expect.stringMatching(about) });

@@ -66,7 +66,7 @@ describe("a job", () => {
 
   it("ends with all of its processes when it is killed, when the run is over, and when the run is broken off", async () => {
     const stop = new AbortController();
-    const call = atWork({}, stop.signal);
+    const call = atWork({}, { signal: stop.signal });
     const command = (n: number) => `setsid sleep 4${process.pid}.${n} & sleep 4${process.pid}.${n}`;
     const ids: string[] = [];
     for (const n of [1, 2]) ids.push(idOf((await call("bash", { command: command(n), background: true })).content));
