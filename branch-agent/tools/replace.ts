@@ -90,11 +90,11 @@ function locate(
       (at) => !atLineEnd || /^(\n|$)/.test(view.text.slice(at + needle.length).slice(0, 1)),
     );
     if (places.length === 0) continue;
+    if (places.length > mostPlaces) return `old matches more than ${mostPlaces} places. Use bash with sed or a script.`;
     if (places.length > 1 && !edit.replace_all) {
       const lines = places.slice(0, linesShown).map((at) => lineAt(original, view.start(at)));
       return `old matches ${places.length} places (lines ${lines.join(", ")}${places.length > linesShown ? ", …" : ""}). Add lines around it, or set replace_all.`;
     }
-    if (places.length > mostPlaces) return `old matches ${places.length} places, over ${mostPlaces}. Use bash with sed or a script.`;
     const change = changeOf(edit, needle, strictness);
     return apart(places, needle.length).map((at) => rangeAt({ at, size: needle.length }, view, { change, lineEnd }));
   }
@@ -207,10 +207,10 @@ export function plain(code: number): number {
   return code;
 }
 
-/** Every place, overlapping ones too: two readings of one text are two places. */
+/** Every place, overlapping ones too: two readings of one text are two places. One beyond the most that may be replaced is enough. */
 function occurrences(text: string, needle: string): number[] {
   const places: number[] = [];
-  for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + 1)) places.push(at);
+  for (let at = text.indexOf(needle); at >= 0 && places.length <= mostPlaces; at = text.indexOf(needle, at + 1)) places.push(at);
   return places;
 }
 

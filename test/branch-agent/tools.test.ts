@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { UacError } from "#core/errors.ts";
@@ -197,6 +198,24 @@ describe("edit and write", () => {
     // After a resume nothing counts as read.
     expect(await hands()("edit", { path: "stale.txt", edits: [{ old: "one\none", new: "two" }] })).toMatchObject(refusal("not read"));
     expect((await call("edit", { path: "stale.txt", edits: [{ old: "one\none", new: "two" }] })).isError).toBeUndefined();
+  });
+
+  it("change no byte on the disk but those of the match", async () => {
+    const call = hands();
+    const line = fc.constantFrom("a", "\tb  ", "“q” – x", "é😀", "", "\u00a0");
+    const lines = fc.array(fc.tuple(line, fc.constantFrom("\n", "\r\n")), { maxLength: 6 });
+    const made = fc.record({ bom: fc.constantFrom("", "\uFEFF"), before: lines, after: lines, eol: fc.constantFrom("\n", "\r\n", "") });
+    await fc.assert(
+      fc.asyncProperty(made, async ({ bom, before, after, eol }) => {
+        const flat = (parts: [string, string][]) => parts.map(([content, own]) => content + own).join("");
+        const rest = eol === "" ? "" : eol + flat(after);
+        put({ "bytes.txt": `${bom}${flat(before)}<<‘old’>>${rest}` });
+        await call("read", { path: "bytes.txt" });
+        await call("edit", { path: "bytes.txt", edits: JSON.stringify([{ old: "<<'old'>>", new: "<<'new'>>" }]) });
+        expect(readFileSync(join(root, "bytes.txt"))).toEqual(Buffer.from(`${bom}${flat(before)}<<‘new’>>${rest}`));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("leave a file alone when one edit of several fails", async () => {
