@@ -164,7 +164,7 @@ describe("a large file", () => {
         // Compared by hand: a difference of such length is nothing to print.
         expect(result.ok && result.text === `${before}<<“a”  ${made.eol}c>>${after}`).toBe(true);
       }),
-      { numRuns: 6 },
+      { numRuns: 4 },
     );
   }, 60_000);
 
