@@ -58,6 +58,7 @@ export function trackedFiles(bounds: Bounds): Files {
           const target = join(dir, name);
           const before = await lstat(target).catch(() => null);
           if (before) mustBeOpen(before);
+          if (before && !file.exists) throw new Refusal(`"${file.shown}" was made meanwhile, by a job or a command. Read it first.`);
           if (before?.isDirectory()) throw new Refusal(`"${file.shown}" is a directory. Name a file in it.`);
           const mode = before?.isFile() ? before.mode & 0o777 : newMode;
           // Beside the target, so that the renaming is atomic: a reader sees the old file or the new one.

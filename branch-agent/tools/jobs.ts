@@ -119,7 +119,7 @@ export function backgroundJobs({ sandbox, scope, worktree, logDir, redact, ran }
     const brief = shorten(clean);
     job.hasLog ||= truncated || brief !== clean;
     const log = job.hasLog ? await keep(logDir, job.key, redact(job.all.read().output)) : "";
-    const state = job.ending === null ? `running, ${seconds(performance.now() - job.started)}` : `ended, ${job.ending}`;
+    const state = job.ending === null ? `running, ${clock(performance.now() - job.started)}` : `ended, ${job.ending}`;
     return { content: `${brief}${brief ? "\n" : ""}[job ${job.id}: ${state}]${log}` };
   }
 
@@ -160,6 +160,8 @@ const lineFeed = 0x0a;
 /** How a result ends that tells of a job. */
 const told = /\[job (\S+): (running|ended),[^\]]*\](?=$|\n\[all of it)/g;
 const lostNote = (id: string) => `The factory was restarted, and job ${id} ended with it. Start it anew if you need it.`;
+/** Not as a duration, which counts as no news: whoever waits for a silent job is not going round in circles. */
+const clock = (ms: number) => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, "0")}`;
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
 /** Until `work` is done, the signal fires, or the time is over. */

@@ -18,7 +18,7 @@ const input = z.strictObject({
 export function readTool({ bounds, files, seesImages }: Bench): Tool<z.infer<typeof input>> {
   return {
     name: "read",
-    description: `Read a text file, with line numbers, or an image. Up to ${maxLines} lines or 50 KB; go on with offset. Needed before edit.`,
+    description: `Read a text file, with line numbers, or an image. Up to ${maxLines} lines or 50 KB; go on with offset. Needed before a change.`,
     input,
     needs: "read",
     repeatable: true,

@@ -36,7 +36,7 @@ describe("a job", () => {
   it("runs beside other tools, and each poll tells what is new, until its exit code", async () => {
     const call = atWork();
     const started = await call("bash", { command: "echo one; until [ -e go ]; do sleep 0.02; done; echo two; exit 3", background: true });
-    expect(started.content).toMatch(/^one\n\[job \S+: running, \d+\.\d s\]$/);
+    expect(started.content).toMatch(/^one\n\[job \S+: running, \d+:\d\d\]$/);
     const id = idOf(started.content);
     expect((await call("bash", { command: "touch go" })).content).toMatch(/exit 0/);
     expect((await call("job", { id, action: "poll" })).content).toMatch(new RegExp(`^two\n\\[job ${id}: ended, exit 3, \\d+\\.\\d s\\]$`));
@@ -109,10 +109,10 @@ describe("after a restart", () => {
     const call = atWork();
     const mine = idOf((await call("bash", { command: "sleep 300", background: true })).content);
     const entries = [
-      result("[job 3-1: running, 0.5 s]"),
-      result("out\n[job 4-1: running, 0.5 s]"),
+      result("[job 3-1: running, 0:00]"),
+      result("out\n[job 4-1: running, 0:00]"),
       result('out\n[job 4-1: ended, exit 0, 3.0 s]\n[all of it: read "/x"]'),
-      result(`[job ${mine}: running, 0.5 s]`),
+      result(`[job ${mine}: running, 0:00]`),
     ];
     const news = call.news(entries);
     expect(news).toEqual([expect.stringMatching(/job 3-1 ended with it/)]);
