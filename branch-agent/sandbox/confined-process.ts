@@ -53,7 +53,10 @@ export function runConfined(bwrap: string, args: string[], command: SandboxComma
       detached: true,
     });
     const [, stdout, stderr, statusPipe, argsPipe] = child.stdio as [null, Readable, Readable, Readable, Writable];
-    stdout.on("data", outcome.push);
+    stdout.on("data", (chunk: Buffer) => {
+      outcome.push(chunk);
+      command.onOutput?.(chunk);
+    });
     stderr.on("data", complaints.push);
     statusPipe.on("data", status.push);
     argsPipe.on("error", () => {}); // bwrap ended before it read them: its own complaint says why

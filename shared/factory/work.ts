@@ -4,6 +4,7 @@ import type { Order } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Total } from "#core/ledger.ts";
 import { narrower } from "#core/limits.ts";
+import { toolsFor } from "#core/patches.ts";
 import { type CommandRun, commandRunSchema, type Receipt } from "#core/receipt.ts";
 import { type Attempt, attemptFact } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
@@ -98,14 +99,15 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     { ...deps, spending: journal, leaseMs: callLeaseMs },
     { task, epoch, factory: deps.self, persona, seat, bounds, spent: await journal.spent(task, epoch) },
   );
-  const tools = deps.toolsFor({
+  const hands = deps.handsFor({
     task,
     epoch,
+    seat,
     worktree,
     sandbox: deps.sandbox,
     scope,
     allowed: grant.token.act,
-    names: staff.tools,
+    names: toolsFor(staff.tools, profile.inference[seat][0]),
     ran,
   });
   const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
@@ -114,7 +116,7 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
     prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}`,
-    tools: [...tools, finishTool],
+    tools: [...hands.tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
     llm: cap.through(under(meter, inference.llm)),
     spent: meter.total,
@@ -127,12 +129,14 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     async between(entries) {
       const heard = await owner.between(entries);
       await cap.hear();
-      return heard;
+      return [...hands.news(entries).map((text) => ({ type: "user" as const, text })), ...heard];
     },
     atCap: (error) => cap.atCap(error, meter, owner),
     endedBy: cap.endedBy,
     onStep: (_, text) => record("step", persona, text),
-  }).finally(inference.close);
+  })
+    .finally(hands.close)
+    .finally(inference.close);
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
 
   const changes = await commit(deps, bench);

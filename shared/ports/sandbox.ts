@@ -20,6 +20,8 @@ export interface SandboxCommand {
   /** Standard output and error together; the middle is dropped beyond it. Bytes. */
   maxOutput: number;
   signal?: AbortSignal;
+  /** Told of the output as it comes, whole, before `maxOutput`. */
+  onOutput?(chunk: Uint8Array): void;
 }
 
 export interface SandboxRun {

@@ -6,7 +6,7 @@ export const coder: StaffMember = {
   does: "changes code in a repository and tests it",
   hints:
     /\b(code|coding|bug|fix|test|tests|refactor|implement|function|repo|repository|compile|build|lint|typescript|python|commit|patch)\b/i,
-  tools: ["read", "edit", "write", "bash", "grep", "glob"],
+  tools: ["read", "edit", "apply_patch", "write", "bash", "job", "grep", "glob"],
   prompt: ({ persona, factory, worktree, test }) =>
     [
       `You are ${persona}, VP Coder of the factory ${factory}. You work alone and unattended in a git worktree at ${worktree}.`,
