@@ -6,7 +6,7 @@ export interface SandboxScope {
   readOnly: readonly string[];
   /** Bound over with nothing: secrets inside the worktree. Absolute. */
   masked: readonly string[];
-  /** `host:port` that may be reached; empty is no network at all. */
+  /** What may be reached (`#core/hosts.ts`), asked for each connection; empty is no network at all. */
   network: readonly string[];
 }
 
@@ -29,6 +29,8 @@ export interface SandboxRun {
   output: string;
   truncated: boolean;
   durationMs: number;
+  /** Connections that were not let through, in sentences; a few of them. */
+  refusals?: readonly string[];
 }
 
 export interface Sandbox {
