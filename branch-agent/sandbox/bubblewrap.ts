@@ -17,6 +17,7 @@ import { sandboxEnvironment } from "./environment.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
 import { type Network, networks } from "./network.ts";
 import type { Outside } from "./proxy.ts";
+import { secretFinder } from "./secrets.ts";
 
 const checkMs = 10_000;
 /** `--disable-userns` and `--size` came with it. */
@@ -116,12 +117,27 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
     ...(network ? [] : noNetwork),
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...system.args,
-    ...scopeMounts(scope, system.nodeDir ? [system.nodeDir] : []),
+    ...scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree)),
     "--remount-ro",
     "/",
     "--chdir",
     cwd,
   ];
+}
+
+/** What each of the worktrees that were worked in last is known to hold. */
+const finders = new Map<string, () => string[]>();
+const findersKept = 64;
+
+function secretsIn(worktree: string): string[] {
+  const find = finders.get(worktree) ?? secretFinder(worktree);
+  finders.delete(worktree);
+  finders.set(worktree, find);
+  for (const oldest of finders.keys()) {
+    if (finders.size <= findersKept) break;
+    finders.delete(oldest);
+  }
+  return find();
 }
 
 /** A short host program's output and exit code. */

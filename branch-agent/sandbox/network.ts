@@ -10,7 +10,7 @@ import type { Server } from "node:net";
 import type { Readable } from "node:stream";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import { unavailable } from "./confined-process.ts";
-import { type Outside, openProxy, type Proxy } from "./proxy.ts";
+import { type HostProxy, type Outside, openProxy } from "./proxy.ts";
 
 const proxyPort = 3128;
 const openMs = 10_000;
@@ -30,7 +30,7 @@ export interface Network {
 /** What a task's network is while it is open. */
 interface Room {
   join: readonly string[];
-  proxy: Proxy;
+  proxy: HostProxy;
   users: number;
   /** That of the command that came last: its hosts may shrink while it runs. */
   scope: SandboxScope;
@@ -105,7 +105,7 @@ export function networks({ bwrap, nsenter, outside }: NetworkOptions) {
 }
 
 /** Opens the port, hands it over, and ends when it was taken. */
-const opener = `const server = require("node:net").createServer();
+const opener = `const server = process.getBuiltinModule("node:net").createServer();
 server.listen(${proxyPort}, "127.0.0.1", () => process.send("open", server));
 process.once("message", () => process.exit());`;
 

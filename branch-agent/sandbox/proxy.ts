@@ -35,7 +35,7 @@ export interface ProxyOptions extends Partial<Outside> {
   refused(sentence: string): void;
 }
 
-export interface Proxy {
+export interface HostProxy {
   /** Takes over a server that listens, wherever that is. */
   listen(on: Server): Promise<void>;
   /** Ends every connection. */
@@ -57,7 +57,7 @@ const machine: Outside = {
   dial: (address, port) => connect({ host: address, port }),
 };
 
-export function openProxy(options: ProxyOptions): Proxy {
+export function openProxy(options: ProxyOptions): HostProxy {
   const { resolve, dial } = { ...machine, ...options };
   const sockets = new Set<Duplex>();
   let moved = 0;

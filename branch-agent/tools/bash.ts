@@ -39,7 +39,8 @@ export function bashTool({ worktree, sandbox, scope, logDir, redact, ran }: Benc
       const output = redact(run.output).trimEnd();
       const brief = shorten(output);
       const log = brief === output ? "" : `\n[all of it: read "${await keep(logDir, call.key, output)}"]`;
-      return { content: `${brief}${brief ? "\n" : ""}[${ending(run, timeout_s)}]${log}`, isError: run.exitCode === null };
+      const network = (run.refusals ?? []).map((sentence) => `\n[network: ${redact(sentence)}]`).join("");
+      return { content: `${brief}${brief ? "\n" : ""}[${ending(run, timeout_s)}]${network}${log}`, isError: run.exitCode === null };
     },
   };
 }

@@ -18,7 +18,12 @@ export function coderTools(context: CoderContext): Tool[] {
   const root = realpathSync(context.worktree.path);
   mkdirSync(context.logDir, { recursive: true, mode: 0o700 });
   const logDir = realpathSync(context.logDir);
-  const bench: Bench = { ...context, logDir, files: trackedFiles(), bounds: { root, masked: context.scope.masked, logs: logDir } };
+  const bench: Bench = {
+    ...context,
+    logDir,
+    files: trackedFiles(),
+    bounds: { root, masked: context.scope.masked, opened: context.scope.opened, logs: logDir },
+  };
   const noted = nestedNotes(bench.bounds);
   const inTurn = oneAtATime();
   return [readTool(bench), editTool(bench), writeTool(bench), bashTool(bench), grepTool(bench), globTool(bench)]

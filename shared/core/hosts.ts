@@ -1,10 +1,10 @@
 /** Hosts that a sandboxed command may reach: `host:port`, where the host is a name, `*.name` for all below it, or a literal address. */
 
-/** As many as an Ops Token carries. */
-export const maxHosts = 64;
-
 const label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
 const name = new RegExp(`^(\\*\\.${label}\\.)?(${label}\\.)*${label}$`);
+/** What ends in a number is an address (as in URLs), and then in the one way of writing it. */
+const numeric = /(^|\.)\d+$/;
+const ipv4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)(\.(?=\d)|$)){4}$/;
 const ipv6 = /^\[[0-9a-f:.]{2,45}\]$/;
 const usualPort = 443;
 
@@ -12,6 +12,7 @@ const usualPort = 443;
 export function hostEntry(text: string): string | null {
   const [, host = "", port = String(usualPort)] = /^(\[[^\]]+\]|[^:]+?)\.?(?::(\d{1,5}))?$/.exec(text.trim().toLowerCase()) ?? [];
   const number = Number(port);
+  if (numeric.test(host) && !ipv4.test(host)) return null;
   if (host.length > 253 || !(name.test(host) || ipv6.test(host)) || number < 1 || number > 65_535) return null;
   return `${host}:${number}`;
 }
