@@ -19,7 +19,7 @@ interface Rule {
 
 const privateKey = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/;
 /** A value, and not the name of a variable that holds it. */
-const given = "[\\s\"']*[:=]?[\\s\"']*(?!\\$|\\{)\\S{8}";
+const given = "\\s*[\"']?\\s*[:=]\\s*[\"']?(?![{$\\s\"'])\\S{8}";
 
 /** The one list. Sources: gitleaks' path rules, GitHub's secret scanning, and what each tool's manual says of where it keeps its login. */
 const rules: readonly Rule[] = [

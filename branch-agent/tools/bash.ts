@@ -21,8 +21,7 @@ const input = z.strictObject({
 export function bashTool({ worktree, sandbox, scope, logDir, redact, ran }: Bench): Tool<z.infer<typeof input>> {
   return {
     name: "bash",
-    description:
-      "Run a command in the worktree's root: sandboxed, no stdin, nothing stays running after it. Git is read-only; commits are made for you.",
+    description: `Run a command in the worktree's root: sandboxed, ${reach(scope.network)}, no stdin, nothing stays running after it. Git is read-only; commits are made for you.`,
     input,
     needs: "exec",
     repeatable: false,
@@ -43,6 +42,10 @@ export function bashTool({ worktree, sandbox, scope, logDir, redact, ran }: Benc
       return { content: `${brief}${brief ? "\n" : ""}[${ending(run, timeout_s)}]${network}${log}`, isError: run.exitCode === null };
     },
   };
+}
+
+function reach(hosts: readonly string[]): string {
+  return hosts.length === 0 ? "no network" : `network by the proxy in HTTPS_PROXY, only to ${hosts.join(", ")}`;
 }
 
 function ending(run: SandboxRun, limit: number): string {
