@@ -257,7 +257,7 @@ describe("37: what is not", () => {
     talker.off("connection", count);
     expect(output).toContain("cut");
     expect(most).toBe(64);
-    await expect.poll(() => open, "the command has ended, and its connections with it").toBe(0);
+    await expect.poll(() => open, { message: "the command has ended, and its connections with it" }).toBe(0);
   });
 });
 
