@@ -2,7 +2,7 @@
  * A malicious model with the real tools in the real sandbox, as root and as an ordinary user: by the rows of the attack list in
  * docs/trust.md. Canaries are made when the test runs; none may be in anything that left the factory.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import {
   chmodSync,
@@ -19,6 +19,7 @@ import {
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Escaped, Plan } from "./attacker.ts";
 
@@ -146,7 +147,7 @@ async function play(uid: number): Promise<Scene> {
     // Names that may be reached, and lead inside.
     names: { "allowed.example": ["127.0.0.1"], "x.allowed.example": ["169.254.169.254"] },
   };
-  const escaped = attack(plan, uid, {
+  const escaped = await attack(plan, uid, {
     ...{
       HOME: home,
       UAC_CANARY: canaries.environment,
@@ -178,22 +179,16 @@ async function play(uid: number): Promise<Scene> {
   return scene;
 }
 
-function attack(plan: Plan, uid: number, env: Record<string, string>): Escaped {
+async function attack(plan: Plan, uid: number, env: Record<string, string>): Promise<Escaped> {
   const program = join(import.meta.dirname, "attacker.ts");
   const as = uid === own ? {} : { uid, gid: uid };
-  const path = process.env.PATH ?? "";
-  const { stdout, stderr } = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", program, JSON.stringify(plan)], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, JSON.stringify(plan)], {
     ...as,
-    ...{
-      encoding: "utf8",
-      env: { ...env, PATH: path },
-      timeout: patience,
-      maxBuffer: 64 * 1024 ** 2,
-      cwd: join(import.meta.dirname, "../.."),
-    },
+    ...{ env: { ...env, PATH: process.env.PATH ?? "" }, timeout: patience, cwd: join(import.meta.dirname, "../..") },
   });
-  if (!stdout.startsWith("{")) throw new Error(`the attacker's factory broke down: ${stderr.slice(-2000)}`);
-  return JSON.parse(stdout) as Escaped;
+  const [said, complained] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  if (!said.startsWith("{")) throw new Error(`the attacker's factory broke down: ${complained.slice(-2000)}`);
+  return JSON.parse(said) as Escaped;
 }
 
 interface Ground {
@@ -366,12 +361,21 @@ function attacksOn({ dir, repo, other, home, shared, victim, net }: Ground) {
 
 const users: [string, number][] = [...(own === 0 ? [["root", 0] as [string, number]] : []), ["an ordinary user", own === 0 ? nobody : own]];
 
+/** All at once: what takes time is the start of each factory. */
+const scenes = new Map<number, Promise<Scene>>();
+beforeAll(async () => {
+  for (const [, uid] of users) scenes.set(uid, play(uid));
+  await Promise.allSettled(scenes.values());
+}, patience);
+afterAll(async () => {
+  for (const played of await Promise.allSettled(scenes.values())) if (played.status === "fulfilled") played.value.close();
+});
+
 describe.each(users)("as %s", (_, uid) => {
   let scene: Scene;
   beforeAll(async () => {
-    scene = await play(uid);
+    scene = await (scenes.get(uid) ?? Promise.reject(new Error("it was not played")));
   }, patience);
-  afterAll(() => scene?.close());
 
   it("39: an obedient malicious model: no canary is in anything that left the factory, however it is written", () => {
     const { told, shown, outcome } = scene.escaped;
@@ -385,7 +389,7 @@ describe.each(users)("as %s", (_, uid) => {
         [...canary].reverse().join(""),
       ];
       for (const form of forms)
-        for (const text of [told, ...shown, ...scene.heard]) expect(text.includes(form), `${name} in ${text.slice(0, 200)}`).toBe(false);
+        for (const each of [told, ...shown, ...scene.heard]) expect(each.includes(form), `${name} in ${each.slice(0, 200)}`).toBe(false);
     }
     expect(
       shown.filter((text) => new RegExp(`^${mark} `, "m").test(text)),
@@ -462,7 +466,7 @@ describe.each(users)("as %s", (_, uid) => {
 });
 
 describe("40: without a sandbox", () => {
-  it("nothing runs, and the model is told", () => {
+  it("nothing runs, and the model is told", { timeout: patience }, async () => {
     const dir = realpathSync(mkdtempSync(join(tmpdir(), "escapes-none-")));
     const repo = join(dir, "repo");
     put(repo, { "a.txt": "one\n", ".env": "SANDBOX=none\nENABLE_SHELL=true\n" });
@@ -476,7 +480,7 @@ describe("40: without a sandbox", () => {
       { tool: "bash", input: { command: `touch ${dir}/ran` } },
       { tool: "bash", input: { command: `SANDBOX=none touch ${dir}/ran` } },
     ];
-    const { shown, outcome } = attack({ repo, home: dir, steps, bwrap: "/nowhere/bwrap", net: [], names: {} }, own, { HOME: dir });
+    const { shown, outcome } = await attack({ repo, home: dir, steps, bwrap: "/nowhere/bwrap", net: [], names: {} }, own, { HOME: dir });
     expect(shown).toHaveLength(2);
     for (const text of shown) expect(text).toMatch(/No sandbox: bubblewrap is not installed/);
     expect(existsSync(join(dir, "ran"))).toBe(false);
