@@ -76,7 +76,10 @@ function workspaceOf(deps: Workshop, order: Order): string {
 
 async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const { order, grant, assigned, worktree, record } = bench;
-  const deps = { ...workshop, sandbox: observed(workshop.sandbox, (refusal) => record("started", assigned.persona, `was refused: ${refusal}`)) };
+  const deps = {
+    ...workshop,
+    sandbox: observed(workshop.sandbox, (refusal) => record("started", assigned.persona, `was refused: ${refusal}`)),
+  };
   const { clock, profile, journal } = deps;
   const { persona, seat } = assigned;
   const startedAt = await begunAt(deps, order);
