@@ -130,7 +130,7 @@ describe("for the file tools and the commit", () => {
     const use = async (name: string, input: object) => {
       const tool = tools.find((each) => each.name === name);
       return (
-        (await tool?.run(tool.input.parse(input), { key: `k-${name}`, signal: new AbortController().signal })) ?? {
+        (await tool?.run(tool.input.parse(input), { key: `k-${name}`, signal: new AbortController().signal, stillShown: () => false })) ?? {
           content: "no such tool",
         }
       );
