@@ -17,8 +17,7 @@ const input = z.strictObject({
 export function bashTool({ worktree, sandbox, scope, logDir, redact, ran, jobs }: Bench): Tool<z.infer<typeof input>> {
   return {
     name: "bash",
-    description:
-      "Run a command in the worktree's root: sandboxed, no stdin, only a job outlives the call. Git is read-only; commits are made for you.",
+    description: `Run a command in the worktree's root: sandboxed, ${reach(scope.network)}, no stdin, only a job outlives the call. Git is read-only; commits are made for you.`,
     input,
     needs: "exec",
     repeatable: false,
@@ -36,9 +35,14 @@ export function bashTool({ worktree, sandbox, scope, logDir, redact, ran, jobs }
       const output = redact(run.output).trimEnd();
       const brief = shorten(output);
       const log = brief === output ? "" : await keep(logDir, call.key, output);
-      return { content: `${brief}${brief ? "\n" : ""}[${ending(run, timeout_s)}]${log}`, isError: run.exitCode === null };
+      const network = (run.refusals ?? []).map((sentence) => `\n[network: ${redact(sentence)}]`).join("");
+      return { content: `${brief}${brief ? "\n" : ""}[${ending(run, timeout_s)}]${network}${log}`, isError: run.exitCode === null };
     },
   };
+}
+
+function reach(hosts: readonly string[]): string {
+  return hosts.length === 0 ? "no network" : `network by the proxy in HTTPS_PROXY, only to ${hosts.join(", ")}`;
 }
 
 function ending(run: SandboxRun, limit: number): string {

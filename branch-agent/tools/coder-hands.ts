@@ -23,13 +23,15 @@ export function coderHands(context: CoderContext): Hands {
   const root = realpathSync(context.worktree.path);
   mkdirSync(context.logDir, { recursive: true, mode: 0o700 });
   const logDir = realpathSync(context.logDir);
-  const { masked } = context.scope;
-  const bounds: Bounds = { root, masked, secrets: secretsOf(masked), logs: logDir };
+  const { masked, opened } = context.scope;
+  const bounds: Bounds = { root, masked, opened, secrets: secretsOf(masked), logs: logDir };
   const jobs = backgroundJobs({ ...context, logDir });
   const bench: Bench = { ...context, logDir, files: trackedFiles(bounds), bounds, jobs };
   const noted = nestedNotes(bounds);
   const inTurn = oneAtATime();
-  const all = [readTool, editTool, applyPatchTool, writeTool, bashTool, jobTool, grepTool, globTool].map((make) => noted(make(bench) as Tool));
+  const all = [readTool, editTool, applyPatchTool, writeTool, bashTool, jobTool, grepTool, globTool].map((make) =>
+    noted(make(bench) as Tool),
+  );
   const tools = all
     .filter(({ name, needs }) => context.names.includes(name) && (needs === null || context.allowed.includes(needs)))
     .map((tool): Tool => ({ ...tool, run: (input, call) => inTurn(() => answer(tool, input, call, context.redact)) }));

@@ -1,6 +1,7 @@
 /** Paths that a model names, held inside its worktree. */
 import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { isOpened, isSecret } from "../sandbox/secrets.ts";
 
 export interface Confined {
   /** Where it really is: no link on the way leads out. */
@@ -19,6 +20,8 @@ export interface Bounds {
   masked: readonly string[];
   /** What is covered, by its inode. */
   secrets?: ReadonlySet<string>;
+  /** As the sandbox's scope has it. */
+  opened?: readonly string[] | undefined;
   /** Readable beside the worktree: logs of commands. Absolute and real. */
   logs?: string | undefined;
 }
@@ -46,8 +49,9 @@ export async function confine(bounds: Bounds, named: string): Promise<Confined> 
   if (inGit) throw new Refusal(`"${named}" belongs to git, which the factory alone handles. Leave it; your changes are committed for you.`);
   for (const secret of bounds.masked) {
     const real = await realpath(secret).catch(() => secret);
-    if (inside(path, real)) throw new Refusal(`"${named}" holds secrets and is closed. Work without it.`);
+    if (inside(path, real)) throw closed(named);
   }
+  if (isSecret(path) && !isOpened({ worktree: root, opened: bounds.opened ?? [] }, path)) throw closed(named);
   return { path, base: root, shown: relative(root, path).split(sep).join("/") || ".", exists };
 }
 
@@ -66,6 +70,10 @@ async function followed(path: string): Promise<{ path: string; exists: boolean }
     const parent = await followed(dirname(path));
     return { path: join(parent.path, basename(path)), exists: false };
   }
+}
+
+function closed(named: string) {
+  return new Refusal(`"${named}" holds secrets and is closed. Work without it.`);
 }
 
 function outside(named: string) {

@@ -90,7 +90,7 @@ export interface Workbench {
 
 /** An attempt that may be worked: what may be done, and the signal that ends it. */
 export interface Grant {
-  token: Pick<OpsToken, "act" | "net" | "sec" | "lim">;
+  token: Pick<OpsToken, "act" | "net" | "sec" | "lim" | "exp">;
   signal: AbortSignal;
   /** Resolves once something more was said about this attempt than at the call. */
   news(): Promise<void>;

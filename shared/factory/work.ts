@@ -7,7 +7,6 @@ import { narrower } from "#core/limits.ts";
 import { toolsFor } from "#core/patches.ts";
 import { type CommandRun, commandRunSchema, type Receipt } from "#core/receipt.ts";
 import { type Attempt, attemptFact } from "#ports/journal.ts";
-import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { staffIn } from "#staff/roster.ts";
 import { runAgent } from "./agent-loop.ts";
@@ -20,6 +19,7 @@ import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
+import { observed, scopeOf } from "./scope.ts";
 import { runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
 import { weigh } from "./weigh.ts";
 
@@ -75,12 +75,16 @@ function workspaceOf(deps: Workshop, order: Order): string {
   return names.length === 1 && names[0] ? names[0] : "";
 }
 
-async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
-  const { clock, profile, journal } = deps;
+async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const { order, grant, assigned, worktree, record } = bench;
+  const deps = {
+    ...workshop,
+    sandbox: observed(workshop.sandbox, (refusal) => record("started", assigned.persona, `was refused: ${refusal}`)),
+  };
+  const { clock, profile, journal } = deps;
   const { persona, seat } = assigned;
   const startedAt = await begunAt(deps, order);
-  const scope: SandboxScope = { worktree: worktree.path, readOnly: [worktree.gitDir], masked: [], network: grant.token.net };
+  const scope = scopeOf(deps, grant, worktree);
   const mayRun = grant.token.act.includes("exec");
   const { commands, ran } = await commandsOf(deps, order);
 

@@ -203,6 +203,21 @@ const rows: Record<string, Row> = {
     ],
   },
   SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
+  ALLOW_HOSTS: {
+    good: "Registry.npmjs.org, *.example.org:8443, 10.0.0.5:5432,[::1]:80, registry.npmjs.org:443",
+    is: { allowHosts: ["registry.npmjs.org:443", "*.example.org:8443", "10.0.0.5:5432", "[::1]:80"] },
+    bad: [
+      ...["*", "*.com", "https://x.example", "x.example:0", "x.example:65536", "x y", "127.1", "a.*.example", "x.example/path"].map(
+        (host): [string, RegExp] => [host, /which is not a host/],
+      ),
+      [Array.from({ length: 65 }, (_, i) => `h${i}.example`).join(","), /names more than 64/],
+    ],
+  },
+  ALLOW_SECRET_FILES: {
+    good: ".env.test, test/*.pem",
+    is: { allowSecretFiles: [".env.test", "test/*.pem"] },
+    bad: [["/etc/shadow", /not a path in the worktree/]],
+  },
   DRAIN_SECONDS: { good: "0", is: { drainMs: 0 }, bad: [["-1", /a whole number from 0 to 3600/]] },
   HQ_URL: { good: "https://hq.example", is: { hqUrl: "https://hq.example" }, bad: url },
   BUS_URL: { good: "redis://127.0.0.1", is: { busUrl: "redis://127.0.0.1" } },
