@@ -12,7 +12,7 @@ export interface Capability {
   readonly on: Readonly<Record<Role, boolean>>;
 }
 
-const toolFamilies = ["files", "shell", "git"] as const;
+const toolFamilies = ["files", "shell", "git", "push"] as const;
 export const capabilityNames = [...vpSeats, ...toolFamilies] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
@@ -41,6 +41,13 @@ export const capabilities: Readonly<Record<CapabilityName, Capability>> = {
     allows: "commit the result to a branch of its own (the host commits, never the model)",
     needs: ["files"],
     on: { headquarters: true, branch: true },
+  },
+  push: {
+    env: "ENABLE_PUSH",
+    label: "PUSH",
+    allows: "push a finished branch with the owner's own credentials and open a pull request, each time only when the owner says so",
+    needs: ["git"],
+    on: { headquarters: false, branch: false },
   },
 };
 

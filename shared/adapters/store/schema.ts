@@ -65,6 +65,8 @@ export const tasks = sqliteTable(
     deadline: integer(),
     /** The dead or failed task that it was made again from. */
     replayOf: text("replay_of"),
+    /** What is to become of another task's branch; null: it is a piece of work. */
+    followJson: text("follow_json"),
     limitsJson: text("limits_json").notNull(),
     requireVerified: integer("require_verified", { mode: "boolean" }).notNull(),
     state: text({ enum: taskStates }).notNull(),

@@ -1,5 +1,6 @@
 /** Task rows on their way out. */
 import { and, asc, desc, eq, getTableColumns, gte, inArray, notInArray, sql } from "drizzle-orm";
+import { followSchema } from "#core/follow-up.ts";
 import { limitsSchema } from "#core/limits.ts";
 import { receiptSchema } from "#core/receipt.ts";
 import { terminalStates } from "#core/task.ts";
@@ -114,9 +115,10 @@ export function taskReading({ q, run }: Database): Reading {
 }
 
 export function toTask(row: typeof tasks.$inferSelect & { claimedAt: number | null }): Task {
-  const { limitsJson, receiptJson, orderId: _, liveCost: __, liveTokens: ___, log: ____, ...rest } = row;
+  const { limitsJson, receiptJson, followJson, orderId: _, liveCost: __, liveTokens: ___, log: ____, ...rest } = row;
   return {
     ...rest,
+    follow: followJson === null ? null : parseJson(followSchema, followJson, "follow_json"),
     limits: parseJson(limitsSchema, limitsJson, "limits_json"),
     receipt: receiptJson === null ? null : parseJson(receiptSchema, receiptJson, "receipt_json"),
   };

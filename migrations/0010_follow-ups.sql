@@ -1,0 +1,1 @@
+ALTER TABLE `tasks` ADD `follow_json` text;
