@@ -11,6 +11,7 @@ import { digestOf } from "./approval.ts";
 import { askOwner } from "./ask-owner.ts";
 import { delegate } from "./delegate.ts";
 import type { Headquarters } from "./headquarters.ts";
+import { followUpsOf } from "./what-follows.ts";
 
 /** An approval that nobody gave by then is none. */
 const approvalMs = 10 * 60_000;
@@ -23,13 +24,6 @@ const bodyChars = 5500;
 export interface Asked {
   text: string;
   question: Question | null;
-}
-
-/** What the branch of this task allows; empty where there is none, or nothing is known of it. A failed one is only worth discarding. */
-export function followUpsOf({ state, receipt, workspace, factory, follow }: Task): FollowDo[] {
-  if (!isTerminal(state) || follow !== null || workspace === null || factory === null) return [];
-  if (!receipt?.branch || !receipt.head || !receipt.prospects) return [];
-  return receipt.prospects.can.filter((one) => state === "succeeded" || one === "discard");
 }
 
 /** Has the owner asked. `key` names the wish: the same one again is the same question, and so is another while it is open. */

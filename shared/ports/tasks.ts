@@ -204,6 +204,8 @@ export interface Tasks extends Queue {
   atWork(ids: readonly string[]): Promise<{ task: Task; steps: StoredTaskEvent[] }[]>;
   /** Tasks with what they cost. */
   withCosts(ids: readonly string[]): Promise<{ task: Task; cost: Total }[]>;
+  /** Follow-ups of these tasks that were done, in the order of their end. */
+  followUps(of: readonly string[]): Promise<Task[]>;
   /** Tasks that ended since `since` and have no letter `<prefix><task id>`, oldest first. */
   withoutLetter(prefix: string, since: number, limit: number): Promise<Task[]>;
   /** The task that this message is about, if any: of the letter that it is, keyed `<what>:<task id>`. */

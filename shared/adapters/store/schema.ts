@@ -1,4 +1,5 @@
 /** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { factoryStatuses } from "#core/fleet.ts";
 import { billingModes, callOutcomes, usageSources } from "#core/ledger.ts";
@@ -100,6 +101,7 @@ export const tasks = sqliteTable(
     index("tasks_ended").on(t.endedAt),
     // A task is made again once; its replay may be made again in its turn.
     uniqueIndex("tasks_replay_of").on(t.replayOf),
+    index("tasks_follow_of").on(sql`follow_json ->> '$.of'`),
   ],
 );
 

@@ -19,7 +19,7 @@ export const taskColumns = {
   claimedAt: sql<number | null>`(select claimed_at from attempts as a where a.task = "tasks"."id" and a.epoch = "tasks"."epoch")`,
 };
 
-type Reading = Pick<Tasks, "get" | "list" | "atWork" | "withCosts" | "withoutLetter" | "byCard">;
+type Reading = Pick<Tasks, "get" | "list" | "atWork" | "withCosts" | "followUps" | "withoutLetter" | "byCard">;
 
 export function taskReading({ q, run }: Database): Reading {
   return {
@@ -84,6 +84,18 @@ export function taskReading({ q, run }: Database): Reading {
         ]),
       );
       return rows.map((row) => ({ task: toTask(row), cost: toTotal(totals.find((total) => total.task === row.id)) }));
+    },
+
+    async followUps(of) {
+      if (of.length === 0) return [];
+      const rows = await run(
+        q
+          .select(taskColumns)
+          .from(tasks)
+          .where(and(inArray(sql`follow_json ->> '$.of'`, [...of]), eq(tasks.state, "succeeded")))
+          .orderBy(asc(tasks.endedAt)),
+      );
+      return rows.map(toTask);
     },
 
     async withoutLetter(prefix, since, limit) {
