@@ -52,7 +52,7 @@ export const orderSchema = z.strictObject({
   /** Anything less than `verified` is then a failure. */
   requireVerified: z.boolean(),
   /** What is to become of a finished branch: then no model is asked. Null: the order is a piece of work. */
-  follow: followSchema.nullable().default(null),
+  follow: followSchema.nullable(),
 });
 export type Order = z.infer<typeof orderSchema>;
 

@@ -8,7 +8,7 @@ import type { Done } from "#ports/follow-up.ts";
 import { branchOf } from "#ports/workspace.ts";
 import { digestOf } from "./approval.ts";
 import type { Bench, Outcome } from "./bench.ts";
-import type { Branch } from "./branch.ts";
+import type { Workshop } from "./branch.ts";
 import { releasing } from "./conclude.ts";
 
 const needs: Readonly<Record<FollowDo, Action>> = { merge: "commit", discard: "commit", push: "push", pr: "push" };
@@ -18,7 +18,7 @@ const answerChars = 2000;
 type Matter = Pick<Bench, "order" | "grant" | "record" | "end"> & { follow: Follow };
 
 /** Resolves with a result whatever happens. Once more after a kill it comes to the same. */
-export async function followUp(deps: Branch, matter: Matter): Promise<Outcome> {
+export async function followUp(deps: Workshop, matter: Matter): Promise<Outcome> {
   const { order, follow, grant, record, end } = matter;
   const { primary } = deps.profile.personas;
   const begun = deps.clock.now();
@@ -51,7 +51,7 @@ function stopped({ grant, end }: Matter): Outcome {
 }
 
 /** Why it must not be done here, by the capabilities and by what was approved; null: it may. */
-async function whyNot(deps: Branch, { order, follow, grant }: Matter): Promise<string | null> {
+async function whyNot(deps: Workshop, { order, follow, grant }: Matter): Promise<string | null> {
   const action = needs[follow.do];
   if (!grant.token.act.includes(action)) {
     return `${deps.profile.name} may not do that: ENABLE_${flags[action]} is off there.`;
@@ -68,7 +68,7 @@ async function whyNot(deps: Branch, { order, follow, grant }: Matter): Promise<s
   return "What was approved is not what the order says, so nothing was done. Ask again.";
 }
 
-function perform({ followUps, profile, self }: Branch, { follow, grant }: Matter, workspace: string): Promise<Done> {
+function perform({ followUps, profile, self }: Workshop, { follow, grant }: Matter, workspace: string): Promise<Done> {
   switch (follow.do) {
     case "merge": {
       const author = { name: `${profile.personas.primary} (${profile.name})`, email: `primary@${self}.uac.invalid` };
@@ -83,7 +83,7 @@ function perform({ followUps, profile, self }: Branch, { follow, grant }: Matter
   }
 }
 
-function told({ redactor }: Branch, follow: Follow, done: Done): Followed {
+function told({ redactor }: Workshop, follow: Follow, done: Done): Followed {
   return { ...done, do: follow.do, answer: redactor.clean(done.answer).slice(0, answerChars) };
 }
 

@@ -395,7 +395,4 @@ export const incidents = sqliteTable(
 );
 
 /** Single facts and counters of HQ: `change_seq`, order sequences, the last cron tick. */
-export const facts = sqliteTable("facts", {
-  key: text().primaryKey(),
-  value: text().notNull(),
-});
+export const facts = sqliteTable("facts", { key: text().primaryKey(), value: text().notNull() });
