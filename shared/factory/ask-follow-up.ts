@@ -76,6 +76,7 @@ function shown(task: Task, plan: Plan): Piece[] {
     discard: `git update-ref -d refs/heads/${branch} ${head}`,
   }[deed];
   lines.push("\n", pre(runs), "\n");
+  if (task.receipt) lines.push(bold(task.receipt.verdict), `: ${task.receipt.why}\n`);
   const stat = task.receipt?.diffstat.text.trimEnd() ?? "";
   if (stat !== "") lines.push(pre(stat.length > statChars ? `…${stat.slice(-statChars)}` : stat), "\n");
   lines.push("If you say nothing for 10 minutes, nothing is done.");

@@ -1,6 +1,6 @@
 /** A follow-up at its factory: no model, no worktree, no sandbox. What is done is what was approved, looked at anew, or nothing. */
 import { hasCode, publicMessage } from "#core/errors.ts";
-import { type Follow, type FollowDo, type Followed, followWords } from "#core/follow-up.ts";
+import { type Follow, type FollowDo, type Followed, followWords, type Prospects } from "#core/follow-up.ts";
 import { noTotal } from "#core/ledger.ts";
 import type { Action } from "#core/ops-token.ts";
 import type { Receipt } from "#core/receipt.ts";
@@ -14,6 +14,19 @@ import { releasing } from "./conclude.ts";
 const needs: Readonly<Record<FollowDo, Action>> = { merge: "commit", discard: "commit", push: "push", pr: "push" };
 const flags: Readonly<Record<Action, string>> = { read: "FILES", write: "FILES", exec: "SHELL", commit: "GIT", push: "PUSH" };
 const answerChars = 2000;
+
+/** What can become of what was committed; null: nothing was, or it can't be told, which is no reason to lose the work. */
+export async function prospectsOf(
+  { followUps, log }: Workshop,
+  { worktree, grant, order }: Bench,
+  head: string | null,
+): Promise<Prospects | null> {
+  if (head === null) return null;
+  return followUps.prospects(worktree, grant.token.act.includes("push")).catch((error: unknown) => {
+    log.warn("what can become of a branch is not known", { task: order.task, epoch: order.epoch, error });
+    return null;
+  });
+}
 
 type Matter = Pick<Bench, "order" | "grant" | "record" | "end"> & { follow: Follow };
 
@@ -33,7 +46,14 @@ export async function followUp(deps: Workshop, matter: Matter): Promise<Outcome>
     record("finished", primary, why);
     const receipt: Receipt = {
       ...{ verdict: "verified", why, base: null, head: null, branch: null, patch: null, patchSha256: null, commands: [] },
-      ...{ diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, testsBefore: null, testsAfter: null, steps: 0 },
+      ...{
+        diffstat: { files: 0, insertions: 0, deletions: 0, text: "" },
+        testsBefore: null,
+        testsAfter: null,
+        testsOfBase: null,
+        flags: [],
+        steps: 0,
+      },
       ...{ usage: noTotal, wallMs: Math.max(0, deps.clock.now() - begun), limitsHit: [], approvals: [follow.approved] },
       ...{ prospects: null, followed },
     };

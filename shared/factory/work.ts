@@ -16,7 +16,7 @@ import { openCap } from "./cap.ts";
 import { concluded, interrupted, withoutEdits } from "./conclude.ts";
 import { noteOnConventions } from "./conventions.ts";
 import { finishTool } from "./finish.ts";
-import { followUp } from "./follow-up.ts";
+import { followUp, prospectsOf } from "./follow-up.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
@@ -156,7 +156,7 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
-    prospects: changes.head ? await deps.followUps.prospects(worktree, grant.token.act.includes("push")) : null,
+    prospects: await prospectsOf(deps, bench, changes.head),
     followed: null,
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
