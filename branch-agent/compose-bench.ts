@@ -28,6 +28,7 @@ import { libsqlJournal } from "./journal/libsql.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { coderHands } from "./tools/coder-hands.ts";
+import { gitFollowUps } from "./workspace/follow-ups.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
 
 /** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
@@ -84,6 +85,7 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
     profile,
     journal,
     workspaces: gitWorkspaces({ workspaces: profile.workspaces, root: join(folder, "worktrees"), test: profile.workspaceTests, log }),
+    followUps: gitFollowUps({ workspaces: profile.workspaces }),
     sandbox: options.sandbox,
     clock,
     ids: randomIds,

@@ -1,11 +1,16 @@
-/** The Corporation View: what the fleet does, has done and costs. It reads, and takes answers to questions; orders go through the chat. */
+/**
+ * The Corporation View: what the fleet does, has done and costs. It reads, takes answers to questions, and has the owner asked what
+ * shall become of a finished branch; orders go through the chat.
+ */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Child } from "hono/jsx";
 import { publicMessage, UacError } from "#core/errors.ts";
+import { type FollowDo, followDos } from "#core/follow-up.ts";
 import { defaultPersonas } from "#core/persona.ts";
 import { questionIdPattern } from "#core/question.ts";
 import type { AnswerOutcome } from "#factory/answer-owner.ts";
+import type { Asked } from "#factory/ask-follow-up.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Log } from "#ports/log.ts";
 import { answered, type DashboardDb } from "./db.ts";
@@ -29,6 +34,8 @@ export interface DashboardDeps {
   hqUrl: string | null;
   /** Answers a question for the owner; absent where these pages can't act. */
   answer?: (id: string, option: string) => Promise<AnswerOutcome>;
+  /** Has the owner asked about a follow-up of this task; absent as `answer` is. */
+  followUp?: (task: string, deed: FollowDo) => Promise<Asked>;
   log?: Log;
   /** Headquarters' primary persona, as the owner calls it. */
   primary?: string;
@@ -38,7 +45,7 @@ export interface DashboardDeps {
 
 /**
  * The pages as a Hono app for `/`: `app.route("/", dashboardApp(deps))`. Its paths are `/`, `/tasks`, `/costs`,
- * `/tasks/:id`, `/tasks/:id/diff`, `/asks/:id`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
+ * `/tasks/:id`, `/tasks/:id/diff`, `/tasks/:id/follow-up`, `/asks/:id`, `/login` and `/logout`; `/assets/*` is served by whoever serves static files.
  */
 export function dashboardApp(deps: DashboardDeps): Hono {
   const { db, clock, hqUrl } = deps;
@@ -108,6 +115,27 @@ export function dashboardApp(deps: DashboardDeps): Hono {
       outcome === "late" ? "This came too late" : "No such answer",
       <p>
         {text} {there}
+      </p>,
+    );
+  });
+
+  // It asks, and does nothing: the question's own page has the buttons that do.
+  app.post("/tasks/:id/follow-up", bodyLimit({ maxSize: maxFormBytes, onError: tooLarge }), async (c) => {
+    if (!(await door.open(c))) return closed(c);
+    if (!fromOwnPage(c.req.raw)) return strange(c);
+    const form = await c.req.parseBody();
+    const id = c.req.param("id");
+    const deed = followDos.find((one) => one === form.do);
+    if (!deps.followUp) return notice(c, 403, "Refused", <p>These pages are a read-only copy: ask at headquarters, or in the chat.</p>);
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(id) || !deed) return missing(c, "No such task");
+    const { question, text } = await deps.followUp(id, deed);
+    if (question) return c.redirect(`/asks/${question.id}`, 303);
+    return notice(
+      c,
+      409,
+      "That can't be done",
+      <p>
+        {text} <a href={`/tasks/${id}`}>The task</a>
       </p>,
     );
   });

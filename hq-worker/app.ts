@@ -15,9 +15,9 @@ export function hqApp(): HqApp {
   app.get("/capabilities.md", (c) => c.text(capabilitiesMd(c.env.hq.profile), 200, { "content-type": "text/markdown; charset=utf-8" }));
   app.route("/telegram", telegramChannel());
   app.route("/api", factoryApi());
-  app.post("/asks/:id", async (c) => {
+  app.on("POST", ["/asks/:id", "/tasks/:id/follow-up"], async (c) => {
     const response = await c.env.dashboard.fetch(c.req.raw);
-    // Answered: what follows from it is handed out and said.
+    // Answered, or asked: what follows from it is handed out and said.
     if (response.status === 303) c.env.later(each(c.env.hq, tellJobs(c.env)));
     return response;
   });

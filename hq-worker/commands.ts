@@ -1,5 +1,6 @@
 /** Slash commands: answered by rule, without a model. */
 import { factoryIdPattern } from "#core/fleet.ts";
+import { followDos } from "#core/follow-up.ts";
 import { type Piece, pre } from "#core/rich-text.ts";
 import type { Role } from "#core/role.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
@@ -17,6 +18,7 @@ import { budgetReport, changeBudget } from "./tools/budget.ts";
 import { costReport } from "./tools/cost.ts";
 import { deadReport } from "./tools/dead.ts";
 import { fleetReport } from "./tools/fleet.ts";
+import { followAbout, followUpReport } from "./tools/follow-up.ts";
 import { pauseReport, resumeReport } from "./tools/pause.ts";
 import { questionsReport } from "./tools/questions.ts";
 import { steerReport } from "./tools/steer.ts";
@@ -53,6 +55,15 @@ export const commands: Readonly<Record<string, Command>> = {
   task: { about: "one task's story: /task <id>", run: ({ hq, rest }) => storyOf(hq, rest) },
   cancel: { about: "stop a task: /cancel <id>", run: cancel },
   replay: { about: "do a task again that ended badly: /replay <id>", run: replayTask },
+  ...Object.fromEntries(
+    followDos.map((deed): [string, Command] => [
+      deed,
+      {
+        about: followAbout[deed],
+        run: ofTask(deed, ({ hq, update, rest }) => followUpReport(hq, { do: deed, task: rest, key: `u${update.id}` })),
+      },
+    ]),
+  ),
   dead: { about: "tasks that were given up, and why", run: ({ hq }) => deadReport(hq) },
   questions: { about: "what I ask you", run: ({ hq, update }) => questionsReport(hq, update.chat) },
   answer: { about: "answer a question: /answer <id> <option>", run: answer },

@@ -15,6 +15,7 @@ import { libsqlStore } from "#adapters/store/libsql.ts";
 import { providerNames } from "#core/endpoint.ts";
 import type { PriceOf } from "#core/prices.ts";
 import { answerQuestion } from "#factory/answer-owner.ts";
+import { askFollowUp } from "#factory/ask-follow-up.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 import { type Env, type HqSettings, type Profile, parseHqProfile, secretsOf } from "#factory/profile.ts";
 import { waitingLine } from "#factory/waiting-line.ts";
@@ -119,6 +120,7 @@ export function headquartersOn(platform: Platform, fixed: Fixed, arrange: Arrang
       log,
       primary: profile.personas.primary,
       answer: (id, option) => answerQuestion(arranged, { id, option, by: "the owner", via: "dashboard" }),
+      followUp: (task, deed) => askFollowUp(arranged, { task, do: deed, key: `page-${clock.now()}` }),
     }),
   };
 }

@@ -7,6 +7,7 @@ import type { Headquarters } from "#factory/headquarters.ts";
 import { replay, replayAnswer } from "#factory/replay.ts";
 import type { Inbound } from "#ports/chat.ts";
 import type { Update } from "#ports/store.ts";
+import { followUpReport } from "./tools/follow-up.ts";
 import { pauseReport, resumeReport } from "./tools/pause.ts";
 import { storyOf } from "./tools/story.ts";
 
@@ -38,6 +39,7 @@ async function act(hq: Headquarters, update: Update, tap: Tap): Promise<string> 
     return "Sent.";
   }
   if (verb === "replay") return replayAnswer(first, await replay(hq, { id: first, update, message: tap.message, name: tap.name }));
+  if (verb === "follow") return followUpReport(hq, { do: first, task: second, key: `u${update.id}` });
   if (verb === "ask") {
     const { text } = await answerQuestion(hq, { id: first, option: second, by: tap.name, via: "telegram" });
     return text;

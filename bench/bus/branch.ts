@@ -17,6 +17,7 @@ import type { Workspaces } from "#ports/workspace.ts";
 import { httpHq } from "../../branch-agent/hq-client.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
 import { noSandbox } from "../../branch-agent/sandbox/none.ts";
+import { gitFollowUps } from "../../branch-agent/workspace/follow-ups.ts";
 import { type BenchHq, errorLog } from "./headquarters.ts";
 
 export const workspace = "bench";
@@ -53,6 +54,7 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
     bus,
     journal,
     workspaces: emptyWorkspaces(onWork),
+    followUps: gitFollowUps({ workspaces: {} }),
     sandbox: noSandbox(),
     signer,
     verifier: joseVerifier(),
@@ -83,7 +85,16 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
     async open(_, task, epoch) {
       onWork(task);
       const base = "0".repeat(40);
-      return { path: "/nowhere", gitDir: "/nowhere", base, branch: `uac/${task}-${epoch}`, uncommitted: 0, test: null };
+      return {
+        path: "/nowhere",
+        workspace,
+        gitDir: "/nowhere",
+        base,
+        branch: `uac/${task}-${epoch}`,
+        uncommitted: 0,
+        into: null,
+        test: null,
+      };
     },
     async commit() {
       return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };

@@ -35,7 +35,7 @@ export async function signedPort(headquarters: BenchHq, busUrl: string, folder: 
     async hand() {
       const { id: task, arrived } = jobs.start();
       const order = { task, epoch: 1, kind: null, title: "Bench", instruction: payload, workspace: null };
-      const body = { ...order, limits: defaultLimits, requireVerified: false };
+      const body = { ...order, limits: defaultLimits, requireVerified: false, follow: null };
       const { jws } = await seal(hq, "order", body, { aud: id, corr: task, seq: 1 });
       await hq.bus.publish({ factory: id, channel: "in" }, jws, ordersKept);
       return arrived;

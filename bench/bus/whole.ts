@@ -31,7 +31,7 @@ export async function wholePath(headquarters: BenchHq, busUrl: string, folder: s
       const { id: task, arrived } = jobs.start();
       const from = { id: task, chat: owner, message: null, receivedAt: Date.now() };
       const what = { title: "Bench", instruction: payload, kind: null, workspace, factory: null, requireVerified: false };
-      const when = { after: [], priority: 0, notBefore: null, deadline: null, replayOf: null };
+      const when = { after: [], priority: 0, notBefore: null, deadline: null, replayOf: null, follow: null };
       await delegate(hq, { ...from, ...what, ...when, limits: defaultLimits });
       return arrived;
     },

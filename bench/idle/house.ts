@@ -173,7 +173,7 @@ async function addPast(store: Store, count: number) {
   for (let i = 0; i < count; i += 1) {
     const id = `old${i}-1-1`;
     const task = { id, chat: 1, message: null, title: "Old", instruction: "Done.", kind: null, workspace: null, wanted: null };
-    const when = { priority: 0, notBefore: null, deadline: null, replayOf: null, receivedAt: then };
+    const when = { priority: 0, notBefore: null, deadline: null, replayOf: null, follow: null, receivedAt: then };
     await store.tasks.create({ ...task, ...when, limits: defaultLimits, requireVerified: false }, { kind: "delegated", text: "" }, then);
     await store.tasks.move(id, 1, "cancel", { kind: "cancelled", text: "", code: "" }, then);
   }

@@ -11,12 +11,17 @@ const entryTypes: readonly Entry["type"][] = ["user", "assistant", "intent", "re
 
 export function toAttempt(row: Row): Attempt {
   return {
-    order: checked<Order>(orderSchema, parse(row.order_json, "order"), "order"),
+    order: checked<Order>(orderSchema, inPresentWords(parse(row.order_json, "order")), "order"),
     orderId: String(row.order_id),
     entryId: String(row.entry_id),
     state: String(row.state) as AttemptState,
     starts: Number(row.starts),
   };
+}
+
+/** An order that was taken in before wire 4 is no follow-up. */
+function inPresentWords(order: unknown): unknown {
+  return typeof order === "object" ? { follow: null, ...order } : order;
 }
 
 export function toControl(row: Row): Control {

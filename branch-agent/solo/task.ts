@@ -89,6 +89,7 @@ function orderOf({ task, workspace, instruction }: Pick<SoloTask, "task" | "work
     workspace,
     limits: profile.limits,
     requireVerified: false,
+    follow: null,
   };
 }
 

@@ -27,6 +27,8 @@ export interface GitCall {
   /** Exit codes that are answers, not failures. */
   accept?: readonly number[];
   env?: Readonly<Record<string, string>>;
+  /** The configuration of the system and of the owner is read too. Only for calls that run nothing which a setting names. */
+  ownersConfig?: true;
   /** Every piece of standard output as it comes; then the result holds none. */
   onOutput?: (chunk: Buffer) => void;
 }
@@ -88,19 +90,22 @@ export async function neutralised(gitDir: string): Promise<Setting[]> {
     }
     const [, hook] = /^hook\.(.+)\.[^.]+$/s.exec(key) ?? [];
     if (hook) settings.set(`hook.${hook}.enabled`, "false");
+    const [, driver] = /^merge\.(.+)\.driver$/s.exec(key) ?? [];
+    // Which one merges a file, the model's attributes say: `false` makes a conflict of it, where an empty one would take our side.
+    if (driver) settings.set(`merge.${driver}.driver`, "false");
   }
   return [...settings];
 }
 
-function environment(call: GitCall): Record<string, string> {
+/** The whole environment of a call. */
+export function environment(call: GitCall): Record<string, string> {
   const settings = [...fixed, ...(call.config ?? [])];
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? "/usr/local/bin:/usr/bin:/bin",
     // Only so that a `~` in the repository's configuration can be read; no file of it is.
     HOME: process.env.HOME ?? "/",
     LC_ALL: "C",
-    GIT_CONFIG_NOSYSTEM: "1",
-    GIT_CONFIG_GLOBAL: "/dev/null",
+    ...(call.ownersConfig ? {} : { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" }),
     GIT_ATTR_NOSYSTEM: "1",
     GIT_TERMINAL_PROMPT: "0",
     GIT_ASKPASS: "true",
@@ -123,7 +128,7 @@ function environment(call: GitCall): Record<string, string> {
 }
 
 /** `https://user:token@host` is how many keep their credentials. */
-const withoutCredentials = (text: string) => text.replace(/(\w+:\/\/)[^\s/@]+@/g, "$1…@");
+export const withoutCredentials = (text: string) => text.replace(/(\w+:\/\/)[^\s/@]+@/g, "$1…@");
 
 export function failed(message: string, cause?: unknown) {
   return new UacError("workspace_failed", message, cause === undefined ? undefined : { cause });

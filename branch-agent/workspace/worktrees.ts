@@ -33,6 +33,8 @@ const recordSchema = z.strictObject({
   gitDir: z.string(),
   base: z.string(),
   uncommitted: z.int().nonnegative(),
+  /** The branch that the checkout was on; null: on none, or an earlier version did not look. */
+  into: z.string().nullable().default(null),
   branch: z.string(),
   test: z.string().nullable(),
   /** The files are all there: what a crash left half made is made anew. */
@@ -70,7 +72,8 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       throw failed(`The workspace "${workspace}" has no commit to start from. Commit something in it first.`, cause);
     });
     const uncommitted = await countUncommitted(path, sourceGitDir);
-    const record = { workspace, uncommitted, sourceGitDir, gitDir, base, branch: `uac/${name}`, test: null, ready: false };
+    const into = (await git(["symbolic-ref", "--quiet", "--short", "HEAD"], { gitDir: sourceGitDir, accept: [1] })).out.trim() || null;
+    const record = { workspace, uncommitted, into, sourceGitDir, gitDir, base, branch: `uac/${name}`, test: null, ready: false };
     await writeRecord(name, record);
     return record;
   }
@@ -108,8 +111,8 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       } else record = await make(name, record);
       const path = await realpath(pathOf(name));
       log.info("worktree open", { worktree: name, base: record.base });
-      const { gitDir, base, branch, uncommitted } = record;
-      return { path, gitDir, base, branch, uncommitted, test: record.test };
+      const { gitDir, base, branch, uncommitted, into } = record;
+      return { path, workspace, gitDir, base, branch, uncommitted, into, test: record.test };
     },
 
     conventions: async ({ path }, masked) => readConventions({ root: await realpath(path), masked }),
@@ -170,7 +173,7 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
 }
 
 /** The repository whose checkout `path` is: not one that merely contains it. */
-async function findRepository(workspace: string, path: string) {
+export async function findRepository(workspace: string, path: string) {
   const real = await realpath(path).catch(() => null);
   if (!real) throw failed(`The workspace "${workspace}" is not there: ${path}. Correct its path.`);
   const found = await git(["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir"], { cwd: real }).catch(

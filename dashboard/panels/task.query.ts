@@ -1,10 +1,12 @@
 /** One task: its story, its attempts, what was measured, what it cost. One round trip. */
-import { asc, desc, eq } from "drizzle-orm";
+import { asc, desc, eq, sql } from "drizzle-orm";
 import { attempts, factories, taskEvents, tasks, usages } from "#adapters/store/schema.ts";
+import { type Follow, type FollowDo, followSchema } from "#core/follow-up.ts";
 import { noTotal, type Total } from "#core/ledger.ts";
 import { type Limits, limitsSchema } from "#core/limits.ts";
 import type { Question } from "#core/question.ts";
 import { type Receipt, receiptSchema } from "#core/receipt.ts";
+import type { TaskState } from "#core/task.ts";
 import type { DashboardDb } from "../db.ts";
 import { parsed } from "../stored.ts";
 import { asksAbout, asQuestions } from "./asks.query.ts";
@@ -12,11 +14,19 @@ import { money, spentColumns, tokenColumns, tokens } from "./spent.query.ts";
 import { askTaskCost, type TaskCost, taskCost } from "./task-cost.query.ts";
 
 /** The newest of each; the totals are of all. */
-export const rowsRead = { events: 300, attempts: 20 };
+export const rowsRead = { events: 300, attempts: 20, followUps: 20 };
 
 export type TaskRecord = typeof tasks.$inferSelect;
 export type Attempt = typeof attempts.$inferSelect;
 export type StoryLine = typeof taskEvents.$inferSelect;
+/** A task about the branch of another. */
+export interface FollowUp {
+  id: string;
+  do: FollowDo;
+  state: TaskState;
+  reason: string;
+}
+
 export interface TaskStory {
   task: TaskRecord;
   /** The name of the factory that has or had it. */
@@ -25,6 +35,10 @@ export interface TaskStory {
   /** True where something is stored that is no receipt. */
   receiptUnreadable: boolean;
   limits: Limits | null;
+  /** What it is a follow-up of; null: it is a piece of work. */
+  follow: Follow | null;
+  /** What its branch became, or is to become, oldest first. */
+  followUps: FollowUp[];
   attempts: Attempt[];
   /** Oldest first. */
   events: StoryLine[];
@@ -36,7 +50,7 @@ export interface TaskStory {
 
 /** Null if there is no such task. */
 export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory | null> {
-  const [found, tries, events, bill, asked, ...spent] = await db.batch([
+  const [found, tries, events, bill, asked, next, ...spent] = await db.batch([
     db
       .select({ task: tasks, factoryName: factories.name })
       .from(tasks)
@@ -49,6 +63,12 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
       .from(usages)
       .where(eq(usages.task, id)),
     asksAbout(db, id),
+    db
+      .select({ id: tasks.id, followJson: tasks.followJson, state: tasks.state, reason: tasks.reason })
+      .from(tasks)
+      .where(eq(sql`follow_json ->> '$.of'`, id))
+      .orderBy(asc(tasks.createdAt))
+      .limit(rowsRead.followUps),
     ...askTaskCost(db, id),
   ]);
   const row = found[0];
@@ -60,6 +80,11 @@ export async function loadTask(db: DashboardDb, id: string): Promise<TaskStory |
     receipt,
     receiptUnreadable: row.task.receiptJson !== null && receipt === null,
     limits: parsed(limitsSchema, row.task.limitsJson),
+    follow: parsed(followSchema, row.task.followJson),
+    followUps: next.flatMap(({ followJson, ...one }) => {
+      const follow = parsed(followSchema, followJson);
+      return follow ? [{ ...one, do: follow.do }] : [];
+    }),
     attempts: tries,
     events: events.toReversed(),
     asks: asQuestions(asked),

@@ -6,7 +6,8 @@ import { wishesOf } from "#factory/card.ts";
 import { AskList } from "../asks.tsx";
 import { Bill } from "../bill.tsx";
 import { Diff } from "../diff.tsx";
-import { Ago, Byline, Printed, Since } from "../figures.tsx";
+import { Ago, Byline, Printed, Since, TaskLink } from "../figures.tsx";
+import { FollowedView, FollowUps } from "../follow-ups.tsx";
 import { type Mark, State, taskMarks, verdictMarks } from "../marks.tsx";
 import type { Panel } from "../panel.ts";
 import { ReceiptView } from "../receipt.tsx";
@@ -34,7 +35,7 @@ function TaskView({ story, now, hqUrl }: { story: TaskStory; now: number; hqUrl:
     <>
       <h1>{plain(task.title)}</h1>
       <p class="lead">
-        <State mark={taskMarks[task.state]} /> {receipt && <State mark={verdictMarks[receipt.verdict]} />}
+        <State mark={taskMarks[task.state]} /> {receipt && !receipt.followed && <State mark={verdictMarks[receipt.verdict]} />}
         {task.reason !== "" && <span> {plain(task.reason)}</span>}
       </p>
       {task.cancelRequested !== null && !isTerminal(task.state) && (
@@ -59,7 +60,9 @@ function TaskView({ story, now, hqUrl }: { story: TaskStory; now: number; hqUrl:
           <p class="prose">{plain(task.summary)}</p>
         </section>
       )}
-      {receipt && <ReceiptView receipt={receipt} />}
+      <FollowUps story={story} hqUrl={hqUrl} />
+      {receipt?.followed && <FollowedView followed={receipt.followed} why={receipt.why} />}
+      {receipt && !receipt.followed && <ReceiptView receipt={receipt} />}
       {!receipt && isTerminal(task.state) && <NoReceipt unreadable={story.receiptUnreadable} />}
       {receipt && <Patch story={story} />}
       <Timeline task={task} attempts={story.attempts} events={story.events} now={now} />
@@ -98,7 +101,16 @@ function Facts({ story, now, leased }: { story: TaskStory; now: number; leased: 
       <div>
         <dt>Kind</dt>
         <dd>
-          {task.kind === null ? "whichever VP fits" : `VP ${task.kind}`}
+          {story.follow ? (
+            <>
+              {"follow-up of "}
+              <TaskLink id={story.follow.of} title="" />
+            </>
+          ) : task.kind === null ? (
+            "whichever VP fits"
+          ) : (
+            `VP ${task.kind}`
+          )}
           {task.workspace !== null && (
             <>
               {" in "}

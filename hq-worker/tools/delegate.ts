@@ -61,6 +61,7 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
         deadline,
         after: wish.after ?? [],
         replayOf: null,
+        follow: null,
         limits: hq.profile.limits,
         requireVerified: wish.require_verified ?? false,
         receivedAt: update.receivedAt,

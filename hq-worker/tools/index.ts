@@ -9,6 +9,7 @@ import { cancelTool } from "./cancel.ts";
 import { costTool } from "./cost.ts";
 import { delegateTool } from "./delegate.ts";
 import { fleetTool } from "./fleet.ts";
+import { followUpTool } from "./follow-up.ts";
 import { pauseTool, resumeTool } from "./pause.ts";
 import { questionsTool } from "./questions.ts";
 import { steerTool } from "./steer.ts";
@@ -24,6 +25,7 @@ export function frontDeskTools(hq: Headquarters, digest: Digest, update: Update,
     costTool(hq),
     delegateTool(hq, update, inbound),
     fleetTool(hq),
+    followUpTool(hq),
     pauseTool(hq),
     questionsTool(hq, inbound),
     resumeTool(hq),

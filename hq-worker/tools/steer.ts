@@ -31,6 +31,8 @@ export async function steerReport(hq: Headquarters, { id, text, key }: { id: str
       return `Nobody works on ${id} yet: I added it to what is to be done.`;
     case "no_room":
       return `That is too long for ${id}: at most ${longestSteer} characters at a time, and what is not begun has room for little more.`;
+    case "nobody":
+      return `${id} is done as you approved it, by rule: nobody there listens. /cancel ${id} stops it while it has not begun.`;
     case "over":
       return `${id} is over already.`;
     case "unknown":

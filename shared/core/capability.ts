@@ -12,7 +12,7 @@ export interface Capability {
   readonly on: Readonly<Record<Role, boolean>>;
 }
 
-const toolFamilies = ["files", "shell", "git", "network"] as const;
+const toolFamilies = ["files", "shell", "git", "network", "push"] as const;
 export const capabilityNames = [...vpSeats, ...toolFamilies] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
@@ -47,6 +47,13 @@ export const capabilities: Readonly<Record<CapabilityName, Capability>> = {
     label: "NETWORK",
     allows: "let commands reach the hosts that both headquarters and the factory name in ALLOW_HOSTS",
     needs: ["shell"],
+    on: { headquarters: false, branch: false },
+  },
+  push: {
+    env: "ENABLE_PUSH",
+    label: "PUSH",
+    allows: "push a finished branch with the owner's own credentials and open a pull request, each time only when the owner says so",
+    needs: ["git"],
     on: { headquarters: false, branch: false },
   },
 };

@@ -7,13 +7,14 @@
  *   2  `control` for `cancel` alone, with progress that tells of it; heartbeats tell of orders in hand, reports sent and controls obeyed; reports live 30 days
  *   3  entries of the ledger say who called, which try it was, how it is billed and by which price list; receipts say what was spent;
  *      a factory tells the model of each VP; budgets: what binds a factory, what stands still at one, and `raise` and `finish`
- *   4  a coder's receipt says more of its evidence, and an order more of how it is to be worked
+ *   4  a coder's receipt says more of its evidence, and an order more of how it is to be worked; follow-ups of a finished branch
  */
 import * as z from "zod";
 import { budgetSchema } from "./budget.ts";
 import { capabilityNames } from "./capability.ts";
 import { controlSchema } from "./control.ts";
 import { factoryIdPattern } from "./fleet.ts";
+import { followSchema } from "./follow-up.ts";
 import { ledgerEntrySchema } from "./ledger.ts";
 import { limitsSchema, longestInstruction } from "./limits.ts";
 import { receiptSchema } from "./receipt.ts";
@@ -50,6 +51,8 @@ export const orderSchema = z.strictObject({
   limits: limitsSchema,
   /** Anything less than `verified` is then a failure. */
   requireVerified: z.boolean(),
+  /** What is to become of a finished branch: then no model is asked. Null: the order is a piece of work. */
+  follow: followSchema.nullable(),
 });
 export type Order = z.infer<typeof orderSchema>;
 
@@ -94,11 +97,13 @@ export const factoryFactsSchema = z.strictObject({
   name: text(64),
   role: z.enum(roles),
   personas: z.strictObject({ primary: text(64), ...byVp(() => text(64)) }),
-  capabilities: z.strictObject({
-    ...(Object.fromEntries(capabilityNames.map((name) => [name, z.boolean()])) as Record<(typeof capabilityNames)[number], z.ZodBoolean>),
-    // What a factory told before there was such a capability lies in the database.
-    network: z.boolean().default(false),
-  }),
+  capabilities: z.strictObject(
+    // What an older factory does not know, it may not do.
+    Object.fromEntries(capabilityNames.map((name) => [name, z.boolean().default(false)])) as Record<
+      (typeof capabilityNames)[number],
+      z.ZodDefault<z.ZodBoolean>
+    >,
+  ),
   provider: text(64),
   model: text(128),
   /** `provider/model` of each VP that works there. An older factory tells none. */

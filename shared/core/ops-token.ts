@@ -7,7 +7,7 @@ export const opsTokenType = "uac-ops+jwt";
 export const opsTokenMinutes = 15;
 
 /** What a tool may do: every tool names the one action it needs. */
-export const actions = ["read", "write", "exec", "commit"] as const;
+export const actions = ["read", "write", "exec", "commit", "push"] as const;
 export type Action = (typeof actions)[number];
 
 export const opsTokenSchema = z.strictObject({
@@ -45,6 +45,7 @@ export function actionsOf(set: CapabilitySet): Action[] {
     write: set.files,
     exec: set.shell,
     commit: set.git,
+    push: set.push,
   };
   return actions.filter((action) => by[action]);
 }

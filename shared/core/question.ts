@@ -20,6 +20,8 @@ export const questionKinds = {
   hold: { during: ["held"], byHand: false },
   /** A budget holds no further call of a model for a task: shall it be raised, or the task end, with or without what is there? */
   budget: { during: ["paused"], byHand: true },
+  /** Shall the branch that a task left be merged, pushed, proposed or discarded? */
+  follow: { during: ["succeeded", "failed", "cancelled", "dead"], byHand: true },
 } as const satisfies Readonly<Record<string, KindRow>>;
 export type QuestionKind = keyof typeof questionKinds;
 

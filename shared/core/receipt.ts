@@ -1,6 +1,7 @@
 /** What the executor observed. Done is measured here, never claimed by a model. */
 import * as z from "zod";
 import { type Flag, flagSchema, isDoubtful, mostFlags } from "./evidence.ts";
+import { followedSchema, prospectsSchema } from "./follow-up.ts";
 import { totalSchema } from "./ledger.ts";
 
 export const verdicts = ["verified", "unverified", "regressed"] as const;
@@ -52,6 +53,10 @@ export const receiptSchema = z.strictObject({
   /** Limits that ended the work, by name. */
   limitsHit: z.array(z.string().max(64)).max(16),
   approvals: z.array(z.string().max(64)).max(64),
+  /** What can become of the branch; null: there is none, or an older factory. */
+  prospects: prospectsSchema.nullable().default(null),
+  /** What a follow-up came to; null in the receipt of a piece of work. */
+  followed: followedSchema.nullable().default(null),
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 

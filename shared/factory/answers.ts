@@ -1,5 +1,6 @@
 /** Who carries out what the owner decided, by the kind of question. */
 import type { Question, QuestionKind } from "#core/question.ts";
+import { decideFollowUp } from "./ask-follow-up.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { decideHold } from "./hold.ts";
 import { decideBudget } from "./over-budget.ts";
@@ -13,4 +14,5 @@ export type Effect = (deps: Headquarters, question: Question) => Promise<string>
 export const effects: Readonly<Record<QuestionKind, Effect>> = {
   hold: decideHold,
   budget: decideBudget,
+  follow: decideFollowUp,
 };

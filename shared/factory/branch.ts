@@ -7,6 +7,7 @@ import type { CommandRun } from "#core/receipt.ts";
 import type { VpSeat } from "#core/vp.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Clock } from "#ports/clock.ts";
+import type { FollowUps } from "#ports/follow-up.ts";
 import type { Hq } from "#ports/hq.ts";
 import type { Ids } from "#ports/ids.ts";
 import type { Journal } from "#ports/journal.ts";
@@ -30,6 +31,7 @@ export interface Workshop {
   profile: Profile;
   journal: Journal;
   workspaces: Workspaces;
+  followUps: FollowUps;
   sandbox: Sandbox;
   clock: Clock;
   ids: Ids;

@@ -1,13 +1,15 @@
 /** What the chat shows of a task: one card, edited in place; at its end an audible completion with the diff. */
 import { flagsBeside, isDoubtful } from "#core/evidence.ts";
+import { type FollowDo, followWords } from "#core/follow-up.ts";
 import { showCost, type Total } from "#core/ledger.ts";
 import { byline } from "#core/persona.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { bold, code, italic, type Piece, pre, rich } from "#core/rich-text.ts";
 import { isTerminal, replayable, type TaskState } from "#core/task.ts";
-import type { Button, Letter } from "#ports/chat.ts";
+import type { Button, Letter, ReplyTo } from "#ports/chat.ts";
 import type { StoredTaskEvent, Task } from "#ports/tasks.ts";
 import type { Headquarters } from "./headquarters.ts";
+import { followUpsOf } from "./what-follows.ts";
 import { moment } from "./when.ts";
 
 type Deps = Pick<Headquarters, "profile" | "settings">;
@@ -33,6 +35,7 @@ export const letterKeys = {
   edit: (task: string) => `card-edit:${task}`,
   done: (task: string) => `done:${task}`,
   diff: (task: string) => `diff:${task}`,
+  followed: (task: string) => `followed:${task}`,
 };
 
 /** The task whose completion a letter with this key is; null for every other letter. */
@@ -51,9 +54,15 @@ export function cardLetter(deps: Deps, task: Task): Letter {
       content: rich(...cardText(deps, task, [])),
       buttons: buttons(deps, task),
       silent: true,
-      replyTo: task.message === null ? null : { message: task.message },
+      replyTo: startOf(task),
     },
   };
+}
+
+/** What a card is said in reply to: the message that asked, or the card of the work of which it is a follow-up. */
+function startOf({ message, follow }: Task): ReplyTo | null {
+  if (follow !== null) return { letter: letterKeys.card(follow.of) };
+  return message === null ? null : { message };
 }
 
 /** The card as it is now. */
@@ -74,7 +83,7 @@ export function completionLetters(deps: Deps, task: Task, cost: Total): Letter[]
     body: {
       kind: "text",
       content: rich(...completionText(deps, task, cost)),
-      buttons: [completionButtons(deps, task)],
+      buttons: completionButtons(deps, task, []),
       silent: false,
       replyTo,
     },
@@ -95,6 +104,15 @@ export function completionLetters(deps: Deps, task: Task, cost: Total): Letter[]
     },
   };
   return [done, diff];
+}
+
+/** The completion of a task once more, with what became of its branch since; what was done is offered no more. */
+export function followedEdit(deps: Deps, task: Task, cost: Total, followUps: readonly Task[]): Letter {
+  const lines = followUps.map((one): Piece => `\n➜ ${one.receipt?.why ?? one.reason} (${one.id})`);
+  const content = rich(...completionText(deps, task, cost), ...lines);
+  const done = followUps.flatMap(({ follow }) => (follow ? [follow.do] : []));
+  const body = { kind: "edit" as const, of: letterKeys.done(task.id), content, buttons: completionButtons(deps, task, done) };
+  return { key: letterKeys.followed(task.id), chat: task.chat, body };
 }
 
 function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): Piece[] {
@@ -143,7 +161,8 @@ function completionText(deps: Deps, task: Task, cost: Total): Piece[] {
   const lines: Piece[] = [bold(`${marks[task.state]}: ${task.title}`), "\n"];
   if (task.summary) lines.push(task.summary.slice(0, 1500), "\n");
   if (task.state !== "succeeded") lines.push(italic(task.reason), "\n");
-  if (task.receipt) lines.push("\n", ...receiptText(task.receipt));
+  if (task.receipt?.followed) lines.push("\n", task.receipt.why, "\n");
+  else if (task.receipt) lines.push("\n", ...receiptText(task.receipt));
   lines.push("\n", italic(`${who} · ${seconds(task)} · ${showCost(cost)}`));
   return lines;
 }
@@ -175,11 +194,16 @@ function buttons(deps: Deps, task: Task): Button[][] {
   return [always];
 }
 
-/** A task that ended badly may be done again. */
-function completionButtons(deps: Deps, task: Task): Button[] {
-  const open = openButton(deps, task);
-  return replayable.includes(task.state) ? [{ label: "Try again", tap: `replay:${task.id}` }, open] : [open];
+/** A task that ended badly may be done again; a branch that it left may become something. `done`: what it has become already. */
+function completionButtons(deps: Deps, task: Task, done: readonly FollowDo[]): Button[][] {
+  const again = { label: "Try again", tap: task.follow ? followTap(task.follow.do, task.follow.of) : `replay:${task.id}` };
+  const next = done.includes("discard") ? [] : followUpsOf(task).filter((one) => !done.includes(one));
+  const follows = next.map((one): Button => ({ label: followWords[one].label, tap: followTap(one, task.id) }));
+  return [follows, [...(replayable.includes(task.state) ? [again] : []), openButton(deps, task)]].filter((row) => row.length > 0);
 }
+
+/** What a button sends that has the owner asked about a follow-up. */
+const followTap = (deed: FollowDo, task: string) => `follow:${deed}:${task}`;
 
 function openButton(deps: Deps, task: Task): Button {
   return { label: "Open", url: `${deps.settings.publicUrl}/tasks/${task.id}` };

@@ -38,7 +38,7 @@ async function refuseUsedUp(deps: Headquarters, factory: Factory, claim: Body<"c
   const budgets = await store.budgets.standings(clock.now());
   if (!usedUp(budgets, { factory: factory.id, seat: null }, clock.now(), "any")) return;
   const task = await store.tasks.get(claim.task);
-  if (task?.state !== "dispatched" || task.epoch !== claim.epoch || task.factory !== factory.id) return;
+  if (task?.follow || task?.state !== "dispatched" || task.epoch !== claim.epoch || task.factory !== factory.id) return;
   const used = usedUp(budgets, { factory: factory.id, seat: task.kind }, clock.now());
   if (!used) return;
   const why = showUsedUp(used, clock.now());

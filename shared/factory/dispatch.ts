@@ -47,6 +47,8 @@ export function candidates(fleet: readonly Factory[], now: number): Candidate[] 
 function wayOf(task: Task, fleet: readonly Candidate[], budgets: readonly OwnerBudget[], now: number): Route {
   const request = { kind: task.kind, workspace: task.workspace, factory: task.wanted };
   const way = route(request, fleet);
+  // A follow-up asks no model.
+  if (task.follow !== null) return way;
   const spent = new Map(fleet.map(({ id }) => [id, usedUp(budgets, { factory: id, seat: task.kind }, now)]));
   const used = "to" in way ? spent.get(way.to) : null;
   if (!used) return way;
@@ -103,6 +105,7 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
     workspace: task.workspace,
     limits: endingBy(task.limits, task.deadline, now),
     requireVerified: task.requireVerified,
+    follow: task.follow,
   };
   const seq = await store.next(`seq:${way.to}`);
   const order = await seal(deps, "order", body, { aud: way.to, corr: task.id, seq });

@@ -71,7 +71,9 @@ async function ask(deps: Headquarters, task: Task, key: string, fleet: readonly 
 
 /** What can be done, from the facts: nobody is offered who could not take it now. */
 export function optionsFor(task: Task, fleet: readonly Factory[], now: number): Option[] {
-  const able = fleet.filter(({ id }) => {
+  // The commit is where it is: no other has it.
+  const others = task.follow === null ? fleet : [];
+  const able = others.filter(({ id }) => {
     const way = route({ kind: task.kind, workspace: task.workspace, factory: id }, candidates(fleet, now));
     return id !== task.wanted && ("to" in way || way.hold === "busy");
   });

@@ -1,4 +1,5 @@
 /** The owner has a task that ended badly done again: as a new task with the same wishes. */
+import type { Follow } from "#core/follow-up.ts";
 import { replayable, type TaskState } from "#core/task.ts";
 import type { Need, Task } from "#ports/tasks.ts";
 import { delegate } from "./delegate.ts";
@@ -19,6 +20,8 @@ export interface ReplayWish {
 
 export type Replayed =
   | { kind: "replayed"; task: Task; withoutDeadline: boolean }
+  /** A follow-up, about which the owner is to be asked anew. */
+  | { kind: "asked"; follow: Follow }
   /** It was made again before. */
   | { kind: "again"; by: Task }
   | { kind: "unknown" }
@@ -31,6 +34,8 @@ export async function replay(deps: Headquarters, { id, update, message, name }: 
   const { store, clock } = deps;
   const old = await store.tasks.get(id);
   if (!old) return { kind: "unknown" };
+  // What was approved was approved once.
+  if (old.follow !== null) return { kind: "asked", follow: old.follow };
   if (!replayable.includes(old.state)) return { kind: "not_needed", state: old.state };
   const newId = `t${update.id}-r`;
   const before = await store.tasks.replayOf(id);
@@ -52,6 +57,7 @@ export async function replay(deps: Headquarters, { id, update, message, name }: 
       notBefore: still(old.notBefore),
       deadline: still(old.deadline),
       replayOf: id,
+      follow: null,
       receivedAt: update.receivedAt,
     },
     `${name} had ${id} done again`,
@@ -78,6 +84,8 @@ export function replayAnswer(id: string, outcome: Replayed): string {
       return `There is no task ${id.slice(0, 64)}. /tasks lists them.`;
     case "not_needed":
       return outcome.state === "succeeded" ? `${id} is done already.` : `${id} is ${outcome.state}: it is not over yet.`;
+    case "asked":
+      return `${id} was approved once, and not for a second time. /${outcome.follow.do} ${outcome.follow.of} has you asked again.`;
     case "again":
       return `${id} was done again already, as ${outcome.by.id}, which is ${outcome.by.state}.`;
     case "needs":

@@ -6,9 +6,9 @@ import type { Headquarters } from "./headquarters.ts";
 
 /**
  * `passed`: on its way to whoever works on it. `waits`: the same, for a task that is paused. `added`: nobody has it yet, so its
- * order will say it. `no_room`: it does not fit.
+ * order will say it. `no_room`: it does not fit. `nobody`: a follow-up, on which no VP works.
  */
-export type Steered = { how: "unknown" | "over" | "added" | "no_room" } | { how: "passed" | "waits"; to: string };
+export type Steered = { how: "unknown" | "over" | "added" | "no_room" | "nobody" } | { how: "passed" | "waits"; to: string };
 
 /**
  * `key` names what the owner said: said twice under the same key it is heard once. Whoever works on the task in a later attempt
@@ -19,6 +19,7 @@ export async function steerTask(deps: Headquarters, id: string, text: string, ke
   if (text.length > longestSteer) return { how: "no_room" };
   const outcome = await onTask(deps, id, async (task): Promise<Steered | null> => {
     const { epoch, factory, persona } = task;
+    if (task.follow !== null) return { how: "nobody" };
     // Where somebody works on it, the message itself is what counts; a later attempt can't have what fits into no order.
     if (factory === null && instructionWith(task.instruction, text) === null) return { how: "no_room" };
     const wish = { id: `steer_${key}`, do: "steer" as const, task: id, epoch, text };

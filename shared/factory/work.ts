@@ -16,6 +16,7 @@ import { openCap } from "./cap.ts";
 import { concluded, interrupted, withoutEdits } from "./conclude.ts";
 import { noteOnConventions } from "./conventions.ts";
 import { finishTool } from "./finish.ts";
+import { followUp, prospectsOf } from "./follow-up.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
@@ -50,6 +51,7 @@ export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell:
     summary: deps.redactor.clean(more.summary ?? "").slice(0, 8000),
   });
 
+  if (order.follow) return followUp(deps, { order, follow: order.follow, grant, record, end });
   let assigned: Assignment;
   let worktree: Worktree;
   try {
@@ -162,6 +164,8 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: [],
+    prospects: await prospectsOf(deps, bench, changes.head),
+    followed: null,
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
   return concluded(bench, agent, receipt, { missed: await owner.missed(), endedBy: cap.endedBy() });

@@ -1,5 +1,6 @@
 /** Tasks in the state of record: what they are, what goes first, and every step that they take. As the store, in one batch each. */
 import type { Progress, Result } from "#core/envelope.ts";
+import type { Follow } from "#core/follow-up.ts";
 import type { LedgerEntry, Total } from "#core/ledger.ts";
 import type { Limits } from "#core/limits.ts";
 import type { Receipt } from "#core/receipt.ts";
@@ -27,6 +28,8 @@ export interface NewTask {
   deadline: number | null;
   /** The dead or failed task that this one repeats. */
   replayOf: string | null;
+  /** What is to become of another task's branch; null: it is a piece of work. */
+  follow: Follow | null;
   limits: Limits;
   requireVerified: boolean;
   /** When the update that led to it was received: the start of its story. */
@@ -201,6 +204,8 @@ export interface Tasks extends Queue {
   atWork(ids: readonly string[]): Promise<{ task: Task; steps: StoredTaskEvent[] }[]>;
   /** Tasks with what they cost. */
   withCosts(ids: readonly string[]): Promise<{ task: Task; cost: Total }[]>;
+  /** Follow-ups of these tasks that were done, in the order of their end. */
+  followUps(of: readonly string[]): Promise<Task[]>;
   /** Tasks that ended since `since` and have no letter `<prefix><task id>`, oldest first. */
   withoutLetter(prefix: string, since: number, limit: number): Promise<Task[]>;
   /** The task that this message is about, if any: of the letter that it is, keyed `<what>:<task id>`. */

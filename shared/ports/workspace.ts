@@ -10,6 +10,8 @@ export function branchOf({ task, epoch }: { task: string; epoch: number }): stri
 export interface Worktree {
   /** Absolute path of the worktree. */
   path: string;
+  /** The workspace that it is of, by name. */
+  workspace: string;
   /** The repository's git directory, to be shown read-only. Absolute. */
   gitDir: string;
   /** Commit it started from. */
@@ -18,6 +20,8 @@ export interface Worktree {
   branch: string;
   /** Files that the owner has changed and not committed: the work starts without them. */
   uncommitted: number;
+  /** The branch that the owner's checkout was on when it was opened; null: on none. */
+  into: string | null;
   /** The command that tests it, or null. */
   test: string | null;
 }

@@ -42,6 +42,7 @@ export const order: Envelope<"order"> = {
     workspace: "demo",
     limits: defaultLimits,
     requireVerified: false,
+    follow: null,
   },
 };
 

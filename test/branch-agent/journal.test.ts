@@ -39,6 +39,7 @@ const order = (task: string, epoch = 1): Order => ({
   workspace: null,
   limits: defaultLimits,
   requireVerified: false,
+  follow: null,
 });
 const attempt = (task: string, epoch = 1) => ({
   order: order(task, epoch),

@@ -23,7 +23,16 @@ const facts = {
 
 /** A good body of every kind. */
 const bodies: { [K in Kind]: Body<K> } = {
-  order: { ...task, kind: "coder", title: "t", instruction: "i", workspace: "shop", limits: defaultLimits, requireVerified: true },
+  order: {
+    ...task,
+    kind: "coder",
+    title: "t",
+    instruction: "i",
+    workspace: "shop",
+    limits: defaultLimits,
+    requireVerified: true,
+    follow: null,
+  },
   control: { id: "ctl_0001", seq: 1, do: "cancel", ...task, reason: "r" },
   result: {
     ...task,

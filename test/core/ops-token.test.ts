@@ -14,6 +14,10 @@ describe("actionsOf", () => {
     [["shell"], ["exec"]],
     [["git"], ["commit"]],
     [
+      ["git", "push"],
+      ["commit", "push"],
+    ],
+    [
       ["coder", "files", "git"],
       ["read", "write", "commit"],
     ],
@@ -23,7 +27,8 @@ describe("actionsOf", () => {
     ],
   ])("of %j is %j", (on, expected) => expect(actionsOf(setOf(...on))).toEqual(expected));
 
-  it("of a new factory is all that a coder needs", () => expect(actionsOf(defaultCapabilities("branch"))).toEqual([...actions]));
+  it("of a new factory is all that a coder needs: nothing leaves the machine", () =>
+    expect(actionsOf(defaultCapabilities("branch"))).toEqual(actions.filter((action) => action !== "push")));
 });
 
 describe("opsTokenSchema", () => {
@@ -43,7 +48,7 @@ describe("opsTokenSchema", () => {
     ["an unknown key", { scope: "all" }],
     ["another issuer", { iss: "homer" }],
     ["several audiences", { aud: ["homer", "lisa"] }],
-    ["an unknown action", { act: ["read", "push"] }],
+    ["an unknown action", { act: ["read", "publish"] }],
     ["more actions than there are", { act: [...actions, "read"] }],
     ["epoch 0", { epoch: 0 }],
     ["a negative generation", { gen: -1 }],

@@ -127,7 +127,7 @@ describe("receiptSchema", () => {
       usage: { cost: 5000, calls: 2, unpriced: 0, usage: { ...noUsage, uncachedIn: 900, output: 40 } },
       wallMs: 5,
     },
-    ...{ testsOfBase: null, flags: [], limitsHit: [], approvals: [] },
+    ...{ testsOfBase: null, flags: [], limitsHit: [], approvals: [], prospects: null, followed: null },
   };
 
   it("takes what an executor measured", () => expect(receiptSchema.parse(receipt)).toEqual(receipt));

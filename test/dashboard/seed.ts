@@ -141,6 +141,8 @@ export function receiptOf(part: Partial<Receipt> = {}): Receipt {
     flags: [],
     limitsHit: [],
     approvals: [],
+    prospects: null,
+    followed: null,
     ...part,
   };
 }

@@ -14,6 +14,7 @@ import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import type { FileChange } from "#core/evidence.ts";
+import type { Follow } from "#core/follow-up.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
 import type { CommandRun } from "#core/receipt.ts";
@@ -24,6 +25,7 @@ import { seal } from "#factory/seal.ts";
 import { waitingLine } from "#factory/waiting-line.ts";
 import type { Bus } from "#ports/bus.ts";
 import type { Clock } from "#ports/clock.ts";
+import type { Done } from "#ports/follow-up.ts";
 import type { Hq } from "#ports/hq.ts";
 import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
@@ -85,6 +87,16 @@ export async function openBranch(options: BranchOptions = {}) {
     runs: 0,
     /** How often the VP's hands were closed. */
     handsClosed: 0,
+    remote: "https://git.example/owner/shop.git" as string | null,
+    /** What was done with finished branches. */
+    followed: [] as Follow[],
+    /** What the next of that comes to. */
+    followFails: null as UacError | null,
+  };
+  const followed = async (follow: Follow): Promise<Done> => {
+    state.followed.push(follow);
+    if (state.followFails) throw state.followFails;
+    return { already: false, ref: `refs/heads/${follow.into}`, head: follow.head, answer: `remote: ${branchSecret}`, url: null };
   };
 
   const profile = parseProfile(
@@ -136,10 +148,12 @@ export async function openBranch(options: BranchOptions = {}) {
         const branchName = `uac/${task}-${epoch}`;
         return {
           path: `/srv/worktrees/${task}`,
+          workspace,
           gitDir: "/srv/shop/.git",
           base: "b".repeat(40),
           branch: branchName,
           uncommitted: options.uncommitted ?? 0,
+          into: "main",
           test: tests && "npm test",
         };
       },
@@ -160,6 +174,14 @@ export async function openBranch(options: BranchOptions = {}) {
         state.closed.push(closed);
       },
       tidy: async () => {},
+    },
+    followUps: {
+      prospects: async (_, mayPush) => ({ into: "main", remote: mayPush ? state.remote : null, can: ["merge", "discard"] }),
+      remoteOf: async () => state.remote,
+      merge: async (_, follow) => followed(follow),
+      push: async (_, follow) => followed(follow),
+      openPullRequest: async (_, follow) => followed(follow),
+      discard: async (_, follow) => followed(follow),
     },
     sandbox: {
       name: "as told",
@@ -287,6 +309,7 @@ export function orderOf(changed: Partial<Order> = {}): Order {
     workspace: "shop",
     limits: defaultLimits,
     requireVerified: false,
+    follow: null,
     ...changed,
   };
 }

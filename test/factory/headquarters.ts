@@ -269,6 +269,7 @@ export function wish(changed: Partial<Delegation> = {}): Delegation {
     notBefore: null,
     deadline: null,
     replayOf: null,
+    follow: null,
     after: [],
     limits: defaultLimits,
     requireVerified: false,

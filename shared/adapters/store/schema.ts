@@ -1,4 +1,5 @@
 /** HQ's tables. Times are milliseconds since 1970 on HQ's clock, money is nano-dollars, `*_json` columns are validated on read. */
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { factoryStatuses } from "#core/fleet.ts";
 import { billingModes, callOutcomes, usageSources } from "#core/ledger.ts";
@@ -65,6 +66,8 @@ export const tasks = sqliteTable(
     deadline: integer(),
     /** The dead or failed task that it was made again from. */
     replayOf: text("replay_of"),
+    /** What is to become of another task's branch; null: it is a piece of work. */
+    followJson: text("follow_json"),
     limitsJson: text("limits_json").notNull(),
     requireVerified: integer("require_verified", { mode: "boolean" }).notNull(),
     state: text({ enum: taskStates }).notNull(),
@@ -98,6 +101,7 @@ export const tasks = sqliteTable(
     index("tasks_ended").on(t.endedAt),
     // A task is made again once; its replay may be made again in its turn.
     uniqueIndex("tasks_replay_of").on(t.replayOf),
+    index("tasks_follow_of").on(sql`follow_json ->> '$.of'`),
   ],
 );
 
@@ -391,7 +395,4 @@ export const incidents = sqliteTable(
 );
 
 /** Single facts and counters of HQ: `change_seq`, order sequences, the last cron tick. */
-export const facts = sqliteTable("facts", {
-  key: text().primaryKey(),
-  value: text().notNull(),
-});
+export const facts = sqliteTable("facts", { key: text().primaryKey(), value: text().notNull() });

@@ -1,5 +1,6 @@
 /** Task rows on their way out. */
 import { and, asc, desc, eq, getTableColumns, gte, inArray, notInArray, sql } from "drizzle-orm";
+import { followSchema } from "#core/follow-up.ts";
 import { limitsSchema } from "#core/limits.ts";
 import { receiptSchema } from "#core/receipt.ts";
 import { terminalStates } from "#core/task.ts";
@@ -18,7 +19,7 @@ export const taskColumns = {
   claimedAt: sql<number | null>`(select claimed_at from attempts as a where a.task = "tasks"."id" and a.epoch = "tasks"."epoch")`,
 };
 
-type Reading = Pick<Tasks, "get" | "list" | "atWork" | "withCosts" | "withoutLetter" | "byCard">;
+type Reading = Pick<Tasks, "get" | "list" | "atWork" | "withCosts" | "followUps" | "withoutLetter" | "byCard">;
 
 export function taskReading({ q, run }: Database): Reading {
   return {
@@ -85,6 +86,18 @@ export function taskReading({ q, run }: Database): Reading {
       return rows.map((row) => ({ task: toTask(row), cost: toTotal(totals.find((total) => total.task === row.id)) }));
     },
 
+    async followUps(of) {
+      if (of.length === 0) return [];
+      const rows = await run(
+        q
+          .select(taskColumns)
+          .from(tasks)
+          .where(and(inArray(sql`follow_json ->> '$.of'`, [...of]), eq(tasks.state, "succeeded")))
+          .orderBy(asc(tasks.endedAt)),
+      );
+      return rows.map(toTask);
+    },
+
     async withoutLetter(prefix, since, limit) {
       const unwritten = sql`not exists (select 1 from ${letters} where ${letters.key} = ${prefix} || ${tasks.id})`;
       const rows = await run(
@@ -114,9 +127,10 @@ export function taskReading({ q, run }: Database): Reading {
 }
 
 export function toTask(row: typeof tasks.$inferSelect & { claimedAt: number | null }): Task {
-  const { limitsJson, receiptJson, orderId: _, liveCost: __, liveTokens: ___, log: ____, ...rest } = row;
+  const { limitsJson, receiptJson, followJson, orderId: _, liveCost: __, liveTokens: ___, log: ____, ...rest } = row;
   return {
     ...rest,
+    follow: followJson === null ? null : parseJson(followSchema, followJson, "follow_json"),
     limits: parseJson(limitsSchema, limitsJson, "limits_json"),
     receipt: receiptJson === null ? null : parseJson(receiptSchema, receiptJson, "receipt_json"),
   };

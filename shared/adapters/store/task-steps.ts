@@ -27,8 +27,9 @@ export function taskSteps(database: Database): Steps {
   const { q, write } = database;
   const { closeAttempt } = attemptEnd(database);
   return {
-    async create({ limits, ...task }, event, now, needs = []) {
-      const row = { ...task, limitsJson: JSON.stringify(limits), state: "queued" as const, epoch: 1, createdAt: now, updatedAt: now };
+    async create({ limits, follow, ...task }, event, now, needs = []) {
+      const begun = { state: "queued" as const, epoch: 1, createdAt: now, updatedAt: now };
+      const row = { ...task, ...begun, limitsJson: JSON.stringify(limits), followJson: follow && JSON.stringify(follow) };
       const [created] = await write(
         insertIf(always, tasks, { ...row, reason: event.text }, sql`on conflict do nothing`),
         ...tell(task.id, 1, event, now),

@@ -70,6 +70,7 @@ async function run({ task, at }: Job): Promise<void> {
   const order: Order = {
     ...{ task, epoch: 1, kind: "coder", title: "Thirty things", instruction: "Do them.", workspace: "shop", limits: defaultLimits },
     requireVerified: false,
+    follow: null,
   };
   const entry = { order, orderId: `order_${task}`, entryId: `entry_${task}` };
   await journal.accept(entry, Date.now());

@@ -35,6 +35,7 @@ export const newTask: NewTask = {
   notBefore: null,
   deadline: null,
   replayOf: null,
+  follow: null,
   limits: { usd: 1000, tokens: 2000, steps: 30, wallS: 40 },
   requireVerified: true,
   receivedAt: 90,
@@ -69,6 +70,8 @@ export const receipt: Receipt = {
   flags: [{ kind: "tests_edited", text: "existing tests were edited: test/parser.test.ts" }],
   limitsHit: [],
   approvals: [],
+  prospects: null,
+  followed: null,
 };
 
 export function result(changed: Partial<Result> = {}): Result {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { Follow } from "#core/follow-up.ts";
 import { advance, type TaskEvent, taskEvents, taskStates } from "#core/task.ts";
 import type { Bench } from "../store.contract.ts";
 import { atOnce, count, delegated, newTask, order, result, settle, taskIn, theTask } from "./samples.ts";
@@ -154,6 +155,23 @@ export function stepCases(bench: Bench): void {
     expect(await found(0, 1)).toEqual(["task_c"]);
     expect(await found(399)).toEqual(["task_a"]);
     expect(await found(401)).toEqual([]);
+  });
+
+  it("keeps what a task is a follow-up of, and finds those that were done", async () => {
+    const follow = (of: string): Follow => ({
+      ...{ do: "merge", of, epoch: 1, branch: `uac/${of}-1`, head: "b".repeat(40), into: "main", remote: null, says: null },
+      approved: "a".repeat(64),
+    });
+    for (const [id, of] of Object.entries({ task_m: "task_a", task_n: "task_a", task_o: "task_b", task_p: "task_c" })) {
+      await bench.store.tasks.create({ ...newTask, id, follow: follow(of) }, delegated, 100);
+    }
+    expect((await bench.store.tasks.get("task_m"))?.follow).toEqual(follow("task_a"));
+    await bench.sql("update tasks set state = 'succeeded', ended_at = 400 where id in ('task_n', 'task_p')");
+    await bench.sql("update tasks set state = 'succeeded', ended_at = 300 where id = 'task_m'");
+    const found = async (...of: string[]) => (await bench.store.tasks.followUps(of)).map(({ id }) => id);
+    expect(await found("task_a", "task_b")).toEqual(["task_m", "task_n"]);
+    expect(await found("task_b")).toEqual([]);
+    expect(await found()).toEqual([]);
   });
 
   it("lists what is asked for, newest or oldest first", async () => {
