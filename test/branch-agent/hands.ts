@@ -49,9 +49,9 @@ export function put(files: Record<string, string | Buffer>) {
 }
 export const disk = (name: string) => readFileSync(join(root, name), "utf8");
 
-/** A run's tools, called as the agent loop does. */
-export function hands(more: Partial<CoderContext> = {}) {
-  const tools = coderTools({
+/** A run's tools, in the worktree of the file's tests. */
+export function coderToolsHere(more: Partial<CoderContext> = {}): Tool[] {
+  return coderTools({
     worktree,
     sandbox: bubblewrap(),
     scope: { worktree: root, readOnly: [worktree.gitDir], masked: [join(root, "masked.env"), join(root, "vault")], network: [] },
@@ -61,6 +61,11 @@ export function hands(more: Partial<CoderContext> = {}) {
     ran: async (run) => void ran.push(run),
     ...more,
   });
+}
+
+/** A run's tools, called as the agent loop does. */
+export function hands(more: Partial<CoderContext> = {}) {
+  const tools = coderToolsHere(more);
   const shown = new Set<string>();
   const work = async (name: string, input: unknown): Promise<ToolResult> => {
     const tool = tools.find((candidate) => candidate.name === name) as Tool;

@@ -241,13 +241,9 @@ describe("what the model is shown", () => {
       { type: "user", text: "Nothing was called." },
     ];
     expect(toMessages(entries)).toEqual([
-      {
-        role: "user",
-        content: [
-          { type: "text", text: "Go." },
-          { type: "text", text: "Nothing was called." },
-        ],
-      },
+      { role: "user", content: [{ type: "text", text: "Go." }] },
+      { role: "assistant", content: [] },
+      { role: "user", content: [{ type: "text", text: "Nothing was called." }] },
     ]);
   });
 
