@@ -12,10 +12,10 @@ const shortOutput = 300;
 /** Tool results of one step go into one user message, in the order of the calls. */
 export function toMessages(entries: readonly Entry[], compaction = compactionIn(entries)): Message[] {
   const messages: Message[] = [];
-  const say = (role: Message["role"], block: Block) => {
+  const say = (role: Message["role"], ...blocks: readonly Block[]) => {
     const last = messages.at(-1);
-    if (last?.role === role) last.content.push(block);
-    else messages.push({ role, content: [block] });
+    if (last?.role === role) last.content.push(...blocks);
+    else messages.push({ role, content: [...blocks] });
   };
   const { from, pruned, summary } = compaction;
   for (const entry of entries.slice(0, from)) {
@@ -24,9 +24,8 @@ export function toMessages(entries: readonly Entry[], compaction = compactionIn(
   if (summary !== null) say("user", { type: "text", text: `[What you did before, in short; the record itself is left out]\n${summary}` });
   for (const [i, entry] of entries.slice(from).entries()) {
     if (entry.type === "user") say("user", { type: "text", text: entry.text });
-    if (entry.type === "assistant") {
-      for (const block of entry.content) say("assistant", block);
-    }
+    // An empty reply is one too: without it what follows would change a message that was sent.
+    if (entry.type === "assistant") say("assistant", ...entry.content);
     if (entry.type === "result") {
       const { toolUseId: id, isError, images } = entry;
       if (from + i < pruned) say("user", { type: "tool_result", id, content: leftOut(entry), isError });

@@ -12,8 +12,8 @@ const bytesPerToken = 3;
 const tokensPerImage = 1600;
 /** A model that holds less can do no work with tools: what is counted below it proves nothing. */
 const leastWindow = 2500;
-/** Less is no sign of anything. */
-const leastAdded = 500;
+/** Tokens that a count may grow by, or shrink, while much is added. */
+const hardly = 200;
 
 /** The longest request that is made of a window of so many tokens. */
 export function roomIn(window: number): number {
@@ -31,7 +31,8 @@ export function windowOf(entries: readonly Entry[], told: number = usualWindow):
     // What makes it less: a compaction, and words of the user's, after which providers drop older thinking.
     if (entry.type === "compaction" || entry.type === "user") before = null;
     if (entry.type !== "assistant" || !entry.used) continue;
-    if (before && isCut(before.used, entry.used, reckon(entries.slice(before.at, at)))) window = Math.min(window, before.used.input);
+    const since = before;
+    if (since && isCut(since.used, entry.used, () => reckon(entries.slice(since.at, at)))) window = Math.min(window, since.used.input);
     before = { at, used: entry.used };
   }
   return window;
@@ -39,10 +40,10 @@ export function windowOf(entries: readonly Entry[], told: number = usualWindow):
 
 type Used = NonNullable<Extract<Entry, { type: "assistant" }>["used"]>;
 
-/** `added`: as reckoned, which is rather too many. A provider that counts what it had cached as nothing counts far less, and is left alone. */
-function isCut(before: Used, now: Used, added: number): boolean {
-  if (now.model !== before.model || before.input < leastWindow || added < leastAdded) return false;
-  return now.input < before.input + added / 5 && now.input > before.input / 3;
+/** `added` is reckoned, and rather too many. A provider that counts what it had cached as nothing counts far less, and is left alone. */
+function isCut(before: Used, now: Used, added: () => number): boolean {
+  if (now.model !== before.model || before.input < leastWindow) return false;
+  return now.input < before.input + hardly && now.input > before.input / 3 && added() > 5 * hardly;
 }
 
 /** What `request`, made of these entries, will take. */

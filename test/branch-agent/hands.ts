@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
+import type { Hands } from "#factory/branch.ts";
 import type { Tool, ToolResult } from "#ports/tool.ts";
 import type { Worktree } from "#ports/workspace.ts";
 import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
@@ -51,9 +52,9 @@ export const disk = (name: string) => readFileSync(join(root, name), "utf8");
 
 export const everyTool = ["read", "edit", "apply_patch", "write", "bash", "job", "grep", "glob"];
 
-/** A run's tools, called as the agent loop does. */
-export function hands(more: Partial<CoderContext> = {}, { signal = new AbortController().signal, shown = new Set<string>() } = {}) {
-  const { tools, close, news } = coderHands({
+/** A run's hands, in the worktree of the file's tests. */
+export function handsHere(more: Partial<CoderContext> = {}): Hands {
+  return coderHands({
     names: everyTool,
     seesImages: true,
     worktree,
@@ -65,6 +66,11 @@ export function hands(more: Partial<CoderContext> = {}, { signal = new AbortCont
     ran: async (run) => void ran.push(run),
     ...more,
   });
+}
+
+/** A run's tools, called as the agent loop does. */
+export function hands(more: Partial<CoderContext> = {}, { signal = new AbortController().signal, shown = new Set<string>() } = {}) {
+  const { tools, close, news } = handsHere(more);
   const work = async (name: string, input: unknown): Promise<ToolResult> => {
     const tool = tools.find((candidate) => candidate.name === name) as Tool;
     const stillShown = (what: string) => shown.has(what);

@@ -139,10 +139,12 @@ describe("how a run ends", () => {
     expect(spy.calls).toEqual([]);
   });
 
-  it("stops when it goes round in circles", async () => {
+  it("is told when it goes round in circles, and stops when that does not help", async () => {
     const look = spyTool("look", { answer: () => "the same" });
-    const { start } = agentBench(() => ({ tools: [use("look")] }), { tools: [look.tool] });
+    const { start, llm } = agentBench(() => ({ tools: [use("look")] }), { tools: [look.tool] });
     expect(await start()).toMatchObject({ kind: "stopped", code: "stuck", steps: 5 });
+    const told = llm.requests.map(({ messages }) => JSON.stringify(messages.at(-1)).includes("the same call 3 times in a row"));
+    expect(told).toEqual([false, false, false, true, false]);
   });
 
   it("takes no other duration for another result", async () => {
@@ -241,13 +243,9 @@ describe("what the model is shown", () => {
       { type: "user", text: "Nothing was called." },
     ];
     expect(toMessages(entries)).toEqual([
-      {
-        role: "user",
-        content: [
-          { type: "text", text: "Go." },
-          { type: "text", text: "Nothing was called." },
-        ],
-      },
+      { role: "user", content: [{ type: "text", text: "Go." }] },
+      { role: "assistant", content: [] },
+      { role: "user", content: [{ type: "text", text: "Nothing was called." }] },
     ]);
   });
 

@@ -12,7 +12,16 @@ let b: BranchBench;
 afterEach(() => b.close());
 
 const network = { ENABLE_NETWORK: "true", ALLOW_HOSTS: "a.example,*.b.example", ALLOW_SECRET_FILES: ".env.test,keys/*.pem" };
-const worktree = { path: "/srv/worktrees/t", gitDir: "/srv/shop/.git", base: "", branch: "", uncommitted: 0, test: null };
+const worktree = {
+  path: "/srv/worktrees/t",
+  gitDir: "/srv/shop/.git",
+  base: "",
+  branch: "",
+  uncommitted: 0,
+  test: null,
+  workspace: "shop",
+  into: null,
+};
 
 async function scoped(env: Record<string, string>, token: Partial<OpsToken>) {
   b = await openBranch({ env });

@@ -11,7 +11,7 @@ import type { TransportOptions } from "./transport.ts";
 export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | "silenceMs" | "longestMs" | "annotate">;
 
 export function llmFor({ provider, wire, model, baseUrl, key, window }: Endpoint, deps: LlmDeps): Llm {
-  const options = { ...deps, provider, model, baseUrl, key, window };
+  const options = { ...deps, provider, model, baseUrl, key };
   const load = async () => {
     if (wire === "anthropic") return (await import("./anthropic.ts")).anthropicLlm(options);
     return (await import("./openai.ts")).openAiLlm({ ...options, wire });

@@ -41,8 +41,6 @@ export interface TransportOptions {
   /** Marks opaque blocks: they are replayed to this provider alone. */
   provider: string;
   model: string;
-  /** Tokens that it holds. */
-  window: number;
   clock: Clock;
   fetch?: typeof fetch;
   /** Tries after the first. */
@@ -87,7 +85,6 @@ export function llmOver(speaker: Speaker, secret: string, options: TransportOpti
   return {
     provider,
     model,
-    window: options.window,
     async complete(request) {
       if (request.signal?.aborted) throw interrupted();
       const maxRetries = options.maxRetries ?? defaultTries - 1;

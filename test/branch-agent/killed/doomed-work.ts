@@ -31,11 +31,14 @@ export type Line =
 
 /** What changes something that outlives the process, and what stands between two such changes. */
 const events =
-  /^(journal\.(set|reserve|settle|transcript\.append):after|tool\.run:(before|after)|sandbox\.run:(before|after)|workspaces\.(open|commit):(before|after))$/;
+  /^(journal\.(set|reserve|settle|transcript\.append):after|tool\.run:after|sandbox\.run:(before|after)|workspaces\.(open|commit):(before|after))$/;
 
 const { jobs, calls } = JSON.parse(process.env.DOOMED ?? "{}") as { jobs: Job[]; calls: string };
 const tell = (line: Line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const opened = await openBranch(process.env);
+
+/** Without a memory of its own. */
+const model = scriptedLlm(reply);
 
 async function run({ task, at }: Job): Promise<void> {
   let seen = 0;
@@ -65,7 +68,10 @@ async function run({ task, at }: Job): Promise<void> {
       const tools = hands.tools.map((tool) => ({ ...tool, run: gated(counted(tool, task), "tool", gate, "internal").run }));
       return { ...hands, tools };
     },
-    inferenceFor: async (_, metering) => ({ llm: meteredLlm(scriptedLlm(reply), metering), close: async () => {} }),
+    inferenceFor: async (_, metering) => ({
+      llm: meteredLlm({ ...model, complete: (request) => scriptedLlm(reply).complete(request) }, metering),
+      close: async () => {},
+    }),
   };
   const order: Order = {
     ...{ task, epoch: 1, kind: "coder", title: "Thirty things", instruction: "Do them.", workspace: "shop", limits: defaultLimits },

@@ -13,23 +13,41 @@ interface Goal {
   mark: string;
 }
 
-const tens = Array.from({ length: 10 }, (_, i) => i);
+const numbers = (n: number) => Array.from({ length: n }, (_, i) => i);
+const parts = 13;
+const lines = 4;
 
-export const ledger = `${tens.map((i) => `entry ${i}: open`).join("\n")}\n`;
-export const goals: readonly Goal[] = tens.flatMap((i): Goal[] => [
-  { name: "write", input: { path: `src/part-${i}.txt`, content: `part ${i}\n` }, file: `src/part-${i}.txt`, mark: `part ${i}` },
-  {
+const writes = numbers(parts).map(
+  (i): Goal => ({
+    name: "write",
+    input: { path: `src/part-${i}.txt`, content: `part ${i}.\n` },
+    file: `src/part-${i}.txt`,
+    mark: `part ${i}.`,
+  }),
+);
+const edits = numbers(parts).map(
+  (i): Goal => ({
     name: "edit",
     input: { path: "ledger.txt", edits: [{ old: `entry ${i}: open`, new: `entry ${i}: done` }] },
     file: "ledger.txt",
     mark: `entry ${i}: done`,
-  },
-  // Twice is once too often.
-  { name: "bash", input: { command: `echo line ${i}. >> log.txt` }, file: "log.txt", mark: `line ${i}.` },
-]);
+  }),
+);
+/** Twice is once too often. */
+const commands = numbers(lines).map(
+  (i): Goal => ({ name: "bash", input: { command: `echo line ${i}. >> log.txt` }, file: "log.txt", mark: `line ${i}.` }),
+);
+
+export const ledger = `${numbers(parts)
+  .map((i) => `entry ${i}: open`)
+  .join("\n")}\n`;
+export const goals = numbers(parts).flatMap((i) => [writes[i], edits[i], commands[i]].filter((goal) => goal !== undefined));
 /** Passes when all of it is done, each once. */
-export const testCommand =
-  "test $(cat src/part-*.txt | wc -l) = 10 && test $(grep -c done ledger.txt) = 10 && test $(wc -l < log.txt) = 10";
+export const testCommand = [
+  `test $(cat src/part-*.txt | wc -l) = ${parts}`,
+  `test $(grep -c done ledger.txt) = ${parts}`,
+  `test $(wc -l < log.txt) = ${lines}`,
+].join(" && ");
 
 export function reply({ messages }: ModelRequest): ScriptedReply {
   const { done, look } = standing(messages.flatMap(({ content }) => content));
