@@ -29,7 +29,9 @@ export function coderHands(context: CoderContext): Hands {
   const bench: Bench = { ...context, logDir, files: trackedFiles(bounds), bounds, jobs };
   const noted = nestedNotes(bounds);
   const inTurn = oneAtATime();
-  const all = [readTool, editTool, applyPatchTool, writeTool, bashTool, jobTool, grepTool, globTool].map((make) => noted(make(bench) as Tool));
+  const all = [readTool, editTool, applyPatchTool, writeTool, bashTool, jobTool, grepTool, globTool].map((make) =>
+    noted(make(bench) as Tool),
+  );
   const tools = all
     .filter(({ name, needs }) => context.names.includes(name) && (needs === null || context.allowed.includes(needs)))
     .map((tool): Tool => ({ ...tool, run: (input, call) => inTurn(() => answer(tool, input, call, context.redact)) }));
