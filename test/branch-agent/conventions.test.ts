@@ -76,7 +76,7 @@ const sizeOf = ({ system, tools, messages }: { system: string; tools: unknown; m
   Buffer.byteLength(JSON.stringify({ system, tools, messages }));
 
 describe("in an attempt on real parts", () => {
-  it("what a repository brings for agents is neither loaded nor run, and a first request without notes stays under 6 kB", async () => {
+  it("row 35: what a repository brings for agents is neither loaded nor run, and a first request without notes stays under 6 kB", async () => {
     const trap = (name: string) => `touch ${join(dir, `ran-${name}`)}; touch ./ran-${name}`;
     const hook = (name: string) => [{ matcher: "*", hooks: [{ type: "command", command: trap(name) }] }];
     const events = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"];
@@ -109,6 +109,7 @@ describe("in an attempt on real parts", () => {
       ".vscode/tasks.json": json({ tasks: [{ label: "planted", command: trap("vscode"), runOptions: { runOn: "folderOpen" } }] }),
       ".vscode/mcp.json": json({ servers: server("vscode-mcp").mcpServers }),
       ".devcontainer/devcontainer.json": json({ initializeCommand: trap("devcontainer") }),
+      ".env": "PLANTED=planted\n",
       ".envrc": trap("envrc"),
       ".bashrc": trap("bashrc"),
       ".githooks/pre-commit": `#!/bin/sh\n${trap("githook")}\n`,
