@@ -19,9 +19,10 @@ const hows = { A: "added", M: "edited", T: "edited", D: "deleted", R: "moved" } 
 export async function testChanges(place: Place, base: string): Promise<FileChange[]> {
   const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
   const tree = (await git(["write-tree"], call)).out.trim();
+  const ignored = await ignoredConfig(call);
   const changed = parseRaw((await git([...plain, "--raw", "-z", base, tree], call)).out);
   const found = changed.filter(({ path, from }) => concernsTests(path) || (from !== undefined && concernsTests(from))).slice(0, filesMax);
-  if (found.length === 0) return [];
+  if (found.length === 0) return ignored;
   const sections = await sectionsOf(call, [base, tree], found);
   const text = async (commit: string, path: string) => {
     const size = Number((await git(["cat-file", "-s", `${commit}:${path}`], { ...call, accept: [128] })).out);
@@ -38,7 +39,18 @@ export async function testChanges(place: Place, base: string): Promise<FileChang
       after: config && status !== "D" ? await text(tree, file.path) : null,
     });
   }
-  return changes;
+  return [...changes, ...ignored];
+}
+
+/** What says which tests run, and is no part of the result, since git ignores it: the base has it not. */
+async function ignoredConfig(call: GitCall): Promise<FileChange[]> {
+  // Of a directory that is ignored as a whole the name alone comes, so what was installed is not gone through.
+  const { out } = await git(["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"], call);
+  const paths = out
+    .split("\0")
+    .filter((path) => isTestConfig(path))
+    .slice(0, filesMax);
+  return paths.map((path) => ({ path, how: "added", added: [], removed: [], before: null, after: "" }));
 }
 
 interface Raw {
@@ -111,7 +123,7 @@ export async function putBack(place: Place): Promise<void> {
   await rm(markerOf(place), { force: true });
 }
 
-/** Makes the files at `paths` as the call's index has them: those that it lacks go. */
+/** Makes the files at `paths` as the call's index has them: those that it lacks go, for good if no index has them. */
 async function makeAsIn(call: GitCall & Place, paths: readonly string[]): Promise<void> {
   const root = await realpath(call.workTree);
   const known = new Set((await git(["ls-files", "-z", "--", ...paths], call)).out.split("\0"));

@@ -38,31 +38,33 @@ export function isCi(path: string): boolean {
   return continuous.test(path);
 }
 
-/** Files that do nothing but say how something is tested or made. */
-const wholeConfig = [
-  /^(vite|vitest|jest|karma|playwright|cypress|ava|mocha|wdio|web-test-runner|jasmine)([.-][\w-]+)*\.(config|conf|workspace|setup)\.[\w]+$/,
-  /^(vitest|jest)\.(config|workspace|setup|projects)(\.[\w-]+)*\.[\w]+$/,
-  /^\.(mocharc|nycrc|taprc|c8rc|rspec|jasmine)(\.[\w]+)?$/,
-  /^(GNUm|M|m)akefile$|^[Jj]ustfile$|^Taskfile\.ya?ml$|^Rakefile$/,
-  /^(pytest|tox)\.(ini|toml)$|^\.pytest\.ini$|^noxfile\.py$|^conftest\.py$|^sitecustomize\.py$|^usercustomize\.py$|^\.coveragerc$/,
-  /^phpunit(\.\w+)*\.xml(\.dist)?$|^nextest\.toml$|^CTestTestfile\.cmake$/,
+/** Files that say how something is tested, or by what the tool that tests runs it. */
+const wholes = [
+  /(^|\/)(vite|vitest|jest|karma|playwright|cypress|ava|mocha|wdio|web-test-runner|jasmine)([.-][\w-]+)*\.(config|conf|workspace|setup)\.\w+$/,
+  /(^|\/)(vitest|jest)\.(config|workspace|setup|projects)(\.[\w-]+)*\.\w+$/,
+  /(^|\/)\.(mocharc|nycrc|taprc|c8rc|rspec|jasmine|npmrc|yarnrc|pnpmfile)(\.\w+)?$|(^|\/)bunfig\.toml$/,
+  /(^|\/)((GNUm|M|m)akefile|[Jj]ustfile|Taskfile\.ya?ml|Rakefile)$/,
+  /(^|\/)((pytest|tox)\.(ini|toml)|\.pytest\.ini|noxfile\.py|conftest\.py|(site|user)customize\.py|\.coveragerc)$/,
+  /(^|\/)(phpunit(\.\w+)*\.xml(\.dist)?|nextest\.toml|CTestTestfile\.cmake|\.cargo\/config(\.toml)?|\.mvn\/[\w.]+)$/,
 ];
-const manifests: Readonly<Record<string, (text: string) => string>> = {
-  "package.json": scriptsPart,
-  "pyproject.toml": sectionsPart,
-  "setup.cfg": sectionsPart,
-  "Cargo.toml": sectionsPart,
-};
+/** Files that say so among other things. */
+const parts: readonly (readonly [RegExp, (text: string) => string])[] = [
+  [/(^|\/)package\.json$/, scriptsPart],
+  [/(^|\/)(pyproject\.toml|setup\.cfg|Cargo\.toml)$/, sectionsPart],
+  [
+    /(^|\/)(pom\.xml|(build|settings)\.gradle(\.kts)?|gradle\.properties|CMakeLists\.txt|meson\.build|mix\.exs|Package\.swift|deno\.jsonc?|[^/]+\.(cs|fs)proj)$/,
+    linesPart,
+  ],
+];
 
 /** Whether it may say what the tests are, or how they run. */
 export function isTestConfig(path: string): boolean {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  return Object.hasOwn(manifests, name) || wholeConfig.some((pattern) => pattern.test(name));
+  return wholes.some((pattern) => pattern.test(path)) || parts.some(([pattern]) => pattern.test(path));
 }
 
 /** Whether two texts of such a file (null: it is not there) define different tests. */
 export function definesOtherTests(path: string, before: string | null, after: string | null): boolean {
-  const part = manifests[path.slice(path.lastIndexOf("/") + 1)];
+  const part = parts.find(([pattern]) => pattern.test(path))?.[1];
   return part ? part(before ?? "") !== part(after ?? "") : before !== after;
 }
 
@@ -95,6 +97,12 @@ function sectionsPart(text: string): string {
     if ((about || /^\s*autotests\s*=|^\s*harness\s*=/.test(line)) && line.trim() !== "" && !/^\s*#/.test(line)) kept.push(line.trim());
   }
   return kept.join("\n");
+}
+
+/** Of anything else: the lines about tests. */
+function linesPart(text: string): string {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  return lines.filter((line) => /tests?\b|surefire|failsafe|junit/i.test(line)).join("\n");
 }
 
 function parsed(json: string): unknown {

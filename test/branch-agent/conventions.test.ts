@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { coder } from "#staff/coder.ts";
 import { readConventions } from "../../branch-agent/workspace/conventions.ts";
 import { finish, use } from "../factory/agent.ts";
 import { attempt, commitAll } from "./attempt.ts";
@@ -76,7 +77,7 @@ const sizeOf = ({ system, tools, messages }: { system: string; tools: unknown; m
   Buffer.byteLength(JSON.stringify({ system, tools, messages }));
 
 describe("in an attempt on real parts", () => {
-  it("what a repository brings for agents is neither loaded nor run, and a first request without notes stays under 6 kB", async () => {
+  it("row 35: what a repository brings for agents is neither loaded nor run, and a first request without notes stays under 6 kB", async () => {
     const trap = (name: string) => `touch ${join(dir, `ran-${name}`)}; touch ./ran-${name}`;
     const hook = (name: string) => [{ matcher: "*", hooks: [{ type: "command", command: trap(name) }] }];
     const events = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"];
@@ -109,6 +110,7 @@ describe("in an attempt on real parts", () => {
       ".vscode/tasks.json": json({ tasks: [{ label: "planted", command: trap("vscode"), runOptions: { runOn: "folderOpen" } }] }),
       ".vscode/mcp.json": json({ servers: server("vscode-mcp").mcpServers }),
       ".devcontainer/devcontainer.json": json({ initializeCommand: trap("devcontainer") }),
+      ".env": "PLANTED=planted\n",
       ".envrc": trap("envrc"),
       ".bashrc": trap("bashrc"),
       ".githooks/pre-commit": `#!/bin/sh\n${trap("githook")}\n`,
@@ -128,8 +130,8 @@ describe("in an attempt on real parts", () => {
     expect(readdirSync(dir).filter((name) => name.startsWith("ran-"))).toEqual([]);
     expect(outcome.receipt?.patch, "nothing ran in the worktree either").not.toContain("ran-");
     expect(JSON.stringify(requests), "no word of it reached the model").not.toContain("planted");
-    for (const { tools } of requests)
-      expect(tools.map(({ name }) => name)).toEqual(["bash", "edit", "finish", "glob", "grep", "job", "read", "write"]);
+    const ours = [...coder.tools, "finish"];
+    for (const { tools } of requests) expect(tools.filter(({ name }) => !ours.includes(name))).toEqual([]);
     const [first] = requests;
     expect(first && sizeOf(first)).toBeLessThan(6000);
   });

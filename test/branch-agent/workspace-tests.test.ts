@@ -72,6 +72,21 @@ describe("testChanges", () => {
     expect(kinds).toEqual(["tests_deleted", "tests_skipped", "assertions_removed", "tests_edited", "test_command_changed"]);
   });
 
+  it("tells of a configuration that is hidden from git, and takes it away for the earlier tests", async () => {
+    const { all, worktree, at } = await opened();
+    put(worktree.path, {
+      ".gitignore": "conftest.py\nnode_modules\n",
+      "conftest.py": "collect_ignore = ['.']\n",
+      "node_modules/x/jest.config.js": "",
+    });
+    await all.commit(worktree, "work", author);
+    const changes = await all.testChanges(worktree);
+    expect(flagsOf(changes)).toEqual([
+      { kind: "test_command_changed", text: "what says which tests run, and how, was changed: conftest.py" },
+    ]);
+    await all.asAtBase(worktree, pathsOfBaseTests(changes), async () => expect(existsSync(at("conftest.py"))).toBe(false));
+  });
+
   it("is nothing where no test was touched", async () => {
     const { all, worktree } = await opened();
     put(worktree.path, { "a.txt": "two\n" });

@@ -154,6 +154,11 @@ describe("what says which tests run", () => {
     ["a new conftest.py", "tests/conftest.py", null, "collect_ignore = ['a']\n", true],
     ["the Makefile", "Makefile", "test:\n\tpytest\n", "test:\n\ttrue\n", true],
     ["a workspace's vitest.config", "packages/a/vitest.config.mts", "1", "2", true],
+    ["npm's shell", ".npmrc", null, "script-shell=/bin/true\n", true],
+    ["cargo's runner", ".cargo/config.toml", null, "[target.x]\nrunner = 'true'\n", true],
+    ["Maven's tests", "core/pom.xml", "<a/>\n", "<a/>\n<skipTests>true</skipTests>\n", true],
+    ["Gradle's tests", "build.gradle.kts", "plugins {}\n", "plugins {}\ntasks.test { enabled = false }\n", true],
+    ["a project's version", "build.gradle", "version = 1\n", "version = 2\n", false],
     ["broken JSON", "package.json", pkg({ scripts: { test: "a" } }), "{", true],
   ])("%s", (_, path, before, after, other) => {
     expect(isTestConfig(path)).toBe(true);
@@ -162,7 +167,8 @@ describe("what says which tests run", () => {
     expect(kinds(change(path, { how, before, after })).includes("test_command_changed")).toBe(other);
   });
 
-  it("is no other file", () => expect(["src/make.ts", "config.json", "tsconfig.json", "vite.ts"].filter(isTestConfig)).toEqual([]));
+  it("is no other file", () =>
+    expect(["src/make.ts", "config.json", "tsconfig.json", "vite.ts", "config.toml", "mypackage.json"].filter(isTestConfig)).toEqual([]));
 });
 
 describe("the tests as they were", () => {
