@@ -154,17 +154,19 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
   expect(model.requests).toHaveLength(0);
 });
 
+/** A run that goes on while the test looks. */
+function begin(cwd: string, more: Record<string, string> = {}) {
+  const program = ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), join(root, "branch-agent/index.ts")];
+  const child = spawn(process.execPath, [...program, "code", "Write a note."], { cwd, env: env(more), stdio: "ignore" });
+  children.push(child);
+  return child;
+}
+
 it("ends in good order when it is interrupted; what a kill left is cleared away by the next run, and what still runs is not", async () => {
   await knowing(note);
   const shop = repository("shop");
   model.behave("slow:600000");
-  const begin = () => {
-    const args = ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), join(root, "branch-agent/index.ts"), "code", "Write a note."];
-    const child = spawn(process.execPath, args, { cwd: shop, env: env(), stdio: ["ignore", "pipe", "pipe"] });
-    children.push(child);
-    return child;
-  };
-  const [interrupted, killed, living] = [begin(), begin(), begin()];
+  const [interrupted, killed, living] = [begin(shop), begin(shop), begin(shop)];
   await expect.poll(() => model.requests.length, { timeout: 50_000 }).toBe(3);
   expect(left(shop)).toHaveLength(6);
 
@@ -183,6 +185,31 @@ it("ends in good order when it is interrupted; what a kill left is cleared away 
   expect(left(shop)).toEqual([]);
   // Of four runs one has left a branch: the one that committed.
   expect(git(shop, "branch", "--list", "uac/*").split("\n")).toHaveLength(1);
+});
+
+it("a second interruption ends it at once, whatever still hangs; the next run clears up", async () => {
+  await knowing(note);
+  const shop = repository("shop");
+  // A git that hangs at clearing up while the file is there.
+  const hangs = join(dir, "hangs");
+  mkdirSync(join(dir, "bin"));
+  const script = `#!/bin/sh\ncase "$*" in *"worktree remove"*) while [ -e ${hangs} ]; do sleep 0.1; done ;; esac\nPATH=$REAL_PATH exec git "$@"\n`;
+  const real = process.env.PATH ?? "";
+  writeFileSync(join(dir, "bin", "git"), script.replace("$REAL_PATH", real), { mode: 0o755 });
+  model.behave("slow:600000");
+  const child = begin(shop, { PATH: `${join(dir, "bin")}:${real}` });
+  await expect.poll(() => model.requests.length, { timeout: 30_000 }).toBe(1);
+  writeFileSync(hangs, "");
+  // What comes within half a second of the first is its echo.
+  const insist = () => {
+    child.kill("SIGINT");
+    return child.exitCode;
+  };
+  await expect.poll(insist, { timeout: 30_000 }).toBe(130);
+  rmSync(hangs);
+  model.behave("honest");
+  expect((await call(["Write a note."], { cwd: shop })).code).toBe(1);
+  expect(left(shop)).toEqual([]);
 });
 
 it("what may be spent holds over runs: one that comes to its end there ends, since nobody can be asked", async () => {

@@ -53,13 +53,15 @@ it("the shipped set: all fail with nothing done, all pass with the known solutio
   expect(readdirSync(dir).filter((name) => name.startsWith("uac-eval-"))).toEqual([]);
 });
 
-it("a folder of one's own: what asks for nothing is found out, what can't be run here is skipped, what must stay is looked at", async () => {
+it("a folder of one's own: what asks for nothing is found out, what can't be run here is skipped, what must stay is looked at, tests that were weakened decide nothing", async () => {
   const documented = /```json\n([\s\S]+?)```/.exec(page)?.[1] ?? "";
   task("own", "documented", JSON.parse(documented));
   task("own", "asks-nothing", { ...simple, files: { state: "well\n" }, oracle: { other: "x\n" } });
   task("own", "elsewhere", { ...simple, needs: ["no-such-program"] });
   task("own", "unsolved", { ...simple, oracle: undefined });
   task("own", "touches", { ...simple, untouched: ["state"] });
+  const checked = { files: { "t/check.sh": "grep -qx well state\n", state: "broken\n" }, test: "sh t/check.sh" };
+  task("own", "weakens", { ...checked, oracle: { "t/check.sh": "true\n" }, tests: { "t/check.sh": checked.files["t/check.sh"] } });
   task("own", "wrong", { ...simple, oracle: { state: "still broken\n" } });
   const { code, out } = await evaluate("own", "--json");
   const [nothing, oracle] = JSON.parse(out).rounds;
@@ -75,19 +77,9 @@ it("a folder of one's own: what asks for nothing is found out, what can't be run
     documented: "passed: the hidden tests pass",
     unsolved: expect.stringMatching(/^skipped: it names no solution/),
     touches: "failed: it changed what must stay as it is: state",
+    weakens: expect.stringMatching(/^failed: the hidden tests end with 1/),
     wrong: expect.stringMatching(/^failed: the hidden tests end with 1/),
   });
-  expect(code).toBe(1);
-});
-
-it("hidden tests decide, whatever the coder made of those it knew", async () => {
-  const files = { "t/check.sh": "grep -qx well state\n", state: "broken\n" };
-  const cheat = { files, test: "sh t/check.sh", oracle: { "t/check.sh": "true\n" }, tests: { "t/check.sh": files["t/check.sh"] } };
-  task("cheats", "weakens", cheat);
-  const { code, out } = await evaluate("cheats", "--json", "--jobs", "1");
-  expect(JSON.parse(out).rounds[1].results).toMatchObject([
-    { outcome: "failed", why: expect.stringContaining("the hidden tests end with 1") },
-  ]);
   expect(code).toBe(1);
 });
 
