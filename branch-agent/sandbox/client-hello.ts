@@ -1,7 +1,8 @@
 /** The beginning of a TLS connection, read for whom it is meant (RFC 8446, 4.1.2 and RFC 6066, 3). */
 
-/** More than any client sends, with key shares of post-quantum size in it. */
-const longest = 64 * 1024;
+/** More than any client sends, with key shares of post-quantum size in it; nor does one cut it into more records. Bytes. */
+const longest = 16 * 1024;
+const mostRecords = 8;
 const handshake = 22;
 const clientHello = 1;
 const serverName = 0;
@@ -33,6 +34,7 @@ function handshakeOf(bytes: Buffer): Buffer | null {
   const pieces: Buffer[] = [];
   for (let at = 0; at + 5 <= bytes.length; ) {
     const length = bytes.readUInt16BE(at + 3);
+    if (pieces.length === mostRecords) throw new RangeError("too many records");
     if (bytes[at] !== handshake || bytes[at + 1] !== 3 || length === 0) throw new RangeError("no handshake record");
     pieces.push(bytes.subarray(at + 5, at + 5 + length));
     at += 5 + length;

@@ -21,6 +21,8 @@ const longestMs = 15 * 60_000;
 /** What one task may move in all, both ways. Bytes. */
 const mostBytes = 4 * 1024 ** 3;
 const addressesTried = 3;
+/** A first message in more pieces than these is meant to keep us busy. */
+const mostPieces = 64;
 
 export interface Outside {
   /** Addresses of a name. */
@@ -162,6 +164,8 @@ export function openProxy(options: ProxyOptions): HostProxy {
       createConnection: () => socket,
     });
     response.once("close", () => socket.destroy());
+    incoming.on("error", () => outgoing.destroy());
+    response.on("error", () => outgoing.destroy());
     incoming.on("data", count).pipe(outgoing);
     const answer = await new Promise<IncomingMessage>((done, failed) => outgoing.once("response", done).on("error", failed));
     const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.has(name));
@@ -220,6 +224,7 @@ function dialled(socket: Socket): Promise<Socket | null> {
 /** What a client says first, unless it is meant for another host than it asked for. */
 function firstBytes(client: Socket, head: Buffer, { host, port }: { host: string; port: number }): Promise<Buffer> {
   let bytes = head;
+  let pieces = 0;
   return new Promise((resolve, reject) => {
     const timer = port === 443 ? setTimeout(end, helloMs, "it says nothing") : undefined;
     function end(why: string | null, status: 403 | 502 = 403) {
@@ -234,6 +239,7 @@ function firstBytes(client: Socket, head: Buffer, { host, port }: { host: string
     function look(chunk: Buffer) {
       bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
       if (bytes.length === 0) return;
+      if (++pieces > mostPieces) return end("its first message comes in too many pieces");
       const opening = openingOf(bytes);
       if (opening.kind === "more") return;
       if (opening.kind === "other") return end(port === 443 ? "it does not speak TLS" : null);

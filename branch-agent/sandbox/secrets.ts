@@ -17,21 +17,21 @@ interface Rule {
   holds?: RegExp;
 }
 
-const privateKey = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/;
-/** A value, and not the name of a variable that holds it. */
-const given = "\\s*[\"']?\\s*[:=]\\s*[\"']?(?![{$\\s\"'])\\S{8}";
+const privateKey = /-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY( BLOCK)?-----/;
+/** A value, and not the name of a variable that holds it. A model may have written the file: nothing here may take long, so every repetition has an end. */
+const given = "\\w{0,32}[\"']?\\s{0,8}[:=]\\s{0,8}[\"']?(?![{$\\s\"'])\\S{8}";
 
 /** The one list. Sources: gitleaks' path rules, GitHub's secret scanning, and what each tool's manual says of where it keeps its login. */
 const rules: readonly Rule[] = [
   { name: /^\.env($|[._-])|\.env$/, except: /[._-](example|sample|template|tpl|dist|defaults?|schema)$/ },
-  { name: /^\.envrc$/, holds: new RegExp(`(key|token|secret|passw\\w*)${given}`, "i") },
+  { name: /^\.envrc$/, holds: new RegExp(`(key|token|secret|passw)${given}`, "i") },
   { name: /^id_(rsa|dsa|ecdsa|ed25519)(_sk)?$|\.(ppk|p12|pfx|jks|keystore|kdbx)$/ },
   { name: /\.(pem|key|asc|gpg)$|^id_/, holds: privateKey },
-  { name: /^\.?(npmrc|yarnrc(\.yml)?)$|^bunfig\.toml$/, holds: new RegExp(`(_auth(token)?|_password|npmauth\\w*|token)${given}`, "i") },
+  { name: /^\.?(npmrc|yarnrc(\.yml)?)$|^bunfig\.toml$/, holds: new RegExp(`(_auth(token)?|_password|npmauth|token)${given}`, "i") },
   { name: /^[._]netrc$|^\.git-credentials$|^\.pgpass$|^\.dockercfg$|^\.htpasswd$|^\.vault-token$|^credentials\.tfrc\.json$/ },
   {
     name: /^(\.pypirc|pip\.conf|\.my\.cnf|\.s3cfg|\.boto|\.terraformrc|nuget\.config|settings-security\.xml)$/,
-    holds: /passw|token|secret|:\/\/[^\s/]+@/i,
+    holds: /passw|token|secret|:\/\/[^\s/]{1,256}@/i,
   },
   { name: /^(credentials|config|sso\.json)$/, within: /^\.aws$/ },
   { name: /^(credentials(\.toml)?)$/, within: /^\.(cargo|gem)$/ },
@@ -41,16 +41,17 @@ const rules: readonly Rule[] = [
   { name: /^(hosts\.ya?ml)$/, within: /^gh$/, holds: /oauth_token/ },
   {
     name: /^(application_default_credentials|.*(service.?account|credentials?|firebase|gcp|google).*)\.json$/,
-    holds: /"(private_key|refresh_token|client_secret)"\s*:\s*"[^"$]/,
+    holds: /"(private_key|refresh_token|client_secret)"\s{0,64}:\s{0,64}"[^"$]/,
   },
   { name: /^(accesstokens|azureprofile|msal_token_cache.*)\.(json|bin)$/, within: /^\.azure$/ },
-  { name: /\.tfstate(\.backup)?$|\.tfvars(\.json)?$/, holds: /(password|secret|token|private_key)\w*"?\s*[:=]\s*"[^"$]/i },
+  { name: /\.tfstate(\.backup)?$|\.tfvars(\.json)?$/, holds: /(password|secret|token|private_key)\w{0,32}"?\s{0,64}[:=]\s{0,64}"[^"$]/i },
 ];
 
 /** Bytes of a file that are looked at. */
 const looked = 256 * 1024;
 const mostDirectories = 100_000;
 const mostSecrets = 256;
+const mostJudged = 10_000;
 /** A directory changed so shortly before it was read may have changed again without a later time. */
 const settledMs = 100;
 
@@ -101,6 +102,7 @@ interface Seen {
 export function secretFinder(root: string): () => string[] {
   let seen = new Map<string, Seen>();
   let before: readonly string[] = [];
+  const judged = new Map<string, { changedMs: number; readMs: number; size: number; secret: boolean }>();
   /** A command may move the directory in which a secret lies to where nobody looks: once one was gone, everything is looked at. */
   let everywhere = false;
 
@@ -108,8 +110,8 @@ export function secretFinder(root: string): () => string[] {
     const stat = lstatSync(directory, { throwIfNoEntry: false });
     if (!stat?.isDirectory()) return null;
     const known = seen.get(directory);
-    if (known?.changedMs === stat.mtimeMs && known.readMs - known.changedMs > settledMs) return known;
-    const found: Seen = { changedMs: stat.mtimeMs, readMs: Date.now(), directories: [], candidates: [] };
+    if (known?.changedMs === stat.ctimeMs && known.readMs - known.changedMs > settledMs) return known;
+    const found: Seen = { changedMs: stat.ctimeMs, readMs: Date.now(), directories: [], candidates: [] };
     for (const entry of entriesOf(directory)) {
       const path = join(directory, entry.name);
       if (entry.isDirectory() && (everywhere || !skipped.has(entry.name))) found.directories.push(path);
@@ -118,7 +120,18 @@ export function secretFinder(root: string): () => string[] {
     return found;
   }
 
+  function holds(path: string): boolean {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (!stat?.isFile()) return false;
+    const known = judged.get(path);
+    if (known?.changedMs === stat.ctimeMs && known.size === stat.size && known.readMs - known.changedMs > settledMs) return known.secret;
+    const now = { changedMs: stat.ctimeMs, readMs: Date.now(), size: stat.size, secret: isSecret(path) };
+    judged.set(path, now);
+    return now.secret;
+  }
+
   return () => {
+    if (judged.size > mostJudged) judged.clear();
     if (!everywhere && before.some((path) => !existsSync(path))) {
       everywhere = true;
       seen = new Map();
@@ -131,7 +144,7 @@ export function secretFinder(root: string): () => string[] {
       if (!found) continue;
       now.set(directory, found);
       waiting.push(...found.directories);
-      secrets.push(...found.candidates.filter(isSecret));
+      secrets.push(...found.candidates.filter(holds));
       if (waiting.length > mostDirectories || secrets.length > mostSecrets) {
         throw unavailable(
           "the worktree has too many directories, or files named like credentials, to cover those",

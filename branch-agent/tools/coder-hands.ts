@@ -23,8 +23,8 @@ export function coderHands(context: CoderContext): Hands {
   const root = realpathSync(context.worktree.path);
   mkdirSync(context.logDir, { recursive: true, mode: 0o700 });
   const logDir = realpathSync(context.logDir);
-  const { masked, opened } = context.scope;
-  const bounds: Bounds = { root, masked, opened, secrets: secretsOf(masked), logs: logDir };
+  const { masked } = context.scope;
+  const bounds: Bounds = { root, masked, opened: () => context.scope.opened ?? [], secrets: secretsOf(masked), logs: logDir };
   const jobs = backgroundJobs({ ...context, logDir });
   const bench: Bench = { ...context, logDir, files: trackedFiles(bounds), bounds, jobs };
   const noted = nestedNotes(bounds);

@@ -20,8 +20,8 @@ export interface Bounds {
   masked: readonly string[];
   /** What is covered, by its inode. */
   secrets?: ReadonlySet<string>;
-  /** As the sandbox's scope has it. */
-  opened?: readonly string[] | undefined;
+  /** As the sandbox's scope has it at that moment. */
+  opened?(): readonly string[];
   /** Readable beside the worktree: logs of commands. Absolute and real. */
   logs?: string | undefined;
 }
@@ -51,7 +51,7 @@ export async function confine(bounds: Bounds, named: string): Promise<Confined> 
     const real = await realpath(secret).catch(() => secret);
     if (inside(path, real)) throw closed(named);
   }
-  if (isSecret(path) && !isOpened({ worktree: root, opened: bounds.opened ?? [] }, path)) throw closed(named);
+  if (isSecret(path) && !isOpened({ worktree: root, opened: bounds.opened?.() ?? [] }, path)) throw closed(named);
   return { path, base: root, shown: relative(root, path).split(sep).join("/") || ".", exists };
 }
 

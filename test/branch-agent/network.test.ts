@@ -238,6 +238,17 @@ describe("37: what is not", () => {
     expect(heard).toEqual([]);
   });
 
+  it("garbage, half a request, a body that breaks off: the factory stands it, and goes on", async () => {
+    const send = (text: string) => `exec 3<>/dev/tcp/127.0.0.1/3128; printf '${text}' >&3; timeout 0.2 cat <&3 >/dev/null; exec 3>&-;`;
+    const post = "POST http://good.example/ HTTP/1.1\\r\\nHost: good.example\\r\\nContent-Length: 1000\\r\\n\\r\\nhalf";
+    const { output } = await run(
+      `${send("\\0\\1\\2garbage\\r\\n\\r\\n")} ${send("CONNECT good.exam")} ${send(post)} ${send("CONNECT good.example:22 HTTP/1.1\\r\\n\\r\\n")} ${send("GET / HTTP/1.1\\r\\nHost: good.example\\r\\n\\r\\n")} head -c 3000000 /dev/urandom > /dev/tcp/127.0.0.1/3128; curl -sS http://good.example/after`,
+    );
+    expect(output).toContain("web GET /after\n");
+    const slowly = `exec 3<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT good.example:8443 HTTP/1.1\\r\\n\\r\\n' >&3; read -r line <&3; printf '\\x16\\x03\\x01\\x10\\x00' >&3; for i in $(seq 200); do printf '\\x01' >&3 || break; sleep 0.002; done; timeout 2 cat <&3`;
+    expect((await run(slowly)).refusals?.join()).toMatch(/too many pieces|no TLS, though/);
+  });
+
   it("another host in plain HTTP than the address says", async () => {
     await run("curl -sS -H 'Host: evil.example' http://good.example/x");
     expect(heard).toEqual(["GET good.example /x"]);
@@ -302,8 +313,12 @@ describe("the first message of TLS", () => {
     expect(openingOf(hello)).toEqual(whole);
     for (let cut = 0; cut < hello.length; cut++) expect(openingOf(hello.subarray(0, cut)).kind).toBe("more");
     const message = hello.subarray(5);
-    const records = [...message].map((byte) => Buffer.from([22, 3, 1, 0, 1, byte]));
-    expect(openingOf(Buffer.concat(records))).toEqual(whole);
+    const inRecords = (size: number) => {
+      const pieces = Array.from({ length: Math.ceil(message.length / size) }, (_, i) => message.subarray(i * size, (i + 1) * size));
+      return Buffer.concat(pieces.flatMap((piece) => [Buffer.from([22, 3, 1, piece.length >> 8, piece.length & 255]), piece]));
+    };
+    expect(openingOf(inRecords(Math.ceil(message.length / 8)))).toEqual(whole);
+    expect(openingOf(inRecords(1)).kind, "nobody cuts it so small").toBe("broken");
     for (let at = 0; at < hello.length; at++) {
       const changed = Buffer.from(hello);
       changed[at] = (changed[at] ?? 0) ^ 0xff;
