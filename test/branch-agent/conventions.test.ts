@@ -129,7 +129,7 @@ describe("in an attempt on real parts", () => {
     expect(outcome.receipt?.patch, "nothing ran in the worktree either").not.toContain("ran-");
     expect(JSON.stringify(requests), "no word of it reached the model").not.toContain("planted");
     for (const { tools } of requests)
-      expect(tools.map(({ name }) => name)).toEqual(["bash", "edit", "finish", "glob", "grep", "read", "write"]);
+      expect(tools.map(({ name }) => name)).toEqual(["bash", "edit", "finish", "glob", "grep", "job", "read", "write"]);
     const [first] = requests;
     expect(first && sizeOf(first)).toBeLessThan(6000);
   });
