@@ -221,6 +221,7 @@ describe("at headquarters", () => {
       }
       expect(last).toBeGreaterThan(8);
     },
+    60_000,
   );
 
   it("keeps to the calls of an event", async () => {
