@@ -25,10 +25,12 @@ describe("a worktree of its own", () => {
     const worktree = await workspaces().open("demo", "task_1", 2);
     expect(worktree).toEqual({
       path: join(root, "task_1-2"),
+      workspace: "demo",
       gitDir: join(repo, ".git"),
       base: git("rev-parse", "HEAD"),
       branch: "uac/task_1-2",
       uncommitted: 2,
+      into: "main",
       test: "npm test",
     });
     expect(readFileSync(join(worktree.path, "a.txt"), "utf8")).toBe("one\n");

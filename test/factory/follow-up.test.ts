@@ -83,6 +83,7 @@ describe("at headquarters", () => {
       /repository shop at desk-1\nbranch uac\/t1-1-1-1\n/,
       new RegExp(`\ncommit ${head}\n`),
       /parser\.ts \| 5/,
+      /\nverified: the tests pass\n/,
     ]) {
       expect(text).toMatch(part);
     }
@@ -220,6 +221,7 @@ describe("at headquarters", () => {
       }
       expect(last).toBeGreaterThan(8);
     },
+    60_000,
   );
 
   it("keeps to the calls of an event", async () => {
