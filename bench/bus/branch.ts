@@ -83,12 +83,22 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
     async open(_, task, epoch) {
       onWork(task);
       const base = "0".repeat(40);
-      return { path: "/nowhere", gitDir: "/nowhere", base, branch: `uac/${task}-${epoch}`, uncommitted: 0, test: null };
+      return {
+        path: "/nowhere",
+        gitDir: "/nowhere",
+        base,
+        branch: `uac/${task}-${epoch}`,
+        uncommitted: 0,
+        replayed: null,
+        test: null,
+        setup: null,
+      };
     },
     async commit() {
       return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };
     },
     close: async () => {},
     tidy: async () => {},
+    sweep: async () => [],
   };
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
 import { failed, type GitCall, git, neutralised } from "./git.ts";
+import type { Place } from "./repository.ts";
 
 /** As the receipt bounds them: characters. */
 const patchMax = 150_000;
@@ -10,12 +11,6 @@ const statMax = 8_000;
 const leftShown = 10;
 
 const plainDiff = ["diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
-
-/** Where one worktree's git lies: its private directory within the repository's, by which git is called, never by what the worktree says. */
-export interface Place {
-  gitDir: string;
-  workTree: string;
-}
 
 /** Commits everything but artefacts, or without an author only measures it. A second call with nothing new gives the same facts. */
 export async function commitAll(

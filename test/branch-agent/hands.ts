@@ -30,7 +30,7 @@ export function inAWorktree() {
     git("init", "-q");
     git("commit", "-q", "--allow-empty", "-m", "first");
     git("worktree", "add", "-q", root);
-    worktree = { path: root, gitDir: join(repo, ".git"), base: "", branch: "", uncommitted: 0, test: null };
+    worktree = { path: root, gitDir: join(repo, ".git"), base: "", branch: "", uncommitted: 0, replayed: null, test: null, setup: null };
     writeFileSync(join(dir, "outside.txt"), "outside\n");
   });
 

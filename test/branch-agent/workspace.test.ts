@@ -29,7 +29,9 @@ describe("a worktree of its own", () => {
       base: git("rev-parse", "HEAD"),
       branch: "uac/task_1-2",
       uncommitted: 2,
+      replayed: null,
       test: "npm test",
+      setup: null,
     });
     expect(readFileSync(join(worktree.path, "a.txt"), "utf8")).toBe("one\n");
     expect(existsSync(join(worktree.path, "untracked"))).toBe(false);
