@@ -28,6 +28,7 @@ import { libsqlJournal } from "./journal/libsql.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { coderTools } from "./tools/coder-tools.ts";
+import { declaredIn } from "./workspace/commands.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
 
 /** A call waits no longer for others' reservations: less than the silence after which an engine thinks its provider gone. */
@@ -54,6 +55,8 @@ export interface BenchOptions extends Voice {
   profile: Profile;
   /** Where worktrees and the logs of commands lie; made if it is not there. */
   folder: string;
+  /** Where it is noted which branches finished work left. */
+  branches: string;
   clock: Clock;
   journal: Journal;
   sandbox: Sandbox;
@@ -83,7 +86,13 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
     self: options.self,
     profile,
     journal,
-    workspaces: gitWorkspaces({ workspaces: profile.workspaces, root: join(folder, "worktrees"), test: profile.workspaceTests, log }),
+    workspaces: gitWorkspaces({
+      ...declaredIn(profile),
+      workspaces: profile.workspaces,
+      root: join(folder, "worktrees"),
+      branches: options.branches,
+      log,
+    }),
     sandbox: options.sandbox,
     clock,
     ids: randomIds,
@@ -134,9 +143,9 @@ export async function openSandbox({ sandbox: kind, capabilities }: Pick<Profile,
 }
 
 /** The journal of the factory in `home`; made if it is not there. */
-export function openJournal(home: string): Promise<Journal> {
+export function openJournal(home: string, transcriptMs?: number): Promise<Journal> {
   const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
-  return libsqlJournal(open(), open());
+  return libsqlJournal(open(), open(), transcriptMs);
 }
 
 /** What models cost here: the operator's own file goes before the lists that come with the program. Throws `bad_config`. */

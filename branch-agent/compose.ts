@@ -14,6 +14,7 @@ import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, type ProfileOptions, parseProfile } from "#factory/profile.ts";
 import { openBench, openJournal, openSandbox, openVoice, providers } from "./compose-bench.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { httpHq } from "./hq-client.ts";
 import { hqClock } from "./hq-clock.ts";
 import { loadOrMakeKey } from "./keys.ts";
@@ -48,7 +49,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const sandbox = await openSandbox(profile);
 
   const clock = hqClock(steadyClock(systemClock));
-  const journal = await openJournal(home);
+  const journal = await openJournal(home, profile.retainMs);
   const life = randomIds.next("life");
   const orphans = await journal.release(clock.now(), life);
   if (orphans > 0)
@@ -61,6 +62,9 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
     libsql: createClient,
     files: true,
   });
+  const closing = new AbortController();
+  const { workspaces } = bench.workshop;
+  const house = keepHouse({ workspaces, journal, clock, log, logs: join(home, "logs"), retainMs: profile.retainMs }, closing.signal);
   const branch: Branch = {
     ...bench.workshop,
     version,
@@ -74,6 +78,8 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   return {
     branch: arrange(branch),
     async close() {
+      closing.abort();
+      await house;
       await bench.close();
       await bus.close();
       await journal.close();

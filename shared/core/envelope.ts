@@ -18,6 +18,7 @@ import { ledgerEntrySchema } from "./ledger.ts";
 import { limitsSchema, longestInstruction } from "./limits.ts";
 import { receiptSchema } from "./receipt.ts";
 import { roles } from "./role.ts";
+import { setupAskedSchema } from "./setup.ts";
 import { byVp, vpSeats } from "./vp.ts";
 
 export const wireVersion = 4;
@@ -50,6 +51,8 @@ export const orderSchema = z.strictObject({
   limits: limitsSchema,
   /** Anything less than `verified` is then a failure. */
   requireVerified: z.boolean(),
+  /** It starts with what the owner has changed and not committed. Absent: from the last commit alone. */
+  withEdits: z.literal(true).optional(),
 });
 export type Order = z.infer<typeof orderSchema>;
 
@@ -141,6 +144,8 @@ export const heartbeatSchema = z.strictObject({
         tokens: z.int().nonnegative(),
         paused: z.boolean(),
         overBudget: overBudgetSchema.nullable(),
+        /** The set-up that it waits for the owner to approve. */
+        approval: setupAskedSchema.optional(),
       }),
     )
     .max(64),

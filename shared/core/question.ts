@@ -20,6 +20,8 @@ export const questionKinds = {
   hold: { during: ["held"], byHand: false },
   /** A budget holds no further call of a model for a task: shall it be raised, or the task end, with or without what is there? */
   budget: { during: ["paused"], byHand: true },
+  /** Nobody has approved the command that makes a worktree of a workspace ready: shall it run? */
+  setup: { during: ["awaiting_approval"], byHand: true },
 } as const satisfies Readonly<Record<string, KindRow>>;
 export type QuestionKind = keyof typeof questionKinds;
 

@@ -3,6 +3,7 @@ import type { Question, QuestionKind } from "#core/question.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { decideHold } from "./hold.ts";
 import { decideBudget } from "./over-budget.ts";
+import { decideSetup } from "./setup-approval.ts";
 
 /**
  * Does what the answer means; the same answer again does nothing more, since a crash can come between the deed and the note of
@@ -13,4 +14,5 @@ export type Effect = (deps: Headquarters, question: Question) => Promise<string>
 export const effects: Readonly<Record<QuestionKind, Effect>> = {
   hold: decideHold,
   budget: decideBudget,
+  setup: decideSetup,
 };

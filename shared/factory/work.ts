@@ -13,11 +13,12 @@ import { runAgent } from "./agent-loop.ts";
 import type { Bench, Outcome, Tell } from "./bench.ts";
 import type { Grant, Workshop } from "./branch.ts";
 import { openCap } from "./cap.ts";
-import { concluded, interrupted, withoutEdits } from "./conclude.ts";
+import { aboutEdits, concluded, interrupted } from "./conclude.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
+import { approvalsOf, noteOnSetup, setUp } from "./setup.ts";
 import { runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
 
 const logChars = 15_000;
@@ -52,7 +53,7 @@ export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell:
   try {
     assigned = assign(order, deps.profile);
     record("routed", deps.profile.personas.primary, `gave it to ${assigned.persona}: ${assigned.reason}`);
-    worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch);
+    worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch, { withEdits: order.withEdits ?? false });
   } catch (error) {
     return end("failed", "not_started", publicMessage(error));
   }
@@ -84,7 +85,10 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
   const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
   const test: Test = { scope, timeoutMs: Math.min(testTimeoutMs, limits.wallS * 1000) };
 
-  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}${withoutEdits(worktree)}`);
+  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}${aboutEdits(worktree)}`);
+  const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
+  const setup = mayRun ? await setUp(deps, bench, test, owner) : null;
+  if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
   const before = mayRun ? await testsAtBase(deps, bench, test) : null;
 
   const staff = staffIn(seat);
@@ -106,12 +110,11 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     names: staff.tools,
     ran,
   });
-  const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
   const inference = await deps.inferenceFor(seat, meter);
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
-    prompt: `${order.title}\n\n${order.instruction}`,
+    prompt: `${order.title}\n\n${order.instruction}${noteOnSetup(setup)}`,
     tools: [...tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
     llm: cap.through(under(meter, inference.llm)),
@@ -141,6 +144,8 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
   const receipt: Receipt = {
     ...verdictOf(before, after, changes, mayRun),
     base: worktree.base,
+    ...(worktree.replayed && { replayed: worktree.replayed }),
+    ...(setup && { setup }),
     branch: changes.head ? worktree.branch : null,
     ...changes,
     commands,
@@ -150,7 +155,7 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     usage: spentOf(meter),
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
-    approvals: [],
+    approvals: approvalsOf(setup),
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);
   return concluded(bench, agent, receipt, { missed: await owner.missed(), endedBy: cap.endedBy() });

@@ -14,7 +14,8 @@ import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
-import type { CommandRun } from "#core/receipt.ts";
+import type { CommandRun, Replayed } from "#core/receipt.ts";
+import type { Setup } from "#core/setup.ts";
 import { openAllowances } from "#factory/allowances.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
@@ -44,6 +45,8 @@ export interface BranchOptions {
   tests?: readonly (number | null)[] | null;
   /** Files that the owner has changed and not committed. */
   uncommitted?: number;
+  replayed?: Replayed;
+  setup?: Setup;
   /** The tests take all the time they are given. */
   endless?: boolean;
   clock?: Clock;
@@ -128,7 +131,9 @@ export async function openBranch(options: BranchOptions = {}) {
           base: "b".repeat(40),
           branch: branchName,
           uncommitted: options.uncommitted ?? 0,
+          replayed: options.replayed ?? null,
           test: tests && "npm test",
+          setup: options.setup ?? null,
         };
       },
       async commit(_, __, author) {
@@ -142,6 +147,7 @@ export async function openBranch(options: BranchOptions = {}) {
         state.closed.push(closed);
       },
       tidy: async () => {},
+      sweep: async () => [],
     },
     sandbox: {
       name: "as told",
