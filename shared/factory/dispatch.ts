@@ -103,6 +103,7 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
     workspace: task.workspace,
     limits: endingBy(task.limits, task.deadline, now),
     requireVerified: task.requireVerified,
+    ...(task.withEdits && { withEdits: true as const }),
   };
   const seq = await store.next(`seq:${way.to}`);
   const order = await seal(deps, "order", body, { aud: way.to, corr: task.id, seq });

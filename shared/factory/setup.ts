@@ -12,6 +12,7 @@ import type { Bench } from "./bench.ts";
 import type { Branch } from "./branch.ts";
 import type { Heed } from "./heed.ts";
 import { setupDigest } from "./setup-digest.ts";
+import { showSetupRun } from "./setup-words.ts";
 import type { Test } from "./test-runs.ts";
 
 const tailChars = 3500;
@@ -93,13 +94,6 @@ async function runSetup(deps: Branch, { worktree, grant }: Bench, { command, hos
     if (!hasCode(error, "sandbox_unavailable")) throw error;
     return { ...nothingRan, state: "impossible" as const, tail: publicMessage(error).slice(0, tailChars) };
   }
-}
-
-/** `npm ci ended with 0 after 12.3 s`. */
-export function showSetupRun({ command, state, exitCode, durationMs, by, tail }: SetupRun): string {
-  if (state === "declined") return `${command} was not run (${by})`;
-  if (state === "impossible") return `${command} could not run: ${tail}`;
-  return `${command} ${exitCode === null ? "did not end by itself" : `ended with ${exitCode}`} after ${(durationMs / 1000).toFixed(1)} s`;
 }
 
 /** What whoever works here must know of it; nothing where all is ready. The same words after a restart. */
