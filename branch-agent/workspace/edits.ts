@@ -31,8 +31,6 @@ export async function replayEdits({ path, gitDir, head }: Checkout, scratch: str
     ...{ gitDir, workTree: path, config },
     env: { GIT_INDEX_FILE: scratch, GIT_OPTIONAL_LOCKS: "0" },
   };
-  const bare = (await git(["rev-parse", "--is-bare-repository"], { gitDir })).out.trim() === "true";
-  if (bare) throw failed(`${path} is a bare repository: there are no uncommitted changes to start with.`);
   try {
     await copyFile(join(gitDir, "index"), scratch).catch(() => git(["read-tree", head], call));
     const { paths, left } = await changedPaths(call);

@@ -48,7 +48,21 @@ export async function replay(deps: Headquarters, { id, update, message, name }: 
   const { task } = await delegate(
     deps,
     {
-      ...{ id: newId, chat, message, title, instruction, kind, workspace, factory: wanted, priority, limits, requireVerified, withEdits, after },
+      ...{
+        id: newId,
+        chat,
+        message,
+        title,
+        instruction,
+        kind,
+        workspace,
+        factory: wanted,
+        priority,
+        limits,
+        requireVerified,
+        withEdits,
+        after,
+      },
       notBefore: still(old.notBefore),
       deadline: still(old.deadline),
       replayOf: id,

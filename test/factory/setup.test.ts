@@ -40,16 +40,19 @@ describe("a set-up that nobody approved", () => {
     expect([b.state.commands, b.llm.requests.length]).toEqual([[], 0]);
   });
 
-  it.each(["once", "always"] as const)("runs before the tests where the answer is %s, and the receipt names the approval", async (allow) => {
-    await waits(await begun());
-    await told(approve(allow));
-    expect(await receipt()).toMatchObject({
-      setup: { state: "ran", command: "npm ci", hosts: setup.hosts, digest, by: "Ann", exitCode: 0 },
-      approvals: [`setup ${digest.slice(0, 12)} by Ann`],
-      verdict: "verified",
-    });
-    expect(b.state.commands).toEqual(["npm ci", "npm test", "npm test"]);
-  });
+  it.each(["once", "always"] as const)(
+    "runs before the tests where the answer is %s, and the receipt names the approval",
+    async (allow) => {
+      await waits(await begun());
+      await told(approve(allow));
+      expect(await receipt()).toMatchObject({
+        setup: { state: "ran", command: "npm ci", hosts: setup.hosts, digest, by: "Ann", exitCode: 0 },
+        approvals: [`setup ${digest.slice(0, 12)} by Ann`],
+        verdict: "verified",
+      });
+      expect(b.state.commands).toEqual(["npm ci", "npm test", "npm test"]);
+    },
+  );
 
   it("reaches the workspace's hosts, and the tests reach none", async () => {
     await open({ script, tests: [0, 1, 0], setup });
