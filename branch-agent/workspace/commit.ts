@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
-import { failed, type GitCall, git, neutralised } from "./git.ts";
+import { type GitCall, git, neutralised } from "./git.ts";
+import { changedSubmodules, refuseRepositories } from "./nested.ts";
 import type { Place } from "./repository.ts";
 
 /** As the receipt bounds them: characters. */
@@ -39,16 +40,15 @@ export async function commitAll(
 async function stage(call: GitCall & Place): Promise<string[]> {
   const excludes = artefactDirectories.map((directory) => `--exclude=${directory}/`);
   const others = listed(await git(["ls-files", "-z", "--others", "--exclude-standard", ...excludes], call));
-  const nested = others.find((path) => path.endsWith("/"));
-  if (nested) {
-    throw failed(
-      `Not committed: "${nested}" is a git repository of its own, and its files would be lost from the commit. ` +
-        `Remove "${nested}.git", or add the directory to .gitignore.`,
-    );
-  }
   const tracks = async (directory: string) => (await git(["ls-files", "-z", "--", directory], call)).out !== "";
-  const { wanted, left } = await sift(call.workTree, others, tracks);
+  const { wanted, left } = await sift(
+    call.workTree,
+    others.filter((path) => !path.endsWith("/")),
+    tracks,
+  );
   const modified = listed(await git(["diff-files", "-z", "--name-only", "--ignore-submodules=all"], call));
+  await refuseRepositories(call.workTree, [...others.filter((path) => path.endsWith("/")), ...modified, ...wanted]);
+  left.push(...(await changedSubmodules(call)));
   const input = [...modified, ...wanted].map((path) => `${path}\0`).join("");
   await git(["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], { ...call, input });
   return left;

@@ -57,15 +57,20 @@ const fixed: readonly Setting[] = [
 /** The first and the last wait for a lock for which git itself does not wait; each is twice the one before. Milliseconds. */
 const firstWaitMs = 20;
 const lastWaitMs = 1280;
-/** Another git is at it, or has just removed the directory that this one was to write into. Not a reference that moved: that is an answer. */
-const inTheWay = /\.lock': (File exists|No such file or directory)|could not create (leading director|directory of)/;
+/**
+ * Another git is at it: holds the lock, has just removed the directory that this one was to write into, or is in the middle of adding a
+ * worktree that this one looked at. Not a reference that moved: that is an answer.
+ */
+const inTheWay =
+  /\.lock': (File exists|No such file or directory)|could not create (leading director|directory of)|failed to read .*\/worktrees\//;
 
 /** Runs git without a shell, with a time limit, again for a while where a lock is in its way. Rejects with `workspace_failed` and the end of what git complained. */
 export async function git(args: readonly string[], call: GitCall = {}): Promise<{ code: number; out: string }> {
   for (let wait = firstWaitMs; ; wait *= 2) {
     const { code, out, complaint } = await once(args, call);
-    if (code === 0 || (code !== null && call.accept?.includes(code))) return { code, out };
+    if (code === 0) return { code, out };
     if (wait <= lastWaitMs && inTheWay.test(complaint)) await setTimeout(wait);
+    else if (code !== null && call.accept?.includes(code)) return { code, out };
     else {
       const why = code === null ? `was ended after ${timeLimit / 1000} s` : `failed (${code})`;
       throw failed(`git ${args[0]} ${why}: ${withoutCredentials(complaint.trim().slice(-errorTail))}`);

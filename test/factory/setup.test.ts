@@ -13,7 +13,7 @@ const digest = await setupDigest("desk-1", setup);
 const script = (_: unknown, call: number) => (call === 0 ? { tools: [use("edit")] } : finish());
 const approve = (allow: "once" | "always" | "never", changed: object = {}) =>
   ({ id: "ctl_1", seq: 1, do: "approve", ...attempt, digest, allow, by: "Ann", ...changed }) as const;
-type Run = { paused: boolean; approval?: { digest: string; command: string } };
+type Run = { task: string; paused: boolean; approval?: { digest: string; command: string } };
 const said = (bodies: () => Record<string, unknown>[]) => (bodies().at(-1)?.running as Run[] | undefined)?.[0];
 async function waits(bodies: () => Record<string, unknown>[], what = digest) {
   await until(async () => {
@@ -29,7 +29,10 @@ async function begun(options: BranchOptions = {}) {
   await send();
   return bodies;
 }
-const receipt = async () => ((await results(1))[0]?.body as { receipt: Record<string, unknown> }).receipt;
+async function receipt() {
+  const [result] = (await results(1)) as { body: { receipt: Record<string, unknown> } }[];
+  return result?.body.receipt;
+}
 
 describe("a set-up that nobody approved", () => {
   it("does not run: the run stands still before the tests, with its time, and headquarters hears of exactly what is asked", async () => {
@@ -120,7 +123,7 @@ describe("a set-up that nobody approved", () => {
     await results(1);
     await send({ task: "t2-1-1" });
     await waits(bodies);
-    expect((bodies().at(-1)?.running as { task: string }[])[0]?.task).toBe("t2-1-1");
+    expect(said(bodies)?.task).toBe("t2-1-1");
   });
 
   it("ends with the task that is cancelled meanwhile", async () => {
@@ -174,7 +177,7 @@ describe("a set-up that was approved", () => {
     answers([]);
     start();
     await send();
-    expect((await receipt()).setup).toBeUndefined();
+    expect((await receipt())?.setup).toBeUndefined();
     expect(b.state.commands).toEqual([]);
   });
 });
