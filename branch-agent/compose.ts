@@ -21,6 +21,7 @@ import { loadOrMakeKey } from "./keys.ts";
 import { type Enrolment, homeOf, readEnrolment } from "./state.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { version } from "./version.ts";
+import { declaredIn, describeCommands } from "./workspace/commands.ts";
 
 export interface Opened {
   branch: Branch;
@@ -45,7 +46,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   redactor.learn({ BUS_URL: enrolment.busUrl, BUS_TOKEN: enrolment.busToken, FACTORY_KEY: key.privateJwk });
 
   await mkdir(home, { recursive: true, mode: 0o700 });
-  await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile));
+  await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile, await describeCommands(profile.workspaces, declaredIn(profile))));
   const sandbox = await openSandbox(profile);
 
   const clock = hqClock(steadyClock(systemClock));
@@ -55,7 +56,18 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   if (orphans > 0)
     log.warn("model calls were under way when this factory was killed; all that they might have used is in the ledger", { orphans });
   for (const caution of profile.cautions) log.warn(caution);
-  const bench = await openBench({ self: enrolment.factory, profile, folder: home, clock, journal, sandbox, life, redactor, log });
+  const bench = await openBench({
+    self: enrolment.factory,
+    profile,
+    folder: home,
+    branches: join(home, "branches"),
+    clock,
+    journal,
+    sandbox,
+    life,
+    redactor,
+    log,
+  });
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,
     token: profile.busToken ?? (enrolment.busToken || null),

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { noTotal, showCost, tokensOf } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import type { Outcome, Tell } from "#factory/bench.ts";
+import { showSetupRun } from "#factory/setup-words.ts";
 import type { Clock } from "#ports/clock.ts";
 
 /** Of one line on a terminal, characters. */
@@ -57,6 +58,8 @@ function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok
     // What the reason says already is not said again.
     `verdict  ${verdict}${reason.startsWith(why) ? "" : `: ${why}`}${ok && !tested ? " (nothing but the diff says that it is right)" : ""}`,
     ...(branch ? [`branch   ${branch} (${head?.slice(0, 12)}, from ${base?.slice(0, 12)})`] : []),
+    ...(receipt.setup ? [`set-up   ${showSetupRun(receipt.setup)}`] : []),
+    ...(receipt.replayed ? [`with     ${receipt.replayed.files} files that were not committed`] : []),
     `spent    ${showCost(spent)}, ${tokensOf(spent.usage).toLocaleString("en")} tokens, ${receipt.steps} steps, ${duration(receipt.wallMs)}`,
     ...(diffstat.text ? ["", diffstat.text.trimEnd()] : []),
   ];

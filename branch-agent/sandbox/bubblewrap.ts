@@ -12,7 +12,7 @@ import { UacError } from "#core/errors.ts";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
 import { runConfined, unavailable } from "./confined-process.ts";
-import { sandboxEnvironment } from "./environment.ts";
+import { cachesIn, sandboxEnvironment } from "./environment.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
 
 const checkMs = 10_000;
@@ -96,7 +96,14 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
   if (cwd !== worktree && !cwd.startsWith(worktree + sep)) {
     throw new UacError("bad_input", "The command was to run outside the worktree; give a directory inside it.");
   }
-  const environment = { ...sandboxEnvironment, ...command.env, PATH: system.path, HOME: sandboxHome, TMPDIR: "/tmp" };
+  const environment = {
+    ...sandboxEnvironment,
+    ...cachesIn(worktree),
+    ...command.env,
+    PATH: system.path,
+    HOME: sandboxHome,
+    TMPDIR: "/tmp",
+  };
   return [
     ...isolation,
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),

@@ -43,3 +43,24 @@ async function setupOf(
   if (!command) return null;
   return { workspace, command, hosts: [...(hosts ?? found?.hosts ?? [])], declared: declared !== undefined };
 }
+
+/** The same for people, of each workspace's checkout as it is now. */
+export async function describeCommands(
+  workspaces: Readonly<Record<string, string>>,
+  declared: Declared,
+): Promise<Record<string, { test: string; setup: string }>> {
+  const all = Object.entries(workspaces).map(async ([name, path]) => {
+    const { test, setup } = await commandsOf(name, path, declared);
+    const origin = (one: { declared: boolean }) => (one.declared ? "as set" : "detected");
+    return [
+      name,
+      {
+        test: test ? `${inline(test.command)} (${origin(test)})` : "none found",
+        setup: setup ? `${inline(setup.command)} (${origin(setup)}), reaching ${setup.hosts.join(", ") || "no host"}` : "none",
+      },
+    ] as const;
+  });
+  return Object.fromEntries(await Promise.all(all));
+}
+
+const inline = (command: string) => `\`${command.replaceAll(/\s+/g, " ")}\``;

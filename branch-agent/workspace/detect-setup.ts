@@ -39,7 +39,7 @@ async function javascript({ text, has }: Files): Promise<Found | null> {
   if (await has("node_modules")) return null; // The repository brings it.
   const registries = await text(".npmrc").then((rc) => hostsIn(rc, /registry\s*=\s*(https:\/\/[^\s"']+)/g));
   const from = (lock: string, otherwise: string) => {
-    const named = hostsIn(lock, /\bresolved:?"?:? "?(https:\/\/[^\s"'#]+)/g);
+    const named = hostsIn(lock, /\bresolved"?:?\s*"(https:\/\/[^\s"'#]+)/g);
     return [...(named.length > 0 ? named : [otherwise]), ...registries];
   };
   for (const name of ["npm-shrinkwrap.json", "package-lock.json"]) {

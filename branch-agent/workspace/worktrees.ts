@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
 import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
@@ -20,8 +20,10 @@ import { turns } from "./turns.ts";
 export interface WorkspaceOptions extends Declared {
   /** The owner's repositories: name → absolute path of the checkout. */
   workspaces: Readonly<Record<string, string>>;
-  /** Where worktrees live; made if missing. Absolute, outside every workspace. In `branches` beside it is what is noted of those that they left. */
+  /** Where worktrees live; made if missing. Absolute, outside every workspace. */
   root: string;
+  /** Where it is noted which branches they left; made if missing. */
+  branches: string;
   log: Log;
 }
 
@@ -30,10 +32,10 @@ const taskName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 const addTries = 5;
 
 /** Workspaces on this machine's disk. Every method rejects with `workspace_failed`, `not_found` or `bad_input`. */
-export function gitWorkspaces({ workspaces, root, log, ...declared }: WorkspaceOptions): Workspaces {
+export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: WorkspaceOptions): Workspaces {
   const pathOf = (name: string) => join(root, name);
   const records = worktreeRecords(root);
-  const kept = branchRecords(join(dirname(root), "branches"));
+  const kept = branchRecords(branches);
   const inTurn = turns();
 
   async function begin(name: string, workspace: string, withEdits: boolean): Promise<WorktreeRecord> {

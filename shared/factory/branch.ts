@@ -81,8 +81,8 @@ export interface Workbench {
 export interface Grant {
   token: Pick<OpsToken, "act" | "net" | "sec" | "lim">;
   signal: AbortSignal;
-  /** Nobody can be asked: what needs an approval that was not given before is done without. */
-  alone?: true;
+  /** Nobody can be asked: whoever gave the order said whether what needs an approval is approved. */
+  alone?: { approves: boolean };
   /** Resolves once something more was said about this attempt than at the call. */
   news(): Promise<void>;
 }

@@ -9,7 +9,7 @@ import { type SetupRun, setupRunSchema } from "#core/receipt.ts";
 import { type Setup, type SetupAsked, setupAskedSchema, showSetup } from "#core/setup.ts";
 import { attemptFact, type Journal } from "#ports/journal.ts";
 import type { Bench } from "./bench.ts";
-import type { Branch } from "./branch.ts";
+import type { Workshop } from "./branch.ts";
 import type { Heed } from "./heed.ts";
 import { setupDigest } from "./setup-digest.ts";
 import { showSetupRun } from "./setup-words.ts";
@@ -32,7 +32,7 @@ export async function awaitedBy(journal: Pick<Journal, "get">, attempt: { task: 
 }
 
 /** What became of the set-up; the same after a restart. Null where the workspace has none, or the run is to end. */
-export async function setUp(deps: Branch, bench: Bench, test: Test, owner: Pick<Heed, "rest">): Promise<SetupRun | null> {
+export async function setUp(deps: Workshop, bench: Bench, test: Test, owner: Pick<Heed, "rest">): Promise<SetupRun | null> {
   const { journal } = deps;
   const { order, grant, worktree, assigned, record } = bench;
   const { setup } = worktree;
@@ -55,7 +55,7 @@ export async function setUp(deps: Branch, bench: Bench, test: Test, owner: Pick<
   return run;
 }
 
-async function approvalOf(deps: Branch, { order, grant }: Bench, asked: SetupAsked, owner: Pick<Heed, "rest">): Promise<Approval | null> {
+async function approvalOf(deps: Workshop, { order, grant }: Bench, asked: SetupAsked, owner: Pick<Heed, "rest">): Promise<Approval | null> {
   const { journal } = deps;
   const lasting = `approved-setup:${asked.digest}`;
   let approval: Approval | null = null;
@@ -70,7 +70,7 @@ async function approvalOf(deps: Branch, { order, grant }: Bench, asked: SetupAsk
   }
 
   if (await look()) return approval;
-  if (grant.alone) return { given: false, by: "nobody: there is no one to ask" };
+  if (grant.alone) return { given: grant.alone.approves, by: grant.alone.approves ? "whoever gave the order" : "nobody approved it" };
   const waits = attemptFact("approval", order);
   await journal.set(waits, JSON.stringify(asked));
   await owner.rest(`waits for the owner's word on its set-up: ${showSetup(asked)}`, look);
@@ -81,7 +81,7 @@ async function approvalOf(deps: Branch, { order, grant }: Bench, asked: SetupAsk
 
 const nothingRan = { exitCode: null, durationMs: 0, tail: "" };
 
-async function runSetup(deps: Branch, { worktree, grant }: Bench, { command, hosts }: Setup, { scope, timeoutMs }: Test) {
+async function runSetup(deps: Workshop, { worktree, grant }: Bench, { command, hosts }: Setup, { scope, timeoutMs }: Test) {
   try {
     const run = await deps.sandbox.run(
       { ...scope, network: hosts },
