@@ -17,7 +17,6 @@ export type SetupAsked = z.infer<typeof setupAskedSchema>;
 
 /** `once`: for this attempt; `always`: wherever exactly the same is to run again; `never`: this attempt goes on without. */
 export const allowances = ["once", "always", "never"] as const;
-export type SetupAllowance = (typeof allowances)[number];
 
 /** `npm ci, which reaches registry.npmjs.org:443`. */
 export function showSetup({ command, hosts }: Pick<Setup, "command" | "hosts">): string {
