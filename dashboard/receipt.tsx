@@ -1,10 +1,11 @@
 /** What the executor measured. */
+import { isDoubtful } from "#core/evidence.ts";
 import { showCost, tokensOf } from "#core/ledger.ts";
 import type { Receipt, TestRun } from "#core/receipt.ts";
 import { showSetupRun } from "#factory/setup-words.ts";
 import { Printed } from "./figures.tsx";
-import { State, verdictMarks } from "./marks.tsx";
-import { many, measured, plain } from "./text.ts";
+import { type Mark, State, verdictMarks } from "./marks.tsx";
+import { digits, many, measured, plain } from "./text.ts";
 
 export function ReceiptView({ receipt }: { receipt: Receipt }) {
   const { diffstat } = receipt;
@@ -14,6 +15,7 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
         Receipt <State mark={verdictMarks[receipt.verdict]} />
       </h2>
       <p class="receipt-why">{plain(receipt.why)}</p>
+      <Flags flags={receipt.flags} />
       <dl class="facts">
         <div>
           <dt>Commits</dt>
@@ -74,11 +76,29 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
       <div class="pair">
         <Tests id="before" title="Tests before" run={receipt.testsBefore} />
         <Tests id="after" title="Tests after" run={receipt.testsAfter} />
+        {receipt.testsOfBase && <Tests id="of-base" title="The earlier tests, after" run={receipt.testsOfBase} />}
       </div>
       <Commands runs={receipt.commands} />
     </section>
   );
 }
+
+/** What speaks against the tests, and what is only told of them. */
+function Flags({ flags }: Pick<Receipt, "flags">) {
+  if (flags.length === 0) return null;
+  return (
+    <ul class="flags" aria-label="What was seen of the tests">
+      {flags.map((flag) => (
+        <li>
+          <State mark={isDoubtful(flag) ? doubt : note} /> {plain(flag.text)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const doubt: Mark = { tone: "warn", shape: "triangle", word: "doubt" };
+const note: Mark = { tone: "idle", shape: "disc", word: "note" };
 
 function Tests({ id, title, run }: { id: string; title: string; run: TestRun | null }) {
   return (
@@ -90,6 +110,7 @@ function Tests({ id, title, run }: { id: string; title: string; run: TestRun | n
         <>
           <p>
             <Exit code={run.exitCode} /> <code>{plain(run.command)}</code> <span class="aside">{measured(run.durationMs)}</span>
+            {run.counted && <span class="aside">{counts(run.counted)}</span>}
           </p>
           <details id={`tests-${id}`}>
             <summary>Output, its end</summary>
@@ -99,6 +120,10 @@ function Tests({ id, title, run }: { id: string; title: string; run: TestRun | n
       )}
     </div>
   );
+}
+
+function counts({ ran, skipped }: NonNullable<TestRun["counted"]>) {
+  return ` ${many(ran, "test")} ran${skipped > 0 ? `, ${digits(skipped)} skipped` : ""}`;
 }
 
 function Commands({ runs }: { runs: Receipt["commands"] }) {

@@ -97,6 +97,9 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
     async commit() {
       return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: "" }, patch: null, patchSha256: null };
     },
+    conventions: async () => ({ notes: null, skills: [], more: 0 }),
+    testChanges: async () => [],
+    asAtBase: (_, __, run) => run(),
     close: async () => {},
     tidy: async () => {},
     sweep: async () => [],

@@ -1,5 +1,6 @@
 /** What `code` says: a line a step while it works, and at the end what was measured and how to take it. */
 import { resolve } from "node:path";
+import { flagsBeside } from "#core/evidence.ts";
 import { noTotal, showCost, tokensOf } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import type { Outcome, Tell } from "#factory/bench.ts";
@@ -57,6 +58,7 @@ function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok
   return [
     // What the reason says already is not said again.
     `verdict  ${verdict}${reason.startsWith(why) ? "" : `: ${why}`}${ok && !tested ? " (nothing but the diff says that it is right)" : ""}`,
+    ...flagsBeside(receipt).map(({ text }) => `note     ${text}`),
     ...(branch ? [`branch   ${branch} (${head?.slice(0, 12)}, from ${base?.slice(0, 12)})`] : []),
     ...(receipt.setup ? [`set-up   ${showSetupRun(receipt.setup)}`] : []),
     ...(receipt.replayed ? [`with     ${receipt.replayed.files} files that were not committed`] : []),

@@ -7,7 +7,7 @@ import { type LedgerEntry, ledgerEntrySchema } from "#core/ledger.ts";
 import type { Attempt, AttemptState, Report } from "#ports/journal.ts";
 import type { Entry } from "#ports/transcript.ts";
 
-const entryTypes: readonly Entry["type"][] = ["user", "assistant", "intent", "result"];
+const entryTypes: readonly Entry["type"][] = ["user", "assistant", "intent", "result", "compaction"];
 
 export function toAttempt(row: Row): Attempt {
   return {

@@ -9,6 +9,7 @@ import { editTool } from "./edit.ts";
 import { trackedFiles } from "./files.ts";
 import { globTool } from "./glob.ts";
 import { grepTool } from "./grep.ts";
+import { nestedNotes } from "./nested-notes.ts";
 import { readTool } from "./read.ts";
 import { writeTool } from "./write.ts";
 
@@ -18,9 +19,10 @@ export function coderTools(context: CoderContext): Tool[] {
   mkdirSync(context.logDir, { recursive: true, mode: 0o700 });
   const logDir = realpathSync(context.logDir);
   const bench: Bench = { ...context, logDir, files: trackedFiles(), bounds: { root, masked: context.scope.masked, logs: logDir } };
+  const noted = nestedNotes(bench.bounds);
   const inTurn = oneAtATime();
   return [readTool(bench), editTool(bench), writeTool(bench), bashTool(bench), grepTool(bench), globTool(bench)]
-    .map((tool) => tool as Tool)
+    .map((tool) => noted(tool as Tool))
     .filter((tool) => tool.needs === null || context.allowed.includes(tool.needs))
     .map((tool) => ({ ...tool, run: (input, call) => inTurn(() => answer(tool, input, call, context.redact)) }));
 }

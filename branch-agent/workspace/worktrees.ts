@@ -8,8 +8,10 @@ import { isAbsolute, join } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
 import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
+import { asAtBase, putBack, testChanges } from "./base-tests.ts";
 import { commandsOf, type Declared } from "./commands.ts";
 import { commitAll, resolve } from "./commit.ts";
+import { readConventions } from "./conventions.ts";
 import { replayEdits } from "./edits.ts";
 import { failed, git, neutralised } from "./git.ts";
 import { branchRecords, type WorktreeRecord, worktreeRecords } from "./records.ts";
@@ -97,7 +99,9 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
       let record = (await records.read(name)) ?? (await begin(name, workspace, withEdits));
       if (record.workspace !== workspace) throw failed(`The worktree ${name} belongs to the workspace "${record.workspace}".`);
       if (record.ready && existsSync(pathOf(name))) {
-        await unlock(await placeOf(pathOf(name), record.gitDir), record.gitDir, record.branch);
+        const place = await placeOf(pathOf(name), record.gitDir);
+        await unlock(place, record.gitDir, record.branch);
+        await putBack(place);
       } else record = await make(name, record);
       const path = await realpath(pathOf(name));
       log.info("worktree open", { worktree: name, base: record.base });
@@ -105,12 +109,24 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
       return { path, gitDir, base, branch, uncommitted, replayed, test, setup };
     },
 
+    conventions: async ({ path }, masked) => readConventions({ root: await realpath(path), masked }),
+
     async commit(worktree, message, author) {
       const { name, record } = await recorded(worktree);
       const place = await placeOf(pathOf(name), record.gitDir);
       const result = await commitAll(place, worktree, message, author);
       log.info("worktree commit", { worktree: name, head: result.head, files: result.diffstat.files });
       return result;
+    },
+
+    async testChanges(worktree) {
+      const { name, record } = await recorded(worktree);
+      return testChanges(await placeOf(pathOf(name), record.gitDir), worktree.base);
+    },
+
+    async asAtBase(worktree, paths, run) {
+      const { name, record } = await recorded(worktree);
+      return asAtBase(await placeOf(pathOf(name), record.gitDir), worktree.base, paths, run);
     },
 
     close,

@@ -1,6 +1,6 @@
 /** What happened to a task, in lines. */
 import { showCost } from "#core/ledger.ts";
-import { wishesOf } from "#factory/card.ts";
+import { flagLines, wishesOf } from "#factory/card.ts";
 import type { Headquarters } from "#factory/headquarters.ts";
 
 const lastEvents = 25;
@@ -19,7 +19,9 @@ export async function storyOf(hq: Headquarters, id: string): Promise<string> {
   const wishes = wishesOf(task);
   const lines = events.slice(-lastEvents).map((event) => `${time(event.at)} ${event.kind}: ${event.text}`);
   const state = `${task.state}${task.reason ? `: ${task.reason}` : ""} · ${showCost(cost)}`;
-  return [`${task.title} (${task.id})`, state, ...(wishes === "" ? [] : [wishes]), "", ...lines].join("\n");
+  const { receipt } = task;
+  const measured = receipt ? [`${receipt.verdict}: ${receipt.why}`, ...flagLines(receipt)] : [];
+  return [`${task.title} (${task.id})`, state, ...measured, ...(wishes === "" ? [] : [wishes]), "", ...lines].join("\n");
 }
 
 function time(at: number) {

@@ -33,6 +33,16 @@ export interface ProviderFacts {
   billing: BillingMode;
   /** Its subscriptions are sold for coding alone: other use may cost the account. */
   codingPlan?: true;
+  /** Tokens that its models hold, answer included, by how their names begin; of several the longest counts. Empty: any other model. */
+  windows: Readonly<Record<string, number>> & { "": number };
+}
+
+/** Tokens that a model holds. */
+export function windowFor({ windows }: Pick<ProviderFacts, "windows">, model: string): number {
+  const [longest = ""] = Object.keys(windows)
+    .filter((name) => model.toLowerCase().startsWith(name))
+    .toSorted((a, b) => b.length - a.length);
+  return windows[longest] ?? windows[""];
 }
 
 export interface Endpoint {
@@ -44,5 +54,7 @@ export interface Endpoint {
   baseUrl: string;
   /** A secret, and the header that it goes in. Null: none is asked for. */
   key: { kind: (typeof keyKinds)[number]; value: string } | null;
+  /** Tokens that the model holds, answer included. */
+  window: number;
   billing: BillingMode;
 }

@@ -1,5 +1,6 @@
 /** What the executor observed. Done is measured here, never claimed by a model. */
 import * as z from "zod";
+import { type Flag, flagSchema, isDoubtful, mostFlags } from "./evidence.ts";
 import { totalSchema } from "./ledger.ts";
 import { maxSetupHosts } from "./setup.ts";
 
@@ -23,6 +24,8 @@ export const testRunSchema = z.strictObject({
   durationMs: z.int().nonnegative(),
   /** The end of what it printed. */
   tail: z.string().max(4000),
+  /** As its runner counted them; absent where it did not. */
+  counted: z.strictObject({ ran: z.int().nonnegative(), skipped: z.int().nonnegative() }).optional(),
 });
 export type TestRun = z.infer<typeof testRunSchema>;
 
@@ -64,6 +67,10 @@ export const receiptSchema = z.strictObject({
   commands: z.array(commandRunSchema).max(400),
   testsBefore: testRunSchema.nullable(),
   testsAfter: testRunSchema.nullable(),
+  /** After the work, with the tests as they were at the base; null where they still stood as they were, or the run before it failed. */
+  testsOfBase: testRunSchema.nullable().default(null),
+  /** What speaks against the tests, or was to be said of them. */
+  flags: z.array(flagSchema).max(mostFlags).default([]),
   steps: z.int().nonnegative(),
   /** What the attempt spent, to the token; null in a receipt of an older factory. */
   usage: totalSchema.nullable().default(null),
@@ -74,17 +81,44 @@ export const receiptSchema = z.strictObject({
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 
-/** The verdict of two test runs around the work. The harness runs `after` when the last edit is done. */
-export function judge(before: TestRun | null, after: TestRun | null): { verdict: Verdict; why: string } {
+/** What was found out about the tests, beside their two runs. */
+export interface Evidence {
+  flags: readonly Flag[];
+  /** The tests that stood at the base were touched: then what they say as they were decides. */
+  touched: boolean;
+  ofBase: TestRun | null;
+}
+
+const nothingFound: Evidence = { flags: [], touched: false, ofBase: null };
+
+/** The verdict of two test runs around the work, and of what the work did to the tests. The harness runs `after` when the last edit is done. */
+export function judge(before: TestRun | null, after: TestRun | null, evidence = nothingFound): { verdict: Verdict; why: string } {
   if (!after) {
     const why = before ? "the tests were not run after the last edit" : "the repository names no tests that could be run";
     return { verdict: "unverified", why };
   }
-  if (after.exitCode === 0) {
-    const fixed = before && before.exitCode !== 0;
-    return { verdict: "verified", why: fixed ? "the tests failed before and pass now" : "the tests pass" };
-  }
+  if (after.exitCode === 0) return judgePassed(before, after, evidence);
   if (!before) return { verdict: "unverified", why: "the tests fail now, and were not run before" };
   if (before.exitCode !== 0) return { verdict: "unverified", why: "the tests failed before and still fail" };
   return { verdict: "regressed", why: "the tests passed before and fail now" };
+}
+
+function judgePassed(before: TestRun | null, after: TestRun, { flags, touched, ofBase }: Evidence): { verdict: Verdict; why: string } {
+  const passes = before && before.exitCode !== 0 ? "the tests failed before and pass now" : "the tests pass";
+  if (after.counted?.ran === 0) return { verdict: "unverified", why: "the test command ended with 0, but ran no test" };
+  if (ofBase) {
+    if (ofBase.exitCode !== 0)
+      return { verdict: "unverified", why: `${passes} as this work changed them, but fail as they were before it` };
+    if (ofBase.counted && before?.counted && ofBase.counted.ran < before.counted.ran) {
+      return {
+        verdict: "unverified",
+        why: `${passes}, but fewer of those that were there ran: ${before.counted.ran}, now ${ofBase.counted.ran}`,
+      };
+    }
+    return { verdict: "verified", why: `${passes}, also as they were before this work changed them` };
+  }
+  const doubt = flags.find(isDoubtful);
+  if (doubt) return { verdict: "unverified", why: `${passes}, but ${doubt.text}` };
+  if (touched) return { verdict: "unverified", why: `${passes}, but could not be run as they were before this work changed them` };
+  return { verdict: "verified", why: passes };
 }

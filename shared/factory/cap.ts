@@ -11,9 +11,10 @@ import { publicMessage } from "#core/errors.ts";
 import { attemptFact, type Journal } from "#ports/journal.ts";
 import type { Llm } from "#ports/llm.ts";
 import type { OverBudget } from "#ports/metering.ts";
-import { type AgentRun, limitOf } from "./agent-loop.ts";
+import type { AgentRun } from "./agent-run.ts";
 import type { Heed } from "./heed.ts";
 import type { Meter } from "./metering.ts";
+import { limitOf } from "./run-ends.ts";
 
 interface Attempt {
   task: string;

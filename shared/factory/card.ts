@@ -1,4 +1,5 @@
 /** What the chat shows of a task: one card, edited in place; at its end an audible completion with the diff. */
+import { flagsBeside, isDoubtful } from "#core/evidence.ts";
 import { showCost, type Total } from "#core/ledger.ts";
 import { byline } from "#core/persona.ts";
 import type { Receipt, Replayed } from "#core/receipt.ts";
@@ -103,6 +104,14 @@ function cardText(deps: Deps, task: Task, events: readonly StoredTaskEvent[]): P
   if (task.cancelRequested !== null && !isTerminal(task.state)) lines.push(" · stopping");
   if (task.epoch > 1) lines.push(` · attempt ${task.epoch}`);
   if (task.reason && task.state !== "running") lines.push("\n", task.reason);
+  const doubts = isTerminal(task.state) ? (task.receipt?.flags.filter(isDoubtful) ?? []) : [];
+  if (doubts.length > 0)
+    lines.push(
+      `\n⚠️ ${doubts
+        .map(({ text }) => text)
+        .join("; ")
+        .slice(0, 300)}`,
+    );
   const wishes = isTerminal(task.state) ? "" : wishesOf(task);
   if (wishes !== "") lines.push("\n", wishes);
   const steps = events.filter((event) => event.kind === "step" && event.epoch === task.epoch);
@@ -142,8 +151,13 @@ function completionText(deps: Deps, task: Task, cost: Total): Piece[] {
   return lines;
 }
 
+/** What is to be known of the tests, beside the verdict: a line each. */
+export function flagLines(receipt: Receipt): string[] {
+  return flagsBeside(receipt).map((flag) => `${isDoubtful(flag) ? "⚠️" : "ℹ️"} ${flag.text}`);
+}
+
 function receiptText(receipt: Receipt): Piece[] {
-  const lines: Piece[] = [bold(receipt.verdict), `: ${receipt.why}\n`];
+  const lines: Piece[] = [bold(receipt.verdict), `: ${receipt.why}\n`, ...flagLines(receipt).map((line) => `${line}\n`)];
   if (receipt.replayed) lines.push(`on top of ${ownChanges(receipt.replayed)}\n`);
   if (receipt.setup && receipt.setup.exitCode !== 0) lines.push(`not set up: ${showSetupRun(receipt.setup).slice(0, 300)}\n`);
   if (receipt.diffstat.files > 0) lines.push(pre(receipt.diffstat.text.trimEnd().slice(0, 1500)), "\n");

@@ -1,7 +1,7 @@
 /** How an attempt ended, in a code and in words: by what the agent said, what the owner said, and what was measured. */
 import type { Receipt } from "#core/receipt.ts";
 import type { Worktree } from "#ports/workspace.ts";
-import type { AgentEnd } from "./agent-loop.ts";
+import type { AgentEnd } from "./agent-run.ts";
 import type { Bench, Outcome } from "./bench.ts";
 
 /** Cancelled by the owner, or given back by its factory: the signal's reason says which. */

@@ -1,6 +1,6 @@
 /** Which models each seat asks, in order: resolved from the environment, whole, before anything starts. */
 import * as z from "zod";
-import type { Endpoint } from "#core/endpoint.ts";
+import { type Endpoint, windowFor } from "#core/endpoint.ts";
 import { type Seat, seats } from "#core/persona.ts";
 import { vps } from "#core/vp.ts";
 import { oneOf, type Reader } from "./env-reader.ts";
@@ -66,11 +66,12 @@ export function readInference(
   const named = new Map(picks.flatMap(([, chain]) => chain.map((pick) => [pick.provider, pick.by] as const)).toReversed());
   const accountOf = readAccounts(from, { providers, main, named, needed });
 
-  const endpointOf = ({ provider, model: picked }: Choice): Endpoint => ({
-    provider,
-    model: picked ?? providers[provider]?.model ?? "",
-    ...accountOf(provider),
-  });
+  const endpointOf = ({ provider, model: picked }: Choice): Endpoint => {
+    const facts = providers[provider];
+    const model = picked ?? facts?.model ?? "";
+    const { window, ...account } = accountOf(provider);
+    return { provider, model, ...account, window: window ?? (facts ? windowFor(facts, model) : 0) };
+  };
   const chainOf = ([first, ...others]: readonly [Choice, ...Choice[]]): Chain => {
     const chain: [Endpoint, ...Endpoint[]] = [endpointOf(first)];
     for (const endpoint of others.map(endpointOf)) {

@@ -10,7 +10,10 @@ import { ownVariables } from "./settings.ts";
 export type Providers = Readonly<Record<string, ProviderFacts>>;
 
 /** Where a provider is reached and with what, whichever of its models is asked. */
-type ProviderAccount = Omit<Endpoint, "provider" | "model">;
+type ProviderAccount = Omit<Endpoint, "provider" | "model" | "window"> & {
+  /** As the operator says; null: as is known of the model. */
+  window: number | null;
+};
 
 interface AccountOptions {
   providers: Providers;
@@ -38,8 +41,9 @@ const nothing: Given = { url: null, key: null, token: null };
  */
 export function readAccounts(from: Reader, { providers, main, named, needed }: AccountOptions): (provider: string) => ProviderAccount {
   const names = Object.keys(providers);
-  const wireOf = from.read("LLM_WIRE", perProvider(wires, names, main)) ?? new Map<string, Wire>();
-  const billingOf = from.read("LLM_BILLING", perProvider(billingModes, names, main)) ?? new Map<string, BillingMode>();
+  const wireOf = from.read("LLM_WIRE", perProvider(oneWord(wires), names, main)) ?? new Map<string, Wire>();
+  const billingOf = from.read("LLM_BILLING", perProvider(oneWord(billingModes), names, main)) ?? new Map<string, BillingMode>();
+  const windows = from.read("LLM_CONTEXT_TOKENS", perProvider(tokens, names, main)) ?? new Map<string, number>();
   const families: Readonly<Record<Family, Given>> = {
     ANTHROPIC: {
       url: readAddress(from, "ANTHROPIC_BASE_URL"),
@@ -93,11 +97,12 @@ export function readAccounts(from: Reader, { providers, main, named, needed }: A
       from.complain("LLM_WIRE", `says ${wire} for ${provider}, which speaks ${spoken}: ${instead}`);
     } else if (isClear && needed.has(provider) && !baseUrl) complain("url", "has no address of its own");
     if (isClear && needed.has(provider) && !value && facts.key !== "none") complain("key", "needs a key");
-    return { wire, baseUrl, key: value ? { kind, value } : null, billing: billingOf.get(provider) ?? facts.billing };
+    const window = windows.get(provider) ?? null;
+    return { wire, baseUrl, key: value ? { kind, value } : null, window, billing: billingOf.get(provider) ?? facts.billing };
   }
 
   const accounts = new Map(Object.entries(providers).map(([provider, facts]) => [provider, accountOf(provider, facts)]));
-  return (provider) => accounts.get(provider) ?? { wire: "anthropic", baseUrl: "", key: null, billing: "metered" };
+  return (provider) => accounts.get(provider) ?? { wire: "anthropic", baseUrl: "", key: null, window: null, billing: "metered" };
 }
 
 /** Text that goes into a header. What can't would fail at every call, as if the provider could not be reached. */
@@ -126,16 +131,34 @@ function familyOf(wire: Wire): Family {
   return wire === "anthropic" ? "ANTHROPIC" : "OPENAI";
 }
 
+interface Word<T> {
+  allowed: string;
+  /** Undefined where it is none. */
+  read(text: string): T | undefined;
+}
+
+function oneWord<T extends string>(allowed: readonly T[]): Word<T> {
+  return { allowed: allowed.join(", "), read: (text) => allowed.find((one) => one === text) };
+}
+
+/** Fewer hold no conversation with tools. */
+const fewestTokens = 4000;
+const tokens: Word<number> = {
+  allowed: `a number from ${fewestTokens} to 100000000`,
+  read: (text) => (/^\d{4,9}$/.test(text) && Number(text) >= fewestTokens && Number(text) <= 100_000_000 ? Number(text) : undefined),
+};
+
 /** `subscription` for LLM_PROVIDER's, or `zai:subscription, openai:metered`. */
-function perProvider<T extends string>(allowed: readonly T[], names: readonly string[], main: string) {
-  const form = `${allowed.join(", ")}, for LLM_PROVIDER or as \`provider:…\`, separated by commas`;
+function perProvider<T>({ allowed, read }: Word<T>, names: readonly string[], main: string) {
+  const form = `${allowed}, for LLM_PROVIDER or as \`provider:…\`, separated by commas`;
   return z.string().transform((value, issues): ReadonlyMap<string, T> => {
     const said = new Map<string, T>();
     for (const part of value.split(",").map((piece) => piece.trim())) {
-      const [, provider = main, word] = /^(?:([^:]*?)\s*:)?\s*(.*)$/.exec(part) ?? [];
-      const known = allowed.find((one) => one === word);
-      if (known && names.includes(provider) && said.has(provider)) issues.addIssue({ code: "custom", message: `names ${provider} twice` });
-      else if (known && names.includes(provider)) said.set(provider, known);
+      const [, provider = main, word = ""] = /^(?:([^:]*?)\s*:)?\s*(.*)$/.exec(part) ?? [];
+      const known = read(word);
+      if (known !== undefined && names.includes(provider) && said.has(provider))
+        issues.addIssue({ code: "custom", message: `names ${provider} twice` });
+      else if (known !== undefined && names.includes(provider)) said.set(provider, known);
       else issues.addIssue({ code: "custom", message: `holds ${JSON.stringify(part)}; allowed: ${form}, of ${names.join(", ")}` });
     }
     return said;

@@ -87,6 +87,12 @@ const modelSettings: Readonly<Record<string, Setting>> = {
       "How LLM_PROVIDER is paid: `metered`, `subscription` (a call costs nothing more) or `local`; for others `provider:…`, separated by commas.",
     otherwise: "the provider's",
   },
+  LLM_CONTEXT_TOKENS: {
+    for: "both",
+    about:
+      "How many tokens LLM_PROVIDER's model holds, where it is another number than is known here; for others `provider:…`, separated by commas.",
+    otherwise: "as the providers say; for `ollama` 32768",
+  },
   LLM_THINKING: { for: "both", about: "How much models think: `off`, `low` or `high`.", otherwise: "as they do by themselves" },
   ANTHROPIC_BASE_URL: {
     for: "both",

@@ -1,5 +1,6 @@
 /** The harness runs the repository's tests, in the sandbox: before the first edit and after the last. */
 import { type TestRun, testRunSchema } from "#core/receipt.ts";
+import { countTests } from "#core/test-counts.ts";
 import { attemptFact } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Bench } from "./bench.ts";
@@ -7,6 +8,8 @@ import type { Workshop } from "./branch.ts";
 
 /** A test run may take this long, but never longer than the whole work may; it keeps so much of what it prints. */
 export const testTimeoutMs = 10 * 60_000;
+/** Bytes that are read for counts; beyond it nothing is counted, since the middle is missing. */
+const outputBytes = 1024 ** 2;
 const testTailChars = 3500;
 
 export interface Test {
@@ -36,10 +39,11 @@ export async function runTests(
     cwd: worktree.path,
     timeoutMs,
     env: { CI: "true" },
-    maxOutput: 64 * 1024,
+    maxOutput: outputBytes,
     signal: grant.signal,
   });
   if (run.timedOut) record("started", assigned.persona, `the tests did not end: ${worktree.test} was stopped after ${timeoutMs / 1000} s`);
   const tail = deps.redactor.clean(run.output).slice(-testTailChars);
-  return { command: worktree.test.slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs, tail };
+  const counted = run.truncated ? null : countTests(run.output);
+  return { command: worktree.test.slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs, tail, ...(counted && { counted }) };
 }

@@ -4,7 +4,7 @@ import type { Order } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Total } from "#core/ledger.ts";
 import { narrower } from "#core/limits.ts";
-import { type CommandRun, commandRunSchema, judge, type Receipt, type TestRun } from "#core/receipt.ts";
+import { type CommandRun, commandRunSchema, type Receipt } from "#core/receipt.ts";
 import { type Attempt, attemptFact } from "#ports/journal.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
@@ -14,12 +14,14 @@ import type { Bench, Outcome, Tell } from "./bench.ts";
 import type { Grant, Workshop } from "./branch.ts";
 import { openCap } from "./cap.ts";
 import { aboutEdits, concluded, interrupted } from "./conclude.ts";
+import { noteOnConventions } from "./conventions.ts";
 import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
 import { approvalsOf, noteOnSetup, setUp } from "./setup.ts";
 import { runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
+import { weigh } from "./weigh.ts";
 
 const logChars = 15_000;
 const maxCommandsTold = 400;
@@ -114,7 +116,7 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
-    prompt: `${order.title}\n\n${order.instruction}${noteOnSetup(setup)}`,
+    prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}${noteOnSetup(setup)}`,
     tools: [...tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
     llm: cap.through(under(meter, inference.llm)),
@@ -139,10 +141,11 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
   const changes = await commit(deps, bench);
   if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${changes.diffstat.files} files`);
   const after = mayRun && changes.diffstat.files > 0 ? await runTests(deps, bench, test) : null;
+  const weighed = await weigh(deps, bench, test, { before, after, changes, mayRun });
   if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
 
   const receipt: Receipt = {
-    ...verdictOf(before, after, changes, mayRun),
+    ...weighed,
     base: worktree.base,
     ...(worktree.replayed && { replayed: worktree.replayed }),
     ...(setup && { setup }),
@@ -165,12 +168,6 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
 function spentOf(meter: Meter): Total {
   const { cost, calls, unpriced, usage } = meter.total();
   return { cost, calls, unpriced, usage };
-}
-
-function verdictOf(before: TestRun | null, after: TestRun | null, changes: Changes, mayRun: boolean): Pick<Receipt, "verdict" | "why"> {
-  if (!mayRun) return { verdict: "unverified", why: "no command may run here, so no test did" };
-  if (changes.diffstat.files === 0) return { verdict: "unverified", why: "nothing was changed, so there was nothing to test" };
-  return judge(before, after);
 }
 
 async function commit(deps: Workshop, bench: Bench): Promise<Changes> {

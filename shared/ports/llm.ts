@@ -69,6 +69,8 @@ export interface ModelReply {
 export interface Llm {
   readonly provider: string;
   readonly model: string;
+  /** Tokens that it holds, answer included; of several models the least. Absent: nobody knows. */
+  readonly window?: number;
   complete(request: ModelRequest): Promise<ModelReply>;
 }
 
@@ -78,4 +80,6 @@ export interface LlmFailure extends UacError {
   usage?: Usage;
   /** The account has nothing left, or nothing until its window resets: another provider may answer. */
   exhausted?: boolean;
+  /** The request is longer than the model's window. */
+  overflow?: boolean;
 }

@@ -5,6 +5,11 @@ import type { Action } from "#core/ops-token.ts";
 export interface ToolResult {
   content: string;
   isError?: boolean;
+  /**
+   * Names what `content` holds (a file, its digest, which lines): as long as the model has it before its eyes, `ToolCall.stillShown` of the
+   * same name is true, and a word may stand for it.
+   */
+  shows?: string;
   /** Present: the loop ends with this. Only a `finish` tool sets it. */
   end?: { status: "done" | "failed"; summary: string };
 }
@@ -13,6 +18,11 @@ export interface ToolCall {
   /** Unique and stable over a resume: the idempotency key of whatever the tool does. */
   key: string;
   signal: AbortSignal;
+  /**
+   * True while a result of this run that `shows` this stands whole in what the model is sent: over a resume too, and no longer once a
+   * compaction took it out.
+   */
+  stillShown(what: string): boolean;
 }
 
 export interface Tool<Input = unknown> {

@@ -4,7 +4,8 @@ import type { Block } from "./llm.ts";
 export type Entry =
   /** `control`: the steering of the owner's that it is. */
   | { type: "user"; text: string; control?: string }
-  | { type: "assistant"; content: Block[]; stop: string }
+  /** `used`: tokens of the whole request and of this reply, where the provider counted them. */
+  | { type: "assistant"; content: Block[]; stop: string; used?: { input: number; output: number; model: string } }
   /** Written before a tool runs that must not run twice. */
   | { type: "intent"; toolUseId: string; name: string }
   | {
@@ -14,8 +15,24 @@ export type Entry =
       isError: boolean;
       /** The call was no legal one: nothing ran. */
       refused?: true;
+      /** As the tool named what `content` holds. */
+      shows?: string;
       end?: { status: "done" | "failed"; summary: string };
-    };
+    }
+  | Compaction;
+
+/**
+ * From here on the model is sent less of what stands before. Nothing is taken out of the record; the newest one alone counts. Entries are
+ * counted from 0.
+ */
+export interface Compaction {
+  type: "compaction";
+  /** Of what stands before it only the task, what the owner said and the summary are sent. It is a reply, so no call is parted from its result; 0: nothing is left out. */
+  from: number;
+  /** Long outputs of tools before it are left out. */
+  pruned: number;
+  summary: string | null;
+}
 
 export interface Transcript {
   load(): Promise<Entry[]>;

@@ -235,6 +235,34 @@ describe("errors and tries", () => {
     expect(wire.requests).toHaveLength(1);
   });
 
+  it.each([
+    ["Anthropic", 400, error("invalid_request_error", "prompt is too long: 213462 tokens > 200000 maximum")],
+    ["Anthropic", 400, error("invalid_request_error", "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000")],
+    ["a proxy", 413, error("request_too_large", "Request exceeds the maximum size")],
+    ["OpenAI", 400, { error: { code: "context_length_exceeded", message: "Your input exceeds the context window of this model." } }],
+    ["DeepSeek", 400, error("invalid_request_error", "This model's maximum context length is 131072 tokens. However, you requested …")],
+    ["Gemini", 400, [{ error: { code: 400, message: "The input token count (1196265) exceeds the maximum number of tokens allowed" } }]],
+    ["Kimi", 400, error("invalid_request_error", "Your request exceeded model token limit: 262144")],
+    ["MiniMax", 400, error("invalid_params", "invalid params, context window exceeds limit (2013)")],
+    ["Z.ai", 400, { error: { code: "1261", message: "Prompt exceeds max length" } }],
+    ["Ollama", 400, { error: "prompt too long; exceeded max context length by 112 tokens" }],
+    ["llama.cpp", 400, error("exceed_context_size_error", "the request exceeds the available context size, try increasing it")],
+    ["llama.cpp, as a failure of its own", 500, error("server_error", "the request exceeds the available context size")],
+  ])("knows a request that is longer than the window: %s, %d", async (_, status, body) => {
+    const { error: thrown, wire } = await failure([plain(status, body)]);
+    expect(thrown).toMatchObject({ code: "llm_refused", overflow: true });
+    expect(wire.requests).toHaveLength(1);
+  });
+
+  it.each([
+    [429, error("rate_limit_error", "This request would exceed your organization's rate limit of 30,000 input tokens per minute.")],
+    [400, error("invalid_request_error", "max_tokens: 9000 > 8192, which is the maximum allowed number of output tokens")],
+    [402, error("billing_error", "Your credit balance is too low")],
+  ])("takes no other refusal for one: %d", async (status, body) => {
+    const { error: thrown } = await failure([plain(status, body)], { maxRetries: 0 });
+    expect(thrown.overflow).toBeUndefined();
+  });
+
   it("heeds x-should-retry: false", async () => {
     const { wire } = await failure([plain(500, error("api_error"), { "x-should-retry": "false" })]);
     expect(wire.requests).toHaveLength(1);

@@ -129,6 +129,7 @@ export const plainEndpoint: Endpoint = {
   baseUrl: "http://127.0.0.1:1",
   key: { kind: "x-api-key", value: "key-of-a-test" },
   billing: "metered",
+  window: 200_000,
 };
 
 /** What the first request fails with. */

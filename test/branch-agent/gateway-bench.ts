@@ -76,9 +76,9 @@ export async function gatewayOn(upstream: Pick<Upstream, "baseUrl"> & Partial<Up
   };
 }
 
-/** The folder of a factory that joined, and the environment that its program starts with. */
-export async function joinedHome(ends: ReturnType<typeof closers>, modelUrl: string) {
-  const home = ends.add(await mkdtemp(join(tmpdir(), "uac-joined-")), (path) => rm(path, { recursive: true, force: true }));
+/** The folder of a factory that joined, made in `folder`, and the environment that its program starts with. */
+export async function joinedHome(ends: ReturnType<typeof closers>, modelUrl: string, folder = tmpdir()) {
+  const home = ends.add(await mkdtemp(join(folder, "uac-joined-")), (path) => rm(path, { recursive: true, force: true }));
   const hq = await joseSigner((await newKeyPair()).privateJwk);
   const busUrl = `file:${join(home, "bus.db")}`;
   const where = { hqUrl: "http://127.0.0.1:9", hqKey: hq.publicKey, hqKid: hq.kid, busUrl, busToken: "" };

@@ -61,10 +61,16 @@ export function hands(more: Partial<CoderContext> = {}) {
     ran: async (run) => void ran.push(run),
     ...more,
   });
-  return (name: string, input: unknown): Promise<ToolResult> => {
+  const shown = new Set<string>();
+  const work = async (name: string, input: unknown): Promise<ToolResult> => {
     const tool = tools.find((candidate) => candidate.name === name) as Tool;
-    return tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal: new AbortController().signal });
+    const stillShown = (what: string) => shown.has(what);
+    const result = await tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal: new AbortController().signal, stillShown });
+    if (result.shows) shown.add(result.shows);
+    return result;
   };
+  /** As a compaction does: what was shown is before the model's eyes no more. */
+  return Object.assign(work, { forget: () => shown.clear() });
 }
 
 export const refusal = (about: string | RegExp) => ({ isError: true, content: expect.stringMatching(about) });

@@ -18,23 +18,35 @@ export let root: string;
 export function eachInARepository() {
   beforeEach(() => {
     dir = realpathSync(mkdtempSync(join(tmpdir(), "workspace-test-")));
-    repo = join(dir, "repo");
     root = join(dir, "worktrees");
-    mkdirSync(repo);
-    git("init", "-q", "-b", "main");
-    git("config", "user.name", "Owner");
-    git("config", "user.email", "owner@example.invalid");
-    put(repo, { "a.txt": "one\n", "src/b.ts": "export const b = 1;\n", "package.json": '{"scripts":{"test":"node --test"}}\n' });
-    git("add", "-A");
-    git("commit", "-qm", "first");
+    repo = ownersRepository(dir, {
+      "a.txt": "one\n",
+      "src/b.ts": "export const b = 1;\n",
+      "package.json": '{"scripts":{"test":"node --test"}}\n',
+    });
   });
 
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 }
 
+/** Makes a repository with one commit in `folder`; its path. */
+export function ownersRepository(folder: string, files: Record<string, string>): string {
+  const path = join(folder, "repo");
+  mkdirSync(path);
+  gitIn(path, "init", "-q", "-b", "main");
+  gitIn(path, "config", "user.name", "Owner");
+  gitIn(path, "config", "user.email", "owner@example.invalid");
+  put(path, files);
+  gitIn(path, "add", "-A");
+  gitIn(path, "commit", "-qm", "first");
+  return path;
+}
+
 /** Git as the owner runs it in the checkout. */
-export function git(...args: string[]) {
-  return execFileSync("git", args, { cwd: repo, encoding: "utf8" }).trim();
+export const git = (...args: string[]) => gitIn(repo, ...args);
+
+export function gitIn(path: string, ...args: string[]) {
+  return execFileSync("git", args, { cwd: path, encoding: "utf8" }).trim();
 }
 
 export function put(at: string, files: Record<string, string | Buffer>) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { FlagKind } from "#core/evidence.ts";
 import { noUsage } from "#core/ledger.ts";
-import { judge, type Receipt, receiptSchema, type TestRun, type Verdict } from "#core/receipt.ts";
+import { type Evidence, judge, type Receipt, receiptSchema, type TestRun, type Verdict } from "#core/receipt.ts";
 
 const run = (exitCode: number | null): TestRun => ({ command: "npm test", exitCode, durationMs: 10, tail: "" });
 const runs = { none: null, passed: run(0), failed: run(1), "never ended": run(null) };
@@ -42,6 +43,65 @@ describe("judge", () => {
     }
   });
 
+  describe("when they pass now, what was done to them counts", () => {
+    const counted = (ran: number, exitCode = 0): TestRun => ({ ...run(exitCode), counted: { ran, skipped: 0 } });
+    const flag = (kind: FlagKind) => ({ kind, text: `told of ${kind}` });
+    it.each<[string, TestRun | null, TestRun, Partial<Evidence>, RegExp]>([
+      ["nothing", run(1), run(0), {}, /^verified: .*failed before and pass now$/],
+      ["a test deleted", run(1), run(0), { flags: [flag("tests_deleted")] }, /^unverified: .*pass now, but told of tests_deleted/],
+      ["a test skipped", run(0), run(0), { flags: [flag("tests_skipped")] }, /^unverified: .*told of tests_skipped/],
+      ["another command", run(1), run(0), { flags: [flag("test_command_changed")] }, /^unverified: .*told of test_command_changed/],
+      ["fewer ran", run(1), run(0), { flags: [flag("fewer_tests")] }, /^unverified: .*told of fewer_tests/],
+      [
+        "edited, and the VP's own run was older",
+        run(1),
+        run(0),
+        { flags: [flag("tests_edited"), flag("edited_after_tests")] },
+        /^verified: .*now$/,
+      ],
+      ["touched, and not to be run as they were", run(1), run(0), { touched: true }, /^unverified: .*could not be run as they were/],
+      ["touched, and they pass as they were", run(1), run(0), { touched: true, ofBase: run(0) }, /^verified: .*also as they were/],
+      [
+        "deleted, and they pass as they were",
+        run(1),
+        run(0),
+        { flags: [flag("tests_deleted")], touched: true, ofBase: run(0) },
+        /^verified: .*also as they were/,
+      ],
+      [
+        "touched, and they fail as they were",
+        run(0),
+        run(0),
+        { touched: true, ofBase: run(1) },
+        /^unverified: .*fail as they were before it/,
+      ],
+      [
+        "touched, and they never end as they were",
+        run(0),
+        run(0),
+        { touched: true, ofBase: run(null) },
+        /^unverified: .*fail as they were/,
+      ],
+      [
+        "touched, and fewer ran as they were",
+        counted(9),
+        counted(9),
+        { touched: true, ofBase: counted(8) },
+        /^unverified: .*fewer.*9, now 8/,
+      ],
+      ["no test ran", run(1), counted(0), {}, /^unverified: .*ran no test/],
+      ["no test ran before either", counted(0), counted(0), {}, /^unverified: .*ran no test/],
+    ])("%s", (_, before, after, found, why) => {
+      const judged = judge(before, after, { flags: [], touched: false, ofBase: null, ...found });
+      expect(`${judged.verdict}: ${judged.why}`).toMatch(why);
+    });
+
+    it("a failure stays one, whatever was done", () => {
+      const evidence = { flags: [flag("tests_deleted")], touched: true, ofBase: null };
+      expect(judge(run(0), run(1), evidence).verdict).toBe("regressed");
+    });
+  });
+
   it("takes any exit code but 0 as a failure", () => {
     for (const code of [1, 2, 127, 137, -1]) expect(judge(run(0), run(code)).verdict).toBe("regressed");
   });
@@ -67,13 +127,13 @@ describe("receiptSchema", () => {
       usage: { cost: 5000, calls: 2, unpriced: 0, usage: { ...noUsage, uncachedIn: 900, output: 40 } },
       wallMs: 5,
     },
-    ...{ limitsHit: [], approvals: [] },
+    ...{ testsOfBase: null, flags: [], limitsHit: [], approvals: [] },
   };
 
   it("takes what an executor measured", () => expect(receiptSchema.parse(receipt)).toEqual(receipt));
 
-  it("of an older factory says nothing of what was spent", () => {
-    const { usage: _, ...older } = receipt;
+  it("of an older factory says nothing of what was spent, and nothing of its tests", () => {
+    const { usage: _, flags: __, testsOfBase: ___, ...older } = receipt;
     expect(receiptSchema.parse(older)).toEqual({ ...receipt, usage: null });
   });
 

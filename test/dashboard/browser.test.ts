@@ -82,6 +82,11 @@ async function seedFleet() {
     endedAt: now,
     log: `${"a long line of log ".repeat(30)}\n${evil}`,
     receipt: {
+      testsOfBase: { command: "npm test", exitCode: 0, durationMs: 5, tail: evil, counted: { ran: 1234, skipped: 5 } },
+      flags: [
+        { kind: "tests_deleted", text: `a test file is gone: ${"in-one-word".repeat(20)}` },
+        { kind: "tests_edited", text: "existing tests were edited: test/a.test.ts" },
+      ],
       commands: Array.from({ length: 9 }, (_, i) => ({ command: `node ${"x".repeat(i * 30)}`, exitCode: i ? 0 : null, durationMs: 5 })),
     },
   });

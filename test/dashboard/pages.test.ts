@@ -240,6 +240,21 @@ describe("one task", () => {
     expect(section(html, "log")).toContain("result sent");
   });
 
+  it("shows what was seen of the tests, and the run of those that were there before", async () => {
+    const flags = [
+      { kind: "tests_skipped" as const, text: "tests are skipped that were not: test/sum.test.js" },
+      { kind: "edited_after_tests" as const, text: "Lisa ran no tests after the last edit" },
+    ];
+    const testsOfBase = { command: "npm test", exitCode: 1, durationMs: 802, tail: "not ok", counted: { ran: 4, skipped: 1 } };
+    await here.insert.task({ id: "t_0001", state: "failed", receipt: { verdict: "unverified", flags, testsOfBase } });
+    const html = await here.text("/tasks/t_0001");
+    const receipt = section(html, "receipt");
+    expect(receipt).toMatch(/doubt\s*tests are skipped that were not: test\/sum\.test\.js\s*note\s*Lisa ran no tests after the last edit/);
+    expect(receipt).toMatch(/The earlier tests, after\s*exit 1 npm test 802 ms\s*4 tests ran, 1 skipped/);
+    await here.insert.task({ id: "t_0002", state: "succeeded", receipt: {} });
+    expect(await here.text("/tasks/t_0002")).not.toMatch(/What was seen of the tests|The earlier tests/);
+  });
+
   it("totals all calls where it can't show all", async () => {
     await here.insert.task({ id: "t_0001", state: "running" });
     for (let i = 0; i < 230; i++) await here.insert.usage({ id: `usage-${i}`, task: "t_0001", step: i, cost: 10_000_000 });

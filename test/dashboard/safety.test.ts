@@ -38,6 +38,8 @@ describe("row 46: markup in what others wrote", () => {
         commands: [run].map(({ tail: _, ...rest }) => rest),
         testsBefore: run,
         testsAfter: run,
+        testsOfBase: run,
+        flags: [{ kind: "tests_deleted", text: evil }],
         limitsHit: [evil.slice(0, 64)],
         patch: `diff --git a/${evil} b/${evil}\n--- a/x\n+++ b/x\n@@ -1 +1 @@ ${evil}\n-${evil}\n+${evil}\n`,
       },

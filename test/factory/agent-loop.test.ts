@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { ScriptedReply } from "#adapters/llm/scripted.ts";
 import { UacError } from "#core/errors.ts";
 import { defaultLimits } from "#core/limits.ts";
-import { runAgent, toMessages } from "#factory/agent-loop.ts";
+import { runAgent } from "#factory/agent-loop.ts";
 import { finishTool } from "#factory/finish.ts";
+import { toMessages } from "#factory/shown.ts";
 import type { Tool } from "#ports/tool.ts";
 import type { Entry } from "#ports/transcript.ts";
 import { agentBench, Cut, finish, memoryTranscript, spyTool, use } from "./agent.ts";
@@ -179,7 +180,7 @@ describe("replies that are no legal call", () => {
 
   it("asks for a call where there was none, and ends after three", async () => {
     const bench = agentBench(["I think", "", "so"], { tools });
-    expect(await bench.start()).toMatchObject({ kind: "stopped", code: "format_errors", steps: 3 });
+    expect(await bench.start()).toMatchObject({ kind: "stopped", code: "stuck", reason: expect.stringContaining("talked"), steps: 3 });
     expect(bench.llm.requests[1]?.messages.at(-1)).toMatchObject({ role: "user", content: [{ text: expect.stringContaining("finish") }] });
   });
 

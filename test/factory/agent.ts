@@ -6,7 +6,8 @@ import { meteredLlm, type Script, scriptedLlm } from "#adapters/llm/scripted.ts"
 import { pricesOf } from "#adapters/prices/index.ts";
 import type { LedgerEntry } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
-import { type AgentRun, runAgent } from "#factory/agent-loop.ts";
+import { runAgent } from "#factory/agent-loop.ts";
+import type { AgentRun } from "#factory/agent-run.ts";
 import { finishTool } from "#factory/finish.ts";
 import { metering } from "#factory/metering.ts";
 import { waitingLine } from "#factory/waiting-line.ts";
@@ -82,5 +83,10 @@ export function agentBench(script: Script, changed: Partial<AgentRun> & { spent?
     onStep: (step, text) => void steps.push(`${step} ${text}`),
     ...changed,
   };
-  return { run, llm, clock, recorded, steps, start: () => runAgent(run) };
+  return {
+    ...{ run, llm, clock, recorded, steps },
+    start: () => runAgent(run),
+    /** With a model that holds so many tokens. */
+    startWith: ({ window }: { window: number }) => runAgent({ ...run, llm: { ...run.llm, window } }),
+  };
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
+import * as z from "zod";
 import { manualClock } from "#adapters/clock/manual.ts";
 import { countingIds } from "#adapters/ids/counting.ts";
 import { meteredLlm, type Script, scriptedLlm } from "#adapters/llm/scripted.ts";
@@ -12,6 +13,7 @@ import { knownValues } from "#adapters/redactor/known-values.ts";
 import { joseSigner, joseVerifier, newKeyPair } from "#adapters/signer/jose.ts";
 import type { Order } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
+import type { FileChange } from "#core/evidence.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
 import type { CommandRun, Replayed } from "#core/receipt.ts";
@@ -26,7 +28,7 @@ import type { Clock } from "#ports/clock.ts";
 import type { Hq } from "#ports/hq.ts";
 import type { SandboxRun } from "#ports/sandbox.ts";
 import type { Tool } from "#ports/tool.ts";
-import type { Worktree } from "#ports/workspace.ts";
+import type { Conventions, Worktree } from "#ports/workspace.ts";
 import { libsqlJournal } from "../../branch-agent/journal/libsql.ts";
 import { quietProviders } from "../support/endpoint.ts";
 import { quietReply } from "../support/heartbeats.ts";
@@ -43,6 +45,12 @@ export interface BranchOptions {
   env?: Record<string, string>;
   /** What the repository's tests exit with, run by run; the last is repeated. Null: no test command is known. */
   tests?: readonly (number | null)[] | null;
+  /** What the repository tells whoever works there. */
+  conventions?: Conventions;
+  /** What became of the tests' files, once something was edited. */
+  testChanges?: readonly FileChange[];
+  /** What the tests print. */
+  output?: (run: number) => string;
   /** Files that the owner has changed and not committed. */
   uncommitted?: number;
   replayed?: Replayed;
@@ -74,6 +82,8 @@ export async function openBranch(options: BranchOptions = {}) {
     patch: `- old\n+ new ${branchSecret}` as string | null,
     commits: 0,
     closed: [] as string[],
+    /** Files that were as at the base, for a run of the tests. */
+    putBack: [] as string[],
     commands: [] as string[],
     runs: 0,
   };
@@ -143,6 +153,12 @@ export async function openBranch(options: BranchOptions = {}) {
         const diffstat = { files: 1, insertions: 1, deletions: 1, text: "a.ts | 2 +-" };
         return { head: author ? "c".repeat(40) : null, diffstat, patch: state.patch, patchSha256: "d".repeat(64) };
       },
+      conventions: async () => options.conventions ?? { notes: null, skills: [], more: 0 },
+      testChanges: async () => [...(options.testChanges ?? [])],
+      async asAtBase(_, paths, run) {
+        state.putBack.push(...paths);
+        return run();
+      },
       async close({ branch: closed }) {
         state.closed.push(closed);
       },
@@ -159,8 +175,9 @@ export async function openBranch(options: BranchOptions = {}) {
           return { exitCode: null, timedOut: true, output: "", truncated: false, durationMs: timeoutMs };
         }
         const exitCode = signal?.aborted ? null : (tests?.[Math.min(state.runs, tests.length - 1)] ?? null);
+        const output = options.output?.(state.runs) ?? `ran ${branchSecret}`;
         state.runs += 1;
-        return { exitCode, timedOut: false, output: `ran ${branchSecret}`, truncated: false, durationMs: 5 };
+        return { exitCode, timedOut: false, output, truncated: false, durationMs: 5 };
       },
     },
     signer,
@@ -175,7 +192,7 @@ export async function openBranch(options: BranchOptions = {}) {
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
     priceOf: pricesOf(),
     toolsFor: ({ names, ran, allowed }) => {
-      const bash: Tool = { ...spyTool("bash").tool, run: () => ranOne(ran) };
+      const bash: Tool = { ...spyTool("bash").tool, input: z.looseObject({ n: z.int().optional() }), run: () => ranOne(ran) };
       return [edit.tool, bash].filter((tool) => names.includes(tool.name) && (tool.name !== "bash" || allowed.includes("exec")));
     },
   };

@@ -1,5 +1,6 @@
 /** What a task's card and its completion say, at moments when nobody works on it. */
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Flag } from "#core/evidence.ts";
 import { noTotal } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { cancelTask } from "#factory/cancel.ts";
@@ -8,7 +9,10 @@ import { delegate } from "#factory/delegate.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
 import { replay } from "#factory/replay.ts";
+import { storyOf } from "../../hq-worker/tools/story.ts";
+import { receipt } from "../contracts/store/samples.ts";
 import { type HqBench, openHq, wish } from "./headquarters.ts";
+import { openQueue } from "./queue-bench.ts";
 
 let b: HqBench;
 beforeEach(async () => {
@@ -94,4 +98,39 @@ it("tells at the end what the work began with, and that it was not set up", asyn
   const text = done?.body.kind === "text" ? done.body.content.text : "";
   expect(text).toContain("on top of your 2 uncommitted changes; left out: .env, big.bin");
   expect(text).toContain("not set up: npm ci ended with 1 after 2.0 s");
+});
+
+describe("what was seen of the tests", () => {
+  const flags: Flag[] = [
+    { kind: "tests_skipped", text: "tests are skipped that were not: a.test.ts" },
+    { kind: "tests_edited", text: "existing tests were edited: a.test.ts" },
+  ];
+  const why = "the tests pass, but tests are skipped that were not: a.test.ts";
+  async function ended(changed: Partial<Receipt>) {
+    const q = await openQueue();
+    await q.ask("task1");
+    await q.claim("task1");
+    await q.done("task1", { receipt: { ...receipt, ...changed } });
+    const [completion, card, story] = [await q.said("done:task1"), await q.said("card-edit:task1"), await storyOf(q.hq, "task1")];
+    q.close();
+    return { completion, card, story };
+  }
+
+  it("stands on card, completion and story; what the reason says is not said twice", async () => {
+    const { completion, card, story } = await ended({ verdict: "unverified", why, flags });
+    expect(completion).toContain(`unverified: ${why}\nℹ️ existing tests were edited: a.test.ts\n`);
+    expect(story).toContain(`\nunverified: ${why}\nℹ️ existing tests were edited: a.test.ts\n`);
+    expect(card).toContain("\n⚠️ tests are skipped that were not: a.test.ts\n");
+    expect(card).not.toContain("edited");
+  });
+
+  it("is told where the verdict rests on more than it", async () => {
+    const { completion } = await ended({ why: "the tests pass, also as they were before this work changed them", flags });
+    expect(completion).toContain("changed them\n⚠️ tests are skipped that were not: a.test.ts\nℹ️ existing tests were edited: a.test.ts\n");
+  });
+
+  it("is not mentioned where there was nothing", async () => {
+    const said = await ended({ flags: [] });
+    for (const text of Object.values(said)) expect(text).not.toMatch(/⚠️|ℹ️/);
+  });
 });

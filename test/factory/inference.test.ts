@@ -29,6 +29,7 @@ describe("an endpoint", () => {
         baseUrl: "https://api.z.ai/api/anthropic",
         key: { kind: "bearer", value: "z" },
         billing: "metered",
+        window: 1_000_000,
       },
     ]);
     expect(chainOf({ LLM_PROVIDER: "ollama" })).toMatchObject([{ key: null, billing: "local", baseUrl: "http://127.0.0.1:11434/v1" }]);
@@ -46,6 +47,11 @@ describe("an endpoint", () => {
     ],
     [{ LLM_BILLING: "zai:subscription" }, { billing: "subscription" }],
     [{ LLM_BILLING: "subscription, openai:local" }, { billing: "subscription" }],
+    [{ MODEL_NAME: "glm-5.3" }, { window: 1_000_000 }],
+    [{ MODEL_NAME: "glm-5.1" }, { window: 200_000 }],
+    [{ MODEL_NAME: "unheard-of" }, { window: 128_000 }],
+    [{ LLM_CONTEXT_TOKENS: "64000, openai:9000" }, { window: 64_000 }],
+    [{ LLM_CONTEXT_TOKENS: "openai:9000" }, { window: 1_000_000 }],
   ])("follows %o", (env, is) => {
     expect(chainOf({ LLM_PROVIDER: "zai", ZAI_API_KEY: "z", ...env })).toMatchObject([is]);
   });
@@ -202,6 +208,8 @@ describe("what is written wrong", () => {
     [{ ...key, LLM_FALLBACK: "sk-half-0123456789" }, /^LLM_FALLBACK names the provider "\[what looks like a key\]"; allowed: /],
     [{ ...key, LLM_BILLING: `zai:${"sk_half0".repeat(5)}` }, /^LLM_BILLING holds "zai:\[what looks like a key\]"/],
     [{ ...key, LLM_BILLING: "zai:subscription, zai:metered" }, /^LLM_BILLING names zai twice$/],
+    [{ ...key, LLM_CONTEXT_TOKENS: "200k" }, /^LLM_CONTEXT_TOKENS holds "200k"; allowed: a number from 4000 to 100000000, for/],
+    [{ ...key, LLM_CONTEXT_TOKENS: "3999" }, /^LLM_CONTEXT_TOKENS holds "3999"/],
     [{ ...key, MODEL_NAME: "m".repeat(129) }, /^MODEL_NAME is no model's name: one line of up to 128 characters$/],
     [{ ...key, LLM_FALLBACK: "ollama:a\nb" }, /^LLM_FALLBACK names a model of .* more than one line$/],
   ])("%o: is told without quoting a key", (env, text) => {

@@ -143,6 +143,11 @@ const rows: Record<string, Row> = {
     is: everybody({ billing: "subscription" }),
     bad: [["free", /holds "free"; allowed: metered, subscription, local/]],
   },
+  LLM_CONTEXT_TOKENS: {
+    good: "64000",
+    is: everybody({ window: 64_000 }),
+    bad: [["many", /holds "many"; allowed: a number from 4000 to 100000000/]],
+  },
   LLM_THINKING: { good: "low", is: { thinking: "low" }, bad: [["much", /allowed: off, low, high/]] },
   ANTHROPIC_BASE_URL: { good: "http://localhost:1", is: everybody({ baseUrl: "http://localhost:1" }), bad: baseUrl() },
   ANTHROPIC_API_KEY: { good: "key", is: everybody({ key: { kind: "x-api-key", value: "key" } }) },

@@ -26,7 +26,7 @@ const usage = (n: number) => ledgerEntry({ id: `usage_${String(n).padStart(4, "0
 const receipt: Receipt = {
   ...{ verdict: "verified", why: "the tests pass", base: null, head: "c".repeat(40), branch: "uac/t1-1-1-1" },
   ...{ diffstat: { files: 1, insertions: 1, deletions: 1, text: "" }, patch: "p", patchSha256: null, commands: [], testsBefore: null },
-  ...{ testsAfter: null, steps: 1, usage: noTotal, wallMs: 1, limitsHit: [], approvals: [] },
+  ...{ testsAfter: null, testsOfBase: null, flags: [], steps: 1, usage: noTotal, wallMs: 1, limitsHit: [], approvals: [] },
 };
 async function accepted() {
   const attempt = await acceptOrder(b.branch, (await b.order()).entry);

@@ -12,7 +12,7 @@ import { type BranchBench, type BranchOptions, branchSecret, openBranch, orderOf
 let b: BranchBench;
 afterEach(() => b.close());
 
-const fixing = [{ tools: [use("edit")] }, { tools: [use("bash")] }, finish("done", "Fixed it.")];
+const fixing = [{ tools: [use("edit")] }, { tools: [use("bash", { command: "npm test" })] }, finish("done", "Fixed it.")];
 const story: string[] = [];
 interface Given {
   order?: Partial<Order>;
@@ -114,6 +114,78 @@ describe("the verdict is measured", () => {
   ] as const)("a model that is %s ends it with a reason", async (error, code) => {
     const outcome = await worked({ script: [new UacError(error, "Nobody answers.")] });
     expect(outcome).toMatchObject({ outcome: "failed", code, reason: expect.stringContaining("Nobody answers.") });
+  });
+});
+
+describe("what became of the tests", () => {
+  const edited = { path: "test/a.test.js", how: "edited", added: [], removed: ["expect(1)"], before: null, after: null } as const;
+  const node = (ran: number) => `ℹ tests ${ran}\nℹ skipped 0\n`;
+  const ownRun = { kind: "edited_after_tests", text: "Lisa ran no tests after the last edit" };
+
+  it.each<[string, BranchOptions & Given, object]>([
+    [
+      "edited, and they pass as they were too",
+      { testChanges: [edited], tests: [1, 0, 0] },
+      {
+        outcome: "succeeded",
+        receipt: { verdict: "verified", testsOfBase: { exitCode: 0 }, flags: [{ kind: "assertions_removed" }, { kind: "tests_edited" }] },
+      },
+    ],
+    [
+      "edited, and they fail as they were",
+      { testChanges: [edited], tests: [0, 0, 1] },
+      { outcome: "succeeded", receipt: { verdict: "unverified", testsOfBase: { exitCode: 1 } } },
+    ],
+    [
+      "edited, and they fail as they were, where verification is demanded",
+      { testChanges: [edited], tests: [0, 0, 1], order: { requireVerified: true } },
+      { outcome: "failed", code: "not_verified", reason: expect.stringContaining("fail as they were before it") },
+    ],
+    [
+      "edited, and they fail now: nothing more is run",
+      { testChanges: [edited], tests: [0, 1, 0] },
+      { outcome: "failed", code: "regressed", receipt: { testsOfBase: null } },
+    ],
+    [
+      "fewer of them, by their runner's count",
+      { tests: [0, 0], output: (n) => node(n === 0 ? 3 : 2), order: { requireVerified: true } },
+      { outcome: "failed", code: "not_verified", receipt: { verdict: "unverified", flags: [{ kind: "fewer_tests" }] } },
+    ],
+    [
+      "none that ran",
+      { tests: [0, 0], output: () => node(0) },
+      { receipt: { verdict: "unverified", testsAfter: { counted: { ran: 0 } } } },
+    ],
+  ])("%s", async (_, options, expected) => {
+    expect(await worked(options)).toMatchObject(expected);
+  });
+
+  it("are put back only for a run of their own, and only if they were touched", async () => {
+    await worked({ testChanges: [edited], tests: [1, 0, 0] });
+    expect([b.state.putBack, b.state.runs]).toEqual([["test/a.test.js"], 3]);
+    await b.close();
+    await worked({ testChanges: [{ ...edited, how: "added" }], tests: [1, 0, 0] });
+    expect([b.state.putBack, b.state.runs]).toEqual([[], 2]);
+  });
+
+  it("a VP that edits after its last run of them is told of", async () => {
+    const late = await worked({
+      script: [{ tools: [use("edit")] }, { tools: [use("bash", { command: "npm test" })] }, { tools: [use("edit")] }, finish()],
+    });
+    expect(late.receipt).toMatchObject({ verdict: "verified", flags: [ownRun] });
+    await b.close();
+    const inTime = await worked({
+      script: [{ tools: [use("edit")] }, { tools: [use("bash", { command: "cd . && npm test 2>&1 | tail" })] }, finish()],
+    });
+    expect(inTime.receipt?.flags).toEqual([]);
+    await b.close();
+    const never = await worked({ script: [{ tools: [use("edit")] }, finish()] });
+    expect(never.receipt?.flags).toEqual([{ ...ownRun, text: "Lisa ran no tests" }]);
+  });
+
+  it("tells no secret that a file's name holds", async () => {
+    const outcome = await worked({ testChanges: [{ ...edited, how: "deleted", path: `test/${branchSecret}.test.js` }], tests: [1, 1] });
+    expect(outcome.receipt?.flags[0]?.text).toBe("a test file is gone: test/[BRANCH_SECRET].test.js");
   });
 });
 

@@ -43,7 +43,9 @@ By model, today · this month:
 anthropic/claude-opus-5-5: $0.5000 · $2.50
 anthropic/claude-haiku-4-5: $0.0040 · $0.0040`,
   );
-  expect(await costTool(b.hq).run({}, { key: "k", signal: new AbortController().signal })).toEqual({ content: await costReport(b.hq) });
+  expect(await costTool(b.hq).run({}, { key: "k", signal: new AbortController().signal, stillShown: () => false })).toEqual({
+    content: await costReport(b.hq),
+  });
 });
 
 it("tells plans, own machines and what nobody has a price for apart from the bill", async () => {

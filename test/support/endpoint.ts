@@ -1,6 +1,6 @@
 /** An endpoint as a preset says, with what a test says instead. */
 import { type Preset, presetOf, presets } from "#adapters/llm/presets.ts";
-import type { Endpoint, ProviderFacts, ProviderName } from "#core/endpoint.ts";
+import { type Endpoint, type ProviderFacts, type ProviderName, windowFor } from "#core/endpoint.ts";
 import type { BillingMode } from "#core/ledger.ts";
 import type { Wire } from "#core/wire-usage.ts";
 
@@ -21,7 +21,9 @@ export function endpointOf({ provider, apiKey, authToken, ...choice }: EndpointC
   const kind = wire === "anthropic" && preset.key === "x-api-key" && !authToken ? "x-api-key" : "bearer";
   const value = authToken ?? apiKey;
   const { model, billing, urls } = preset;
-  return { provider, wire, model, billing, baseUrl: urls[wire] ?? "http://127.0.0.1:1", ...choice, key: value ? { kind, value } : null };
+  const window = windowFor(preset, choice.model ?? model);
+  const baseUrl = urls[wire] ?? "http://127.0.0.1:1";
+  return { provider, wire, model, billing, window, baseUrl, ...choice, key: value ? { kind, value } : null };
 }
 
 /** Providers for a profile of a test that calls no model: they want neither key nor address. */

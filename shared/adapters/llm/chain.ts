@@ -25,6 +25,7 @@ export interface ChainOptions {
 /** Goes by the name of its first. Rejects with what the last one said, and what the others did, once all have failed. */
 export function chain(llms: readonly [Llm, ...Llm[]], { clock, onFallback, resting = new Map() }: ChainOptions): Llm {
   const [first] = llms;
+  const windows = llms.flatMap(({ window }) => window ?? []);
 
   /** Those that rest come last: better one that may have recovered than none. */
   function order(): Llm[] {
@@ -36,6 +37,7 @@ export function chain(llms: readonly [Llm, ...Llm[]], { clock, onFallback, resti
   return {
     provider: first.provider,
     model: first.model,
+    ...(windows.length > 0 && { window: Math.min(...windows) }),
     async complete(request): Promise<ModelReply> {
       const failures: { llm: Llm; error: LlmFailure }[] = [];
       for (const llm of order()) {

@@ -56,6 +56,14 @@ const refusals = new Set([
 const emptyAccount =
   /\bcode (1113|1308|1310|1008)\b|insufficient[ _](balance|quota|credit|funds)|exceeded_current_quota|(balance|credit)[^.]{0,40}(too low|exhausted|not enough)|arrears/i;
 
+/**
+ * A request that the model's window does not hold, in the words of the providers and of what runs models locally. Rate limits speak of tokens
+ * too: those pass, and a shorter request is not their cure.
+ */
+const tooLong =
+  /context_length_exceeded|model_context_window_exceeded|prompt is too long|prompt too long|(maximum|available) context (length|size)|context window|(maximum|max) prompt length|prompt exceeds max length|input token count[^.]{0,40}exceeds|exceed(s|ed)? (the )?(model('s)? )?(token limit|context (limit|length))|greater than the context length|reduce the length of the messages|\bcode 1261\b/i;
+const rateLimit = /rate limit|too many requests|per minute|throttl/i;
+
 const advice: Record<number, string> = {
   401: "Check the API key.",
   402: "Check the account's balance and plan.",
@@ -97,8 +105,14 @@ export function errorIn(body: unknown, bench: Bench): LlmFailure | null {
 function verdict(status: number | null, body: unknown, headers: Headers, bench: Bench): Failure {
   const { type, code, message: own } = errorOf(body);
   const said = clean(sayingOf(body, status), bench.secret);
-  const fail = (failure: Omit<Failure, "error"> & { as: ErrorCode; message: string; exhausted?: boolean }): Failure => ({
-    error: Object.assign(new UacError(failure.as, failure.message, { cause: body }), failure.exhausted && { exhausted: true }),
+  const fail = (
+    failure: Omit<Failure, "error"> & Pick<LlmFailure, "exhausted" | "overflow"> & { as: ErrorCode; message: string },
+  ): Failure => ({
+    error: Object.assign(
+      new UacError(failure.as, failure.message, { cause: body }),
+      failure.exhausted && { exhausted: true },
+      failure.overflow && { overflow: true },
+    ),
     retry: failure.retry,
     afterMs: failure.afterMs,
   });
@@ -115,9 +129,10 @@ function verdict(status: number | null, body: unknown, headers: Headers, bench: 
   const name = typeof type === "string" && type !== "error" ? type : null;
   const what = status === null ? (name ?? "an error") : `HTTP ${status}${name ? ` ${name}` : ""}`;
   const exhausted = status === 402 || name === "billing_error" || emptyAccount.test(`${name} ${said}`);
+  const overflow = !exhausted && (status === 413 || (tooLong.test(`${name} ${said}`) && !rateLimit.test(said)));
   const passes = status !== null && (status === 408 || status === 409 || status === 429 || status >= 500);
   const known = [name, code].some((word) => typeof word === "string" && refusals.has(word));
-  const retry = !exhausted && headers.get("x-should-retry") !== "false" && (status === null ? !known : passes);
+  const retry = !exhausted && !overflow && headers.get("x-should-retry") !== "false" && (status === null ? !known : passes);
   if (retry) {
     return fail({
       as: "llm_unreachable",
@@ -128,7 +143,7 @@ function verdict(status: number | null, body: unknown, headers: Headers, bench: 
   }
   const hint = exhausted ? advice[402] : (advice[status ?? 0] ?? "");
   const message = `The model's provider refused, ${what}: ${said}. ${hint}`.trim();
-  return fail({ as: "llm_refused", message, retry, afterMs: null, exhausted });
+  return fail({ as: "llm_refused", message, retry, afterMs: null, exhausted, overflow });
 }
 
 /** Milliseconds, as some APIs add; seconds or a date, as the standard says. A date is read by the answer's own clock. */

@@ -10,8 +10,8 @@ import type { TransportOptions } from "./transport.ts";
 /** What an adapter needs beside where the model is. */
 export type LlmDeps = Pick<TransportOptions, "clock" | "fetch" | "maxRetries" | "silenceMs" | "longestMs" | "annotate">;
 
-export function llmFor({ provider, wire, model, baseUrl, key }: Endpoint, deps: LlmDeps): Llm {
-  const options = { ...deps, provider, model, baseUrl, key };
+export function llmFor({ provider, wire, model, baseUrl, key, window }: Endpoint, deps: LlmDeps): Llm {
+  const options = { ...deps, provider, model, baseUrl, key, window };
   const load = async () => {
     if (wire === "anthropic") return (await import("./anthropic.ts")).anthropicLlm(options);
     return (await import("./openai.ts")).openAiLlm({ ...options, wire });
@@ -20,6 +20,7 @@ export function llmFor({ provider, wire, model, baseUrl, key }: Endpoint, deps: 
   return {
     provider,
     model,
+    window,
     async complete(request) {
       adapter ??= load();
       return (await adapter).complete(request);

@@ -41,6 +41,8 @@ export interface TransportOptions {
   /** Marks opaque blocks: they are replayed to this provider alone. */
   provider: string;
   model: string;
+  /** Tokens that it holds. */
+  window: number;
   clock: Clock;
   fetch?: typeof fetch;
   /** Tries after the first. */
@@ -85,6 +87,7 @@ export function llmOver(speaker: Speaker, secret: string, options: TransportOpti
   return {
     provider,
     model,
+    window: options.window,
     async complete(request) {
       if (request.signal?.aborted) throw interrupted();
       const maxRetries = options.maxRetries ?? defaultTries - 1;

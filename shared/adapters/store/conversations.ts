@@ -6,7 +6,7 @@ import { parseTagged } from "./json.ts";
 import { conversations, turnEntries } from "./schema.ts";
 import { always, type Database, ifChanged, insertIf, showChange } from "./sql.ts";
 
-const entryTypes = ["user", "assistant", "intent", "result"] satisfies Entry["type"][];
+const entryTypes = ["user", "assistant", "intent", "result", "compaction"] satisfies Entry["type"][];
 
 export function conversationsOf({ q, run, write }: Database): Conversations {
   return {

@@ -61,10 +61,12 @@ export const receipt: Receipt = {
   patchSha256: "c".repeat(64),
   commands: [{ command: "npm test", exitCode: 0, durationMs: 9 }],
   testsBefore: null,
-  testsAfter: { command: "npm test", exitCode: 0, durationMs: 9, tail: "ok" },
+  testsAfter: { command: "npm test", exitCode: 0, durationMs: 9, tail: "ok", counted: { ran: 3, skipped: 0 } },
   steps: 12,
   usage: { cost: 5000, calls: 2, unpriced: 0, usage: { ...noUsage, uncachedIn: 900, output: 40 } },
   wallMs: 99,
+  testsOfBase: null,
+  flags: [{ kind: "tests_edited", text: "existing tests were edited: test/parser.test.ts" }],
   limitsHit: [],
   approvals: [],
 };

@@ -1,0 +1,129 @@
+/** What became of a worktree's tests since its base, and the tests as they were at the base, over the work. By git on the host, never by a model's word. */
+import { readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
+import { concernsTests, type FileChange } from "#core/evidence.ts";
+import { isTestConfig } from "#core/test-files.ts";
+import { type GitCall, git, neutralised } from "./git.ts";
+import type { Place } from "./repository.ts";
+
+/** Bytes of a diff that are looked at, and of one file that says what the tests are. */
+const diffMax = 4 * 1024 ** 2;
+const textMax = 512 * 1024;
+/** Files whose lines are looked at. */
+const filesMax = 1000;
+
+const plain = ["diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
+const hows = { A: "added", M: "edited", T: "edited", D: "deleted", R: "moved" } as const;
+
+/** By the worktree's index, which the host's commit has filled. */
+export async function testChanges(place: Place, base: string): Promise<FileChange[]> {
+  const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
+  const tree = (await git(["write-tree"], call)).out.trim();
+  const changed = parseRaw((await git([...plain, "--raw", "-z", base, tree], call)).out);
+  const found = changed.filter(({ path, from }) => concernsTests(path) || (from !== undefined && concernsTests(from))).slice(0, filesMax);
+  if (found.length === 0) return [];
+  const sections = await sectionsOf(call, [base, tree], found);
+  const text = async (commit: string, path: string) => {
+    const size = Number((await git(["cat-file", "-s", `${commit}:${path}`], { ...call, accept: [128] })).out);
+    return size > 0 && size <= textMax ? (await git(["cat-file", "blob", `${commit}:${path}`], call)).out : null;
+  };
+  const changes: FileChange[] = [];
+  for (const [i, { status, ...file }] of found.entries()) {
+    const config = [file.path, file.from].some((path) => path !== undefined && isTestConfig(path));
+    changes.push({
+      ...file,
+      how: hows[status],
+      ...linesOf(sections[i] ?? ""),
+      before: config && status !== "A" ? await text(base, file.from ?? file.path) : null,
+      after: config && status !== "D" ? await text(tree, file.path) : null,
+    });
+  }
+  return changes;
+}
+
+interface Raw {
+  status: keyof typeof hows;
+  path: string;
+  from?: string;
+}
+
+function parseRaw(out: string): Raw[] {
+  const words = out.split("\0");
+  const found: Raw[] = [];
+  while (words.length > 1) {
+    const status = (words.shift() ?? "").split(" ").at(-1)?.[0] as Raw["status"];
+    const first = words.shift() ?? "";
+    found.push(status === "R" ? { status, from: first, path: words.shift() ?? "" } : { status, path: first });
+  }
+  return found;
+}
+
+/** The diff of each file, in the order of `files`. Where its kind changed there is none. */
+async function sectionsOf(call: GitCall, [base, tree]: readonly [string, string], files: readonly Raw[]): Promise<string[]> {
+  const kept: Buffer[] = [];
+  let size = 0;
+  const onOutput = (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= diffMax) kept.push(chunk);
+  };
+  const ofLines = files.filter(({ status }) => status !== "T");
+  const paths = ofLines.flatMap(({ path, from }) => (from === undefined ? [path] : [from, path]));
+  if (paths.length > 0) await git([...plain, "-p", "-U0", base, tree, "--", ...paths], { ...call, onOutput });
+  // No line within a hunk begins so: each has its sign before it.
+  const sections = Buffer.concat(kept)
+    .toString("utf8")
+    .split(/^(?=diff --git )/m);
+  const byFile = new Map(ofLines.map((file, i) => [file, sections[i] ?? ""]));
+  return files.map((file) => byFile.get(file) ?? "");
+}
+
+function linesOf(section: string): Pick<FileChange, "added" | "removed"> {
+  const start = section.search(/^@@ /m);
+  const lines = start < 0 ? [] : section.slice(start).split("\n");
+  const signed = (sign: "+" | "-") => lines.filter((line) => line.startsWith(sign)).map((line) => line.slice(1));
+  return { added: signed("+"), removed: signed("-") };
+}
+
+const markerOf = (place: Place) => join(place.gitDir, "uac-at-base");
+
+/** Awaits `run` while `paths` are as the base has them. They are noted first, so that `putBack` finds them after a kill. */
+export async function asAtBase<T>(place: Place, base: string, paths: readonly string[], run: () => Promise<T>): Promise<T> {
+  const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
+  const index = join(place.gitDir, "uac-base-index");
+  const env = { GIT_INDEX_FILE: index };
+  await Promise.all([rm(index, { force: true }), rm(`${index}.lock`, { force: true })]);
+  await git(["read-tree", base], { ...call, env });
+  await writeFile(markerOf(place), JSON.stringify(paths), { flush: true });
+  try {
+    await makeAsIn({ ...call, env }, paths);
+    return await run();
+  } finally {
+    await putBack(place);
+    await rm(index, { force: true });
+  }
+}
+
+/** Puts back what `asAtBase` changed, if it did not come to that. */
+export async function putBack(place: Place): Promise<void> {
+  const noted = await readFile(markerOf(place), "utf8").catch(() => null);
+  if (noted === null) return;
+  await makeAsIn({ ...place, config: await neutralised(place.gitDir) }, JSON.parse(noted) as string[]);
+  await rm(markerOf(place), { force: true });
+}
+
+/** Makes the files at `paths` as the call's index has them: those that it lacks go. */
+async function makeAsIn(call: GitCall & Place, paths: readonly string[]): Promise<void> {
+  const root = await realpath(call.workTree);
+  const known = new Set((await git(["ls-files", "-z", "--", ...paths], call)).out.split("\0"));
+  for (const path of paths.filter((one) => !known.has(one))) {
+    const at = join(root, path);
+    // A model may have put a link where a directory was: nothing beyond it is touched.
+    const folder = await realpath(dirname(at)).catch(() => null);
+    if (folder !== null && (folder === root || folder.startsWith(root + sep))) await rm(at, { force: true, recursive: true });
+  }
+  const input = paths
+    .filter((one) => known.has(one))
+    .map((path) => `${path}\0`)
+    .join("");
+  if (input !== "") await git(["checkout-index", "-f", "-z", "--stdin"], { ...call, input });
+}

@@ -1,0 +1,110 @@
+/** Which files of a repository are its tests, and which say what its tests are: by name, and for manifests by the part that counts. */
+
+const folders = /(^|\/)(__tests__|__snapshots__|__mocks__|tests?|specs?|e2e|testdata|cypress)\//i;
+/** Names that are tests wherever they lie. Case counts: `LatestTest.java` is one, `Latest.java` is none. */
+const names = [
+  /[._-](test|spec|e2e|cy)\.[cm]?[jt]sx?$/,
+  /^(tests?_[^/]*|[^/]*_tests?)\.(py|pyi|go|rb|exs?|dart|lua|c|cc|cpp|rs|php|ml|jl)$/i,
+  /^conftest\.py$/,
+  /_spec\.rb$/,
+  /(Tests?|TestCase|Spec|IT)\.(java|kt|kts|scala|groovy|cs|fs|vb|swift|php|mm?)$/,
+  /^Test[A-Z][^/]*\.(java|kt|cs|php)$/,
+  /\.(snap|t|bats|feature)$/,
+];
+const sources =
+  /\.([cm]?[jt]sx?|vue|svelte|pyi?|go|rs|rb|java|kts?|scala|groovy|cs|fs|vb|swift|mm?|php|exs?|dart|lua|c|cc|cpp|h|hpp|ml|jl|sh|t|bats|feature|zig|clj|hs|r|pl)$/i;
+
+/** Tests and what lies with them: helpers, fixtures, snapshots. */
+export function isTestFile(path: string): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return folders.test(path) || names.some((pattern) => pattern.test(name));
+}
+
+/** Of the tests, those that are code. */
+export function isTestCode(path: string): boolean {
+  return isTestFile(path) && sources.test(path);
+}
+
+/** Rust keeps tests in the sources that they test. */
+export function mayHoldTests(path: string): boolean {
+  return isTestCode(path) || path.endsWith(".rs");
+}
+
+const continuous =
+  /^(\.github\/workflows\/|\.gitlab-ci|\.circleci\/|\.buildkite\/|\.drone\.yml|\.travis\.yml|azure-pipelines|bitbucket-pipelines|Jenkinsfile)/;
+
+/** What a server elsewhere runs the tests by. The factory runs nothing of it. */
+export function isCi(path: string): boolean {
+  return continuous.test(path);
+}
+
+/** Files that do nothing but say how something is tested or made. */
+const wholeConfig = [
+  /^(vite|vitest|jest|karma|playwright|cypress|ava|mocha|wdio|web-test-runner|jasmine)([.-][\w-]+)*\.(config|conf|workspace|setup)\.[\w]+$/,
+  /^(vitest|jest)\.(config|workspace|setup|projects)(\.[\w-]+)*\.[\w]+$/,
+  /^\.(mocharc|nycrc|taprc|c8rc|rspec|jasmine)(\.[\w]+)?$/,
+  /^(GNUm|M|m)akefile$|^[Jj]ustfile$|^Taskfile\.ya?ml$|^Rakefile$/,
+  /^(pytest|tox)\.(ini|toml)$|^\.pytest\.ini$|^noxfile\.py$|^conftest\.py$|^sitecustomize\.py$|^usercustomize\.py$|^\.coveragerc$/,
+  /^phpunit(\.\w+)*\.xml(\.dist)?$|^nextest\.toml$|^CTestTestfile\.cmake$/,
+];
+const manifests: Readonly<Record<string, (text: string) => string>> = {
+  "package.json": scriptsPart,
+  "pyproject.toml": sectionsPart,
+  "setup.cfg": sectionsPart,
+  "Cargo.toml": sectionsPart,
+};
+
+/** Whether it may say what the tests are, or how they run. */
+export function isTestConfig(path: string): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return Object.hasOwn(manifests, name) || wholeConfig.some((pattern) => pattern.test(name));
+}
+
+/** Whether two texts of such a file (null: it is not there) define different tests. */
+export function definesOtherTests(path: string, before: string | null, after: string | null): boolean {
+  const part = manifests[path.slice(path.lastIndexOf("/") + 1)];
+  return part ? part(before ?? "") !== part(after ?? "") : before !== after;
+}
+
+/** Of a package.json: the scripts that `test` comes to, and the settings of runners. */
+function scriptsPart(json: string): string {
+  const content = asFields(parsed(json));
+  const scripts = asFields(content.scripts);
+  const wanted = ["pretest", "test", "posttest"];
+  // A list that grows while it is walked: the scripts that a script calls.
+  for (const name of wanted) {
+    const script = typeof scripts[name] === "string" ? scripts[name] : "";
+    for (const [, called = ""] of script.matchAll(/\b(?:npm|pnpm|yarn|bun)(?:\s+-\S+)*(?:\s+run(?:-script)?)?(?:\s+-\S+)*\s+([\w:.-]+)/g)) {
+      for (const one of [`pre${called}`, called, `post${called}`]) {
+        if (Object.hasOwn(scripts, one) && !wanted.includes(one)) wanted.push(one);
+      }
+    }
+  }
+  const runners = ["jest", "mocha", "ava", "vitest", "tap", "nyc", "c8", "jasmine"];
+  const part = [...wanted.map((name) => [name, scripts[name]]), ...runners.map((name) => [name, content[name]])];
+  return JSON.stringify(part.filter(([, value]) => value !== undefined));
+}
+
+/** Of a manifest in sections: those about tests. */
+function sectionsPart(text: string): string {
+  const kept: string[] = [];
+  let about = false;
+  for (const line of text.split(/\r?\n/)) {
+    const header = /^\s*\[+\s*([^\]]+?)\s*\]/.exec(line)?.[1];
+    if (header !== undefined) about = /test|tox|nox|coverage/i.test(header);
+    if ((about || /^\s*autotests\s*=|^\s*harness\s*=/.test(line)) && line.trim() !== "" && !/^\s*#/.test(line)) kept.push(line.trim());
+  }
+  return kept.join("\n");
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
+function asFields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
