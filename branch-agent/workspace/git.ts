@@ -62,7 +62,7 @@ const lastWaitMs = 1280;
  * worktree that this one looked at. Not a reference that moved: that is an answer.
  */
 const inTheWay =
-  /\.lock': (File exists|No such file or directory)|could not create (leading director|directory of)|failed to read .*\/worktrees\//;
+  /\.lock': (File exists|No such file or directory)|could not create (leading director|directory of)|failed to read .*\/worktrees\/|unable to create temporary file: No such file/;
 
 /** Runs git without a shell, with a time limit, again for a while where a lock is in its way. Rejects with `workspace_failed` and the end of what git complained. */
 export async function git(args: readonly string[], call: GitCall = {}): Promise<{ code: number; out: string }> {
