@@ -6,7 +6,7 @@ import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { chainFor, warmUp } from "#adapters/llm/index.ts";
 import { meteredFetch } from "#adapters/llm/metered-fetch.ts";
-import { presets } from "#adapters/llm/presets.ts";
+import { presetOf, presets } from "#adapters/llm/presets.ts";
 import type { LogOptions } from "#adapters/log/json.ts";
 import { pricesOf } from "#adapters/prices/index.ts";
 import { parsePriceList } from "#adapters/prices/list.ts";
@@ -27,7 +27,7 @@ import { openGateway } from "./gateway/server.ts";
 import { libsqlJournal } from "./journal/libsql.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { noSandbox } from "./sandbox/none.ts";
-import { coderTools } from "./tools/coder-tools.ts";
+import { coderHands } from "./tools/coder-hands.ts";
 import { declaredIn } from "./workspace/commands.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
 
@@ -121,9 +121,10 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
       });
       return { llm, close: desk.close };
     },
-    toolsFor: ({ names, task, epoch, ...bench }) => {
+    handsFor: ({ task, epoch, seat, ...bench }) => {
       const logDir = join(folder, "logs", `${task}-${epoch}`);
-      return coderTools({ ...bench, redact: redactor.clean, logDir }).filter((tool) => names.includes(tool.name));
+      const seesImages = profile.inference[seat].some(({ provider }) => presetOf(provider)?.does.images ?? true);
+      return coderHands({ ...bench, seesImages, redact: redactor.clean, logDir });
     },
   };
   return { workshop, close: gateway.close };

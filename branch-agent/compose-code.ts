@@ -11,7 +11,7 @@ import { type Env, type Profile, parseProfile } from "#factory/profile.ts";
 import { openBench, openJournal, openSandbox, openVoice, providers, warmUpModel } from "./compose-bench.ts";
 import { clearLeftRuns } from "./solo/leftovers.ts";
 import { beginRun } from "./solo/runs.ts";
-import { homeOf } from "./state.ts";
+import { homeOf, readEnrolment } from "./state.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { git } from "./workspace/git.ts";
 
@@ -40,7 +40,7 @@ export interface OpenCode {
  */
 export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode> {
   const path = await repositoryAt(options.path);
-  const read = parseProfile({ ...env, ...modelOf(options.model), [vps.general.env]: "false" }, { providers, id: "code" });
+  const read = await profileOf(env, options.model);
   const workspace = await nameOf(read, path);
   const tests = options.test === undefined ? read.workspaceTests : { ...read.workspaceTests, [workspace]: options.test };
   const profile: Profile = { ...read, workspaces: { [workspace]: path }, workspaceTests: tests };
@@ -91,6 +91,14 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
     await journal.close();
     throw error;
   }
+}
+
+/** Who works: as this machine joined, if it did, since its settings may be for that factory. Nobody but the coder calls a model. */
+async function profileOf(env: Env, model: string | undefined): Promise<Profile> {
+  const joined = await readEnrolment(homeOf(env));
+  const known = joined && { FACTORY_NAME: joined.name, FACTORY_ROLE: joined.role };
+  const variables = { ...known, ...env, ...modelOf(model), [vps.general.env]: "false" };
+  return parseProfile(variables, { providers, id: joined?.factory ?? "code" });
 }
 
 /** The repository that `path` lies in. */

@@ -65,7 +65,7 @@ export async function openBranch({ id, busUrl, headquarters, folder, slots, onWo
     life: "bench",
     line: waitingLine(systemClock, { most: slots, waitMs: 1000 }),
     allowances: await openAllowances(journal, []),
-    toolsFor: () => [],
+    handsFor: () => ({ tools: [], news: () => [], close: async () => {} }),
   };
   return {
     branch,

@@ -84,15 +84,17 @@ export function progressLines(
   const began = clock.now();
   const colours = to.isTTY === true && !noColor;
   const paint = (code: number, text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const colourOf: Partial<Record<string, number>> = { begin: 1, step: 0, finished: 32, paused: 33, routed: 2 };
+  const colourOf: Partial<Record<string, number>> = { begin: 1, step: 0, finished: 32, paused: 33 };
   return (kind, _, text) => {
+    // To whom it was given stands in the first line.
+    if (kind === "routed") return;
     const time = `${((clock.now() - began) / 1000).toFixed(1)} s`.padStart(8);
     const what = plain(text.replace(/\s+/g, " ")).slice(0, lineMax);
     to.write(`${paint(2, time)}  ${paint(colourOf[kind] ?? 36, kind === "step" ? what : `${labels[kind] ?? kind}: ${what}`)}\n`);
   };
 }
 
-const labels: Partial<Record<string, string>> = { begin: "at work", routed: "given", paused: "at a budget" };
+const labels: Partial<Record<string, string>> = { begin: "at work", paused: "at a budget" };
 
 function duration(ms: number): string {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;

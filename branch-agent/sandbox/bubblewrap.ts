@@ -1,5 +1,6 @@
 /**
- * The sandbox on Linux: bubblewrap with an allow-listed file system, no network, no capabilities, an environment of its own.
+ * The sandbox on Linux: bubblewrap with an allow-listed file system, no network or a proxy to named hosts, no capabilities, an environment
+ * of its own.
  *
  * Bounded for each command: wall time, output kept, processes and threads (not for root, whom the kernel exempts), open files, size of a
  * file, /tmp, shared memory, core dumps (none). Neither memory nor the size of the worktree is bounded; when memory runs out, the command
@@ -14,27 +15,33 @@ import { boundedOutput } from "./bounded-output.ts";
 import { runConfined, unavailable } from "./confined-process.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
+import { type Network, networks } from "./network.ts";
+import type { Outside } from "./proxy.ts";
+import { secretFinder } from "./secrets.ts";
 
 const checkMs = 10_000;
 /** `--disable-userns` and `--size` came with it. */
 const oldestVersion = [0, 8] as const;
 
 const isolation = [
-  ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns"],
+  ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns"],
   ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"],
 ];
+const noNetwork = ["--unshare-net"];
 
 /**
  * @param options.bwrap the program; looked up on PATH otherwise
  * @param options.nodeDir a Node's package directory (with `bin/node`); by default that of the running one
+ * @param options.outside how hosts are found and called; by default as this machine does
  */
-export function bubblewrap(options: { bwrap?: string; nodeDir?: string } = {}): Sandbox {
+export function bubblewrap(options: { bwrap?: string; nodeDir?: string; outside?: Partial<Outside> } = {}): Sandbox {
   let version = "";
   let ready: Promise<Ready> | undefined;
 
   interface Ready {
     bwrap: string;
     system: System;
+    enter: ReturnType<typeof networks>;
   }
 
   async function prepare(): Promise<Ready> {
@@ -50,7 +57,7 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string } = {}): 
       throw unavailable(`bubblewrap ${version || "of unknown version"} is too old`, `Install ${oldestVersion.join(".")} or newer`);
     }
     const system = systemMounts(options.nodeDir);
-    const trial = await collect(bwrap, [...isolation, ...system.args, "/bin/bash", "-c", "true"]);
+    const trial = await collect(bwrap, [...isolation, ...noNetwork, ...system.args, "/bin/bash", "-c", "true"]);
     if (trial.code !== 0) {
       throw unavailable(
         `bubblewrap may not confine here: ${trial.output.trim().slice(-300)}`,
@@ -58,7 +65,7 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string } = {}): 
           "for bwrap, from the package apparmor-profiles)",
       );
     }
-    return { bwrap, system };
+    return { bwrap, system, enter: networks({ bwrap, nsenter: findProgram("nsenter"), outside: options.outside ?? {} }) };
   }
 
   /** Once it worked it is not tried again; a failure is, since the owner may have repaired it. */
@@ -78,19 +85,20 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string } = {}): 
       await prepared();
     },
     async run(scope, command) {
-      if (scope.network.length > 0) {
-        throw unavailable(
-          `the sandbox cannot let ${scope.network.join(", ")} through: it has no network at all`,
-          "Take the hosts out of the order",
-        );
+      const { bwrap, system, enter } = await prepared();
+      // Once: the list may shrink, and a command with half a network is none.
+      const network = scope.network.length > 0 ? await enter(scope) : null;
+      try {
+        const run = await runConfined([...(network?.join ?? []), bwrap], argumentsFor(system, scope, command, network), command);
+        return { ...run, refusals: network?.refusals() ?? [] };
+      } finally {
+        network?.leave();
       }
-      const { bwrap, system } = await prepared();
-      return runConfined(bwrap, argumentsFor(system, scope, command), command);
     },
   };
 }
 
-function argumentsFor(system: System, scope: SandboxScope, command: SandboxCommand): string[] {
+function argumentsFor(system: System, scope: SandboxScope, command: SandboxCommand, network: Network | null): string[] {
   const worktree = realpathSync(scope.worktree);
   const cwd = realpathSync(command.cwd);
   if (cwd !== worktree && !cwd.startsWith(worktree + sep)) {
@@ -99,6 +107,7 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
   const environment = {
     ...sandboxEnvironment,
     ...cachesIn(worktree),
+    ...network?.environment,
     ...command.env,
     PATH: system.path,
     HOME: sandboxHome,
@@ -106,14 +115,30 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
   };
   return [
     ...isolation,
+    ...(network ? [] : noNetwork),
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...system.args,
-    ...scopeMounts(scope, system.nodeDir ? [system.nodeDir] : []),
+    ...scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree)),
     "--remount-ro",
     "/",
     "--chdir",
     cwd,
   ];
+}
+
+/** What each of the worktrees that were worked in last is known to hold. */
+const finders = new Map<string, () => string[]>();
+const findersKept = 64;
+
+function secretsIn(worktree: string): string[] {
+  const find = finders.get(worktree) ?? secretFinder(worktree);
+  finders.delete(worktree);
+  finders.set(worktree, find);
+  for (const oldest of finders.keys()) {
+    if (finders.size <= findersKept) break;
+    finders.delete(oldest);
+  }
+  return find();
 }
 
 /** A short host program's output and exit code. */

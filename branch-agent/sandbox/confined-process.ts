@@ -32,8 +32,11 @@ for limit in "-c 0" "-n 16384" "-f 4194304" "-u 2048"; do ulimit $limit 2> /dev/
 echo 1000 > /proc/self/oom_score_adj
 exec /bin/bash -c "$1"`;
 
-/** @param args options of bwrap; the command is not among them */
-export function runConfined(bwrap: string, args: string[], command: SandboxCommand): Promise<SandboxRun> {
+/**
+ * @param bwrap the program, after what starts it
+ * @param args its options; the command is not among them
+ */
+export function runConfined(bwrap: readonly string[], args: string[], command: SandboxCommand): Promise<SandboxRun> {
   const started = performance.now();
   const outcome = boundedOutput(command.maxOutput);
   const complaints = boundedOutput(4_096);
@@ -44,7 +47,7 @@ export function runConfined(bwrap: string, args: string[], command: SandboxComma
   }
   return new Promise((resolve, reject) => {
     // The arguments go through a pipe, and the own environment is empty: /proc/1 inside, and `ps` outside, show both.
-    const words = [bwrap, "--json-status-fd", "3", "--args", "4", "--", "/bin/bash", "-c", inside, "bash", command.command];
+    const words = [...bwrap, "--json-status-fd", "3", "--args", "4", "--", "/bin/bash", "-c", inside, "bash", command.command];
     const child = spawn("/bin/bash", ["-c", outside, "bash", ...words], {
       env: {},
       cwd: "/",
@@ -53,7 +56,10 @@ export function runConfined(bwrap: string, args: string[], command: SandboxComma
       detached: true,
     });
     const [, stdout, stderr, statusPipe, argsPipe] = child.stdio as [null, Readable, Readable, Readable, Writable];
-    stdout.on("data", outcome.push);
+    stdout.on("data", (chunk: Buffer) => {
+      outcome.push(chunk);
+      command.onOutput?.(chunk);
+    });
     stderr.on("data", complaints.push);
     statusPipe.on("data", status.push);
     argsPipe.on("error", () => {}); // bwrap ended before it read them: its own complaint says why

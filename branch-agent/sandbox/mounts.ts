@@ -3,6 +3,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpat
 import { dirname, isAbsolute, join, sep } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
+import { isOpened } from "./secrets.ts";
 
 /** Where programs may write beside the worktree: memory, gone with the command. Bytes. */
 const tmpSize = 1024 ** 3;
@@ -68,10 +69,11 @@ function findNode(given: string | undefined): { dir: string | null; bin: string 
 }
 
 /**
- * The task's part: the worktree writable, its `.git` and what else is shown read-only, secrets covered.
+ * The task's part: the worktree writable (if it may be), its `.git` and what else is shown read-only, secrets covered.
  * @param shown directories that are read-only for every task
+ * @param secrets what in the worktree holds credentials, covered unless the scope opens it
  */
-export function scopeMounts(scope: SandboxScope, shown: readonly string[]): string[] {
+export function scopeMounts(scope: SandboxScope, shown: readonly string[], secrets: readonly string[]): string[] {
   for (const path of [scope.worktree, ...scope.readOnly, ...scope.masked]) {
     if (!isAbsolute(path) || path === sep) {
       throw new UacError("bad_input", `The sandbox was given the path "${path}"; it needs an absolute path that is not the root.`);
@@ -79,7 +81,7 @@ export function scopeMounts(scope: SandboxScope, shown: readonly string[]): stri
   }
   const worktree = realpathSync(scope.worktree);
   const binds = [
-    { how: "--bind", path: worktree },
+    { how: scope.writable === false ? "--ro-bind" : "--bind", path: worktree },
     ...[...shown, ...scope.readOnly].map((path) => ({ how: "--ro-bind", path: realpathSync(path) })),
     // Read-only: a rewritten `.git` would make the host's git read a configuration that the model wrote.
     ...[join(worktree, ".git")].filter((path) => existsSync(path)).map((path) => ({ how: "--ro-bind", path })),
@@ -87,7 +89,8 @@ export function scopeMounts(scope: SandboxScope, shown: readonly string[]): stri
   // A directory before what lies in it: a later mount covers an earlier one.
   binds.sort((a, b) => a.path.length - b.path.length);
   const args = binds.flatMap(({ how, path }) => [how, path, path]);
-  return [...args, ...[...scope.masked, ...scope.readOnly.flatMap(credentials)].flatMap(mask)];
+  const closed = secrets.filter((path) => !isOpened(scope, path));
+  return [...args, ...[...scope.masked, ...closed, ...scope.readOnly.flatMap(credentials)].flatMap(mask)];
 }
 
 function mask(path: string): string[] {

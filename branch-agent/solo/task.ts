@@ -38,7 +38,13 @@ export async function doAlone(workshop: Workshop, { signal, tell, setup = false,
   const stop = new AbortController();
   const news = Promise.withResolvers<void>();
   const grant: Grant = {
-    token: { act: actionsOf(profile.capabilities), net: [], sec: [], lim: profile.limits },
+    token: {
+      act: actionsOf(profile.capabilities),
+      net: [...profile.allowHosts],
+      sec: [...profile.allowSecretFiles],
+      lim: profile.limits,
+      exp: Number.POSITIVE_INFINITY,
+    },
     signal: AbortSignal.any([signal, stop.signal]),
     news: () => news.promise,
     alone: { approves: setup },

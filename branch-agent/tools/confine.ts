@@ -1,10 +1,13 @@
 /** Paths that a model names, held inside its worktree. */
 import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { isOpened, isSecret } from "../sandbox/secrets.ts";
 
 export interface Confined {
   /** Where it really is: no link on the way leads out. */
   path: string;
+  /** What it lies below: the worktree, or the logs. */
+  base: string;
   /** How to call it, relative to the worktree. */
   shown: string;
   exists: boolean;
@@ -15,6 +18,10 @@ export interface Bounds {
   root: string;
   /** Covered by the sandbox, so closed here too. Absolute. */
   masked: readonly string[];
+  /** What is covered, by its inode. */
+  secrets?: ReadonlySet<string>;
+  /** As the sandbox's scope has it. */
+  opened?: readonly string[] | undefined;
   /** Readable beside the worktree: logs of commands. Absolute and real. */
   logs?: string | undefined;
 }
@@ -24,17 +31,14 @@ export class Refusal extends Error {}
 
 export const inside = (path: string, root: string) => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
 
-/**
- * Only one tool runs at a time and nothing in the sandbox outlives its command, so nobody swaps a directory for a link
- * between this look and the use of its answer.
- */
+/** A look alone: a job may swap a directory for a link right after it. What is done with the answer goes by `held`. */
 export async function confine(bounds: Bounds, named: string): Promise<Confined> {
   const { root } = bounds;
   const wanted = resolve(root, named);
   const isLog = bounds.logs !== undefined && inside(wanted, bounds.logs);
   if (named.includes("\0") || !(inside(wanted, root) || isLog)) throw outside(named);
   const { path, exists } = await followed(wanted);
-  if (isLog && bounds.logs && inside(path, bounds.logs)) return { path, shown: path, exists };
+  if (isLog && bounds.logs && inside(path, bounds.logs)) return { path, base: bounds.logs, shown: path, exists };
   if (!inside(path, root)) throw outside(named);
   // Without case: some file systems do not tell `.GIT` from `.git`.
   const inGit = [wanted, path].some((each) =>
@@ -45,9 +49,10 @@ export async function confine(bounds: Bounds, named: string): Promise<Confined> 
   if (inGit) throw new Refusal(`"${named}" belongs to git, which the factory alone handles. Leave it; your changes are committed for you.`);
   for (const secret of bounds.masked) {
     const real = await realpath(secret).catch(() => secret);
-    if (inside(path, real)) throw new Refusal(`"${named}" holds secrets and is closed. Work without it.`);
+    if (inside(path, real)) throw closed(named);
   }
-  return { path, shown: relative(root, path).split(sep).join("/") || ".", exists };
+  if (isSecret(path) && !isOpened({ worktree: root, opened: bounds.opened ?? [] }, path)) throw closed(named);
+  return { path, base: root, shown: relative(root, path).split(sep).join("/") || ".", exists };
 }
 
 /** The real path; of something that is not there yet, below the nearest directory that is. */
@@ -65,6 +70,10 @@ async function followed(path: string): Promise<{ path: string; exists: boolean }
     const parent = await followed(dirname(path));
     return { path: join(parent.path, basename(path)), exists: false };
   }
+}
+
+function closed(named: string) {
+  return new Refusal(`"${named}" holds secrets and is closed. Work without it.`);
 }
 
 function outside(named: string) {

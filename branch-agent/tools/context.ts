@@ -4,14 +4,19 @@ import type { Sandbox, SandboxScope } from "#ports/sandbox.ts";
 import type { Worktree } from "#ports/workspace.ts";
 import type { Bounds } from "./confine.ts";
 import type { Files } from "./files.ts";
+import type { Jobs } from "./jobs.ts";
 
 export interface CoderContext {
   worktree: Worktree;
   sandbox: Sandbox;
   scope: SandboxScope;
+  /** Those that the VP is to have. */
+  names: readonly string[];
   /** What the Ops Token grants: tools that need more are absent. */
   allowed: readonly Action[];
   redact(text: string): string;
+  /** The model can be shown images. */
+  seesImages: boolean;
   /** Where the whole output of commands is kept; outside the worktree. Absolute. */
   logDir: string;
   /** A command of the model's has ended. */
@@ -22,4 +27,5 @@ export interface CoderContext {
 export interface Bench extends CoderContext {
   bounds: Bounds;
   files: Files;
+  jobs: Jobs;
 }

@@ -2,7 +2,8 @@ import * as z from "zod";
 import type { Tool } from "#ports/tool.ts";
 import { confine, Refusal } from "./confine.ts";
 import type { Bench } from "./context.ts";
-import { isBinary } from "./files.ts";
+import { asText, mustBeText } from "./files.ts";
+import { wholeShownAs } from "./read.ts";
 import { replaceAll } from "./replace.ts";
 
 const edit = z.strictObject({
@@ -24,31 +25,23 @@ export function editTool({ bounds, files }: Bench): Tool<z.infer<typeof input>> 
     input,
     needs: "write",
     repeatable: false,
-    async run({ path, edits }) {
+    async run({ path, edits }, { stillShown }) {
       const file = await confine({ ...bounds, logs: undefined }, path);
-      const bytes = await files.readSeen(file);
-      const result = replaceAll(decoded(bytes, file.shown), edits);
+      mustBeText(...edits.map((each) => each.new));
+      const bytes = await files.readSeen(file, (digest) => stillShown(wholeShownAs(file, digest)));
+      const result = replaceAll(asText(bytes, file.shown), edits);
       if (!result.ok) {
         const which = edits.length > 1 ? `Edit ${result.index + 1} of ${edits.length}: ` : "";
         throw new Refusal(`"${file.shown}" is unchanged. ${which}${result.problem}`);
       }
       await files.write(file, Buffer.from(result.text, "utf8"));
       const lines = result.lines.slice(0, 20).join(", ");
+      const more = result.lines.length > 20 ? ", …" : "";
       return {
-        content: `Edited "${file.shown}": ${result.lines.length} replaced, at ${result.lines.length === 1 ? "line" : "lines"} ${lines}.`,
+        content: `Edited "${file.shown}": ${result.lines.length} replaced, at ${result.lines.length === 1 ? "line" : "lines"} ${lines}${more}.`,
       };
     },
   };
-}
-
-/** As text that turns back into the same bytes, or not at all. */
-function decoded(bytes: Buffer, shown: string): string {
-  try {
-    if (!isBinary(bytes)) return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    // Told below.
-  }
-  throw new Refusal(`"${shown}" is not UTF-8 text, so editing it could harm it. Use bash with sed or a script.`);
 }
 
 function parsed(json: string): unknown {

@@ -50,7 +50,7 @@ interface Wanted {
 }
 
 /** Null where no command may run: then the search is our own, slower. */
-async function gitGrep({ allowed, sandbox, scope }: Bench, { pattern, glob, from, signal }: Wanted): Promise<string[] | null> {
+async function gitGrep({ allowed, sandbox, scope, jobs }: Bench, { pattern, glob, from, signal }: Wanted): Promise<string[] | null> {
   if (!allowed.includes("exec")) return null;
   const isFile = (await stat(from)).isFile();
   const cwd = isFile ? dirname(from) : from;
@@ -58,17 +58,24 @@ async function gitGrep({ allowed, sandbox, scope }: Bench, { pattern, glob, from
   const paths = [isFile ? `:(literal)${basename(from)}` : below, ":(exclude,glob)**/node_modules/**"];
   const words = ["-n", "-I", "--untracked", "--full-name", "--no-color", "-e", pattern, "--", ...paths].map(quoted).join(" ");
   const run = (kind: "-P" | "-E") =>
-    sandbox.run(scope, { command: `git grep ${kind} ${words}`, cwd, timeoutMs, env: {}, maxOutput, signal });
+    // Gone to inside, where a path leads nowhere else.
+    sandbox.run(scope, {
+      ...{ command: `cd -- ${quoted(cwd)} && git grep ${kind} ${words}`, cwd: scope.worktree },
+      ...{ timeoutMs, env: {}, maxOutput, signal },
+    });
   try {
     let result = await run("-P");
     if (result.exitCode === 128 && result.output.includes("Perl-compatible")) result = await run("-E");
     if (result.exitCode === null) throw new Refusal("The search took too long. Narrow the pattern, the path or the glob.");
-    if (result.exitCode > 1) throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
+    if (result.exitCode > 1 || result.output.startsWith("/bin/bash: "))
+      throw new Refusal(`The search failed: ${result.output.trim().slice(0, 300)}. Correct the pattern.`);
     return result.output.split("\n").filter((line) => line !== "");
   } catch (error) {
-    if (hasCode(error, "sandbox_unavailable")) return null;
+    // A search of our own follows paths, which nobody may move meanwhile.
+    if (hasCode(error, "sandbox_unavailable") && !jobs.isAnyRunning()) return null;
     throw error;
   }
 }
 
-const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+/** As one word for bash. */
+export const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;

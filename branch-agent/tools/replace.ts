@@ -32,9 +32,14 @@ interface View {
 type Strictness = "exact" | "line ends" | "loose";
 const strictnesses: readonly Strictness[] = ["exact", "line ends", "loose"];
 const linesShown = 5;
+/** Beyond it a program is the right tool. */
+const mostPlaces = 100_000;
 
-/** Applies all edits to `original`, or none: each `old` must be there once (or `replace_all`), and no two matches may overlap. */
-export function replaceAll(original: string, edits: readonly Edit[]): Replaced {
+/**
+ * Applies all edits to `original`, or none: each `old` must be there once (or `replace_all`), and no two matches may overlap.
+ * @param lineEnd how lines end where the new text goes, if `original` is but a part
+ */
+export function replaceAll(original: string, edits: readonly Edit[], lineEnd = lineEnds(original)): Replaced {
   const views = new Map<Strictness, View>();
   const viewOf = (strictness: Strictness) => {
     const view = views.get(strictness) ?? viewAs(original, strictness);
@@ -43,25 +48,34 @@ export function replaceAll(original: string, edits: readonly Edit[]): Replaced {
   };
   const ranges: (Range & { index: number })[] = [];
   for (const [index, edit] of edits.entries()) {
-    const found = locate(original, viewOf, edit);
+    const found = locate(original, viewOf, { edit, lineEnd });
     if (typeof found === "string") return { ok: false, index, problem: found };
     ranges.push(...found.map((range) => ({ ...range, index })));
   }
   ranges.sort((a, b) => a.start - b.start || a.end - b.end);
-  let text = "";
+  const pieces: string[] = [];
+  const lines: number[] = [];
+  const lineOf = countLines(original);
   let done = 0;
   for (const [i, range] of ranges.entries()) {
     const before = ranges[i - 1];
     if (before && range.start < before.end) {
       return { ok: false, index: range.index, problem: `it overlaps with edit ${before.index + 1}. Make one edit of the two.` };
     }
-    text += original.slice(done, range.from) + range.text;
+    pieces.push(original.slice(done, range.from), range.text);
+    lines.push(lineOf(range.start));
     done = range.to;
   }
-  return { ok: true, text: text + original.slice(done), lines: ranges.map((range) => lineAt(original, range.start)) };
+  const text = pieces.join("") + original.slice(done);
+  if (text === original) return { ok: false, index: 0, problem: "nothing would change: line ends are kept as they are in the file." };
+  return { ok: true, text, lines };
 }
 
-function locate(original: string, viewOf: (strictness: Strictness) => View, edit: Edit): Range[] | string {
+function locate(
+  original: string,
+  viewOf: (strictness: Strictness) => View,
+  { edit, lineEnd }: { edit: Edit; lineEnd: LineEnd },
+): Range[] | string {
   if (edit.old === "") return "old is empty. Give the text to replace; for a new file use write.";
   if (edit.old === edit.new) return "old and new are the same. Leave it out, or give the new text.";
   for (const strictness of strictnesses) {
@@ -76,28 +90,30 @@ function locate(original: string, viewOf: (strictness: Strictness) => View, edit
       (at) => !atLineEnd || /^(\n|$)/.test(view.text.slice(at + needle.length).slice(0, 1)),
     );
     if (places.length === 0) continue;
+    if (places.length > mostPlaces) return `old matches more than ${mostPlaces} places. Use bash with sed or a script.`;
     if (places.length > 1 && !edit.replace_all) {
       const lines = places.slice(0, linesShown).map((at) => lineAt(original, view.start(at)));
       return `old matches ${places.length} places (lines ${lines.join(", ")}${places.length > linesShown ? ", …" : ""}). Add lines around it, or set replace_all.`;
     }
-    return apart(places, needle.length).map((at) => rangeFor(original, view, { at, needle, edit, strictness }));
+    const change = changeOf(edit, needle, strictness);
+    return apart(places, needle.length).map((at) => rangeAt({ at, size: needle.length }, view, { change, lineEnd }));
   }
   return notFound(original, edit.old);
 }
 
-/** The match as a range of the original, narrowed to where old and new differ. */
-function rangeFor(original: string, view: View, match: { at: number; needle: string; edit: Edit; strictness: Strictness }): Range {
-  const { at, needle, edit } = match;
-  const start = view.start(at);
-  const end = view.end(at + needle.length - 1);
-  const eol = lineEndOf(original, start, end);
-  if (match.strictness === "exact") {
-    return { start, end, from: start, to: end, text: eol === "\r\n" ? edit.new.replace(/\r?\n/g, eol) : edit.new };
-  }
-  // What the model itself left as it was, by its own old and new: a quote that it changed on purpose is changed.
+/** What gives way in a match and to what: `head` to `tail` in the characters of the view, narrowed to where old and new differ. */
+interface Change {
+  head: number;
+  tail: number;
+  text: string;
+}
+
+/** What the model itself left as it was, by its own old and new, stays: a quote that it changed on purpose is changed. */
+function changeOf(edit: Edit, needle: string, strictness: Strictness): Change {
+  if (strictness === "exact") return { head: 0, tail: needle.length, text: edit.new };
   const old = viewAs(edit.old, "line ends").text;
   const fresh = viewAs(edit.new, "line ends").text;
-  const typed = viewAs(old, match.strictness);
+  const typed = viewAs(old, strictness);
   const { prefix, suffix } = shared(old, fresh);
   let head = 0;
   while (head < needle.length && typed.end(head) <= prefix) head++;
@@ -107,10 +123,20 @@ function rangeFor(original: string, view: View, match: { at: number; needle: str
     head > 0 ? typed.end(head - 1) : 0,
     tail < needle.length ? fresh.length - old.length + typed.start(tail) : fresh.length,
   );
+  return { head, tail, text };
+}
+
+function rangeAt({ at, size }: { at: number; size: number }, view: View, { change, lineEnd }: { change: Change; lineEnd: LineEnd }): Range {
+  const { head, tail, text } = change;
+  const start = view.start(at);
   const before = head > 0 ? view.end(at + head - 1) : start;
-  const from = head < tail ? view.start(at + head) : before;
-  const to = head < tail ? view.end(at + tail - 1) : before;
-  return { start, end, from, to, text: text.replaceAll("\n", eol) };
+  return {
+    start,
+    end: view.end(at + size - 1),
+    from: head < tail ? view.start(at + head) : before,
+    to: head < tail ? view.end(at + tail - 1) : before,
+    text: text.includes("\n") ? text.replace(/\r?\n/g, lineEnd(start)) : text,
+  };
 }
 
 /** How much two texts have in common at either end, without counting anything twice. */
@@ -123,11 +149,19 @@ function shared(a: string, b: string): { prefix: number; suffix: number } {
   return { prefix, suffix };
 }
 
-/** How lines end in the stretch; in the whole text, where the stretch has no line end. */
-function lineEndOf(original: string, start: number, end: number): "\r\n" | "\n" {
-  const within = original.slice(start, end).indexOf("\n");
-  const at = within >= 0 ? start + within : original.indexOf("\n");
-  return at > 0 && original[at - 1] === "\r" ? "\r\n" : "\n";
+export type LineEnd = (offset: number) => "\r\n" | "\n";
+
+/** How lines end at an offset: the next line end from there on, else the last before it. Quick if the offsets rise. */
+export function lineEnds(original: string): LineEnd {
+  let from = 0;
+  let next = original.indexOf("\n");
+  const last = original.lastIndexOf("\n");
+  return (offset) => {
+    if (offset < from || (next >= 0 && offset > next)) next = original.indexOf("\n", offset);
+    from = offset;
+    const at = next >= 0 ? next : last;
+    return at > 0 && original[at - 1] === "\r" ? "\r\n" : "\n";
+  };
 }
 
 function viewAs(text: string, strictness: Strictness): View {
@@ -164,7 +198,7 @@ const lineFeed = 0x0a;
 const isBlank = (code: number | undefined) => code === 0x20 || code === 0x09;
 
 /** Typographic characters as what a keyboard gives: one for one, so that offsets stay. */
-function plain(code: number): number {
+export function plain(code: number): number {
   if (code < 0xa0) return code;
   if ((code >= 0x2018 && code <= 0x201b) || code === 0x2032) return 0x27;
   if ((code >= 0x201c && code <= 0x201f) || code === 0x2033) return 0x22;
@@ -173,10 +207,10 @@ function plain(code: number): number {
   return code;
 }
 
-/** Every place, overlapping ones too: two readings of one text are two places. */
+/** Every place, overlapping ones too: two readings of one text are two places. One beyond the most that may be replaced is enough. */
 function occurrences(text: string, needle: string): number[] {
   const places: number[] = [];
-  for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + 1)) places.push(at);
+  for (let at = text.indexOf(needle); at >= 0 && places.length <= mostPlaces; at = text.indexOf(needle, at + 1)) places.push(at);
   return places;
 }
 
@@ -194,7 +228,15 @@ function notFound(original: string, old: string): string {
 }
 
 function lineAt(text: string, offset: number): number {
+  return countLines(text)(offset);
+}
+
+/** The number of the line that an offset lies in. Each call goes on from the last: the offsets must rise. */
+function countLines(text: string): (offset: number) => number {
   let line = 1;
-  for (let at = text.indexOf("\n"); at >= 0 && at < offset; at = text.indexOf("\n", at + 1)) line++;
-  return line;
+  let at = text.indexOf("\n");
+  return (offset) => {
+    for (; at >= 0 && at < offset; at = text.indexOf("\n", at + 1)) line++;
+    return line;
+  };
 }

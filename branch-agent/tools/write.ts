@@ -2,6 +2,8 @@ import * as z from "zod";
 import type { Tool } from "#ports/tool.ts";
 import { confine, Refusal } from "./confine.ts";
 import type { Bench } from "./context.ts";
+import { mustBeText } from "./files.ts";
+import { wholeShownAs } from "./read.ts";
 
 const input = z.strictObject({
   path: z.string().max(4096),
@@ -15,10 +17,11 @@ export function writeTool({ bounds, files }: Bench): Tool<z.infer<typeof input>>
     input,
     needs: "write",
     repeatable: false,
-    async run({ path, content }) {
+    async run({ path, content }, { stillShown }) {
       const file = await confine({ ...bounds, logs: undefined }, path);
       if (file.path === bounds.root || path.endsWith("/")) throw new Refusal(`"${path}" is a directory. Name a file in it.`);
-      if (file.exists) await files.readSeen(file);
+      mustBeText(content);
+      if (file.exists) await files.readSeen(file, (digest) => stillShown(wholeShownAs(file, digest)));
       const bytes = Buffer.from(content, "utf8");
       await files.write(file, bytes);
       return { content: `${file.exists ? "Replaced" : "Wrote"} "${file.shown}": ${bytes.length} bytes.` };

@@ -1,6 +1,8 @@
 /** The host's commit of what lies in a worktree, and what it amounts to. Plumbing only: it knows no hooks and no signing. */
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import type { Changes, Worktree } from "#ports/workspace.ts";
+import { isSecret } from "../sandbox/secrets.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
 import { type GitCall, git, neutralised } from "./git.ts";
 import { changedSubmodules, refuseRepositories } from "./nested.ts";
@@ -49,14 +51,17 @@ async function stage(call: GitCall & Place): Promise<string[]> {
   const modified = listed(await git(["diff-files", "-z", "--name-only", "--ignore-submodules=all"], call));
   await refuseRepositories(call.workTree, [...others.filter((path) => path.endsWith("/")), ...modified, ...wanted]);
   left.push(...(await changedSubmodules(call)));
-  const input = [...modified, ...wanted].map((path) => `${path}\0`).join("");
+  const secrets = wanted.filter((path) => isSecret(join(call.workTree, path)));
+  const input = [...modified, ...wanted.filter((path) => !secrets.includes(path))].map((path) => `${path}\0`).join("");
   await git(["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], { ...call, input });
-  return left;
+  return [...secrets, ...left];
 }
 
 async function changes(call: GitCall, base: string, tip: string, left: readonly string[]): Promise<Changes> {
   const note =
-    left.length > 0 ? `left out as artefacts: ${left.slice(0, leftShown).join(", ")}${left.length > leftShown ? ", …" : ""}\n` : "";
+    left.length > 0
+      ? `left out as artefacts or secrets: ${left.slice(0, leftShown).join(", ")}${left.length > leftShown ? ", …" : ""}\n`
+      : "";
   if (tip === base) return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: note }, patch: null, patchSha256: null };
   const numbers = await git([...plainDiff, "--numstat", base, tip], call);
   const rows = numbers.out

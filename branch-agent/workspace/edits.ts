@@ -5,6 +5,7 @@
 import { copyFile, lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Replayed } from "#core/receipt.ts";
+import { isSecret } from "../sandbox/secrets.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
 import { failed, type GitCall, git, neutralised, type Setting } from "./git.ts";
 
@@ -12,8 +13,6 @@ import { failed, type GitCall, git, neutralised, type Setting } from "./git.ts";
 const mostFiles = 2000;
 const mostBytes = 64 * 1024 ** 2;
 const leftTold = 20;
-/** Untracked files of these names are kept out of every commit. */
-const secret = /^(\.env(\..*)?|\.envrc|\.npmrc|\.netrc|\.pypirc|id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|jks))$/;
 const nobody = { name: "uncommitted changes", email: "owner@uac.invalid" };
 
 export interface Checkout {
@@ -65,7 +64,7 @@ async function changedPaths(call: GitCall & { workTree: string }) {
   const excludes = artefactDirectories.map((directory) => `--exclude=${directory}/`);
   const others = listed(await git(["ls-files", "-z", "--others", "--exclude-standard", ...excludes], call));
   const nested = others.filter((path) => path.endsWith("/"));
-  const secrets = others.filter((path) => secret.test(path.slice(path.lastIndexOf("/") + 1)));
+  const secrets = others.filter((path) => !path.endsWith("/") && isSecret(join(call.workTree, path)));
   const plain = others.filter((path) => !nested.includes(path) && !secrets.includes(path));
   const tracks = async (directory: string) => (await git(["ls-files", "-z", "--", directory], call)).out !== "";
   const { wanted, left } = await sift(call.workTree, plain, tracks);

@@ -18,13 +18,14 @@ const about: Readonly<Record<string, string>> = {
   dev: "a corporation in a box, and its stand-ins",
   migrations: "SQL of the state of record, written by drizzle-kit",
   bench: "what it costs, measured: ratios to what it could cost",
+  eval: "a folder of tasks through the real coder, judged by tests that it never saw",
   scripts: "set-up, checks and generators",
   test: "tests; contracts/ holds the suites that every adapter of a port passes",
   docs: "for people",
 };
 
 /** Folders below these are listed without a line of their own: their names say it. */
-const plain = /^(shared\/adapters|hq-worker|branch-agent|dashboard|dev|scripts|test|migrations|docs|bench)\/[\w-]+$/;
+const plain = /^(shared\/adapters|hq-worker|branch-agent|dashboard|dev|scripts|test|migrations|docs|bench|eval)\/[\w-]+$/;
 
 /** `page` with the tree between its two marks renewed. Throws where a folder has no line, or a line no folder. */
 export function withTree(page: string, files: readonly string[]): string {

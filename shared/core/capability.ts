@@ -12,7 +12,7 @@ export interface Capability {
   readonly on: Readonly<Record<Role, boolean>>;
 }
 
-const toolFamilies = ["files", "shell", "git"] as const;
+const toolFamilies = ["files", "shell", "git", "network"] as const;
 export const capabilityNames = [...vpSeats, ...toolFamilies] as const;
 export type CapabilityName = (typeof capabilityNames)[number];
 
@@ -41,6 +41,13 @@ export const capabilities: Readonly<Record<CapabilityName, Capability>> = {
     allows: "commit the result to a branch of its own (the host commits, never the model)",
     needs: ["files"],
     on: { headquarters: true, branch: true },
+  },
+  network: {
+    env: "ENABLE_NETWORK",
+    label: "NETWORK",
+    allows: "let commands reach the hosts that both headquarters and the factory name in ALLOW_HOSTS",
+    needs: ["shell"],
+    on: { headquarters: false, branch: false },
   },
 };
 

@@ -97,9 +97,11 @@ export const factoryFactsSchema = z.strictObject({
   name: text(64),
   role: z.enum(roles),
   personas: z.strictObject({ primary: text(64), ...byVp(() => text(64)) }),
-  capabilities: z.strictObject(
-    Object.fromEntries(capabilityNames.map((name) => [name, z.boolean()])) as Record<(typeof capabilityNames)[number], z.ZodBoolean>,
-  ),
+  capabilities: z.strictObject({
+    ...(Object.fromEntries(capabilityNames.map((name) => [name, z.boolean()])) as Record<(typeof capabilityNames)[number], z.ZodBoolean>),
+    // What a factory told before there was such a capability lies in the database.
+    network: z.boolean().default(false),
+  }),
   provider: text(64),
   model: text(128),
   /** `provider/model` of each VP that works there. An older factory tells none. */

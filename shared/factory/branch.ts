@@ -17,6 +17,7 @@ import type { Redactor } from "#ports/redactor.ts";
 import type { Sandbox, SandboxScope } from "#ports/sandbox.ts";
 import type { Signer, Verifier } from "#ports/signer.ts";
 import type { Tool } from "#ports/tool.ts";
+import type { Entry } from "#ports/transcript.ts";
 import type { Workspaces, Worktree } from "#ports/workspace.ts";
 import type { Allowances } from "./allowances.ts";
 import type { Profile } from "./profile.ts";
@@ -43,8 +44,8 @@ export interface Workshop {
   /** A VP's model, all of whose calls go by `metering`. To be closed when the run is over: what is under way then is broken off. */
   inferenceFor(seat: VpSeat, metering: Metering): Promise<Inference>;
   priceOf: PriceOf;
-  /** The hands of a VP: tools bound to one worktree, one scope, and the actions that the Ops Token grants. */
-  toolsFor(bench: Workbench): Tool[];
+  /** The hands of a VP, bound to one worktree, one scope, and the actions that the Ops Token grants. To be closed when the run is over. */
+  handsFor(bench: Workbench): Hands;
 }
 
 /** A factory that headquarters knows: its workshop, and the way there. `self` is its id as enrolled. */
@@ -64,9 +65,19 @@ export interface Inference {
   close(): Promise<void>;
 }
 
+export interface Hands {
+  tools: readonly Tool[];
+  /** What the model must hear of what it left running: each said once in a transcript. */
+  news(entries: readonly Entry[]): string[];
+  /** Ends whatever they left running. Resolves when nothing of it is left. */
+  close(): Promise<void>;
+}
+
 export interface Workbench {
   task: string;
   epoch: number;
+  /** Who uses them: some tools are for some models. */
+  seat: VpSeat;
   worktree: Worktree;
   sandbox: Sandbox;
   scope: SandboxScope;
@@ -79,7 +90,7 @@ export interface Workbench {
 
 /** An attempt that may be worked: what may be done, and the signal that ends it. */
 export interface Grant {
-  token: Pick<OpsToken, "act" | "net" | "sec" | "lim">;
+  token: Pick<OpsToken, "act" | "net" | "sec" | "lim" | "exp">;
   signal: AbortSignal;
   /** Nobody can be asked: whoever gave the order said whether what needs an approval is approved. */
   alone?: { approves: boolean };

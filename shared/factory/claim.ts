@@ -66,8 +66,8 @@ export async function mintToken(deps: Deps, factory: Factory, task: Task): Promi
     epoch: task.epoch,
     rep: task.workspace,
     act: factory.facts ? actionsOf(factory.facts.capabilities) : [],
-    net: [],
-    sec: [],
+    net: deps.profile.capabilities.network && factory.facts?.capabilities.network ? [...deps.profile.allowHosts] : [],
+    sec: [...deps.profile.allowSecretFiles],
     lim: endingBy(narrower(task.limits, deps.profile.limits), task.deadline, task.claimedAt ?? deps.clock.now()),
     pol: policy,
   };

@@ -54,6 +54,18 @@ function withoutKeys(complaint: string): string {
   return complaint.replace(/\b(?:sk|pk|ghp|gsk|xai)-[\w-]{8,}|[\w-]{32,}/g, "[what looks like a key]");
 }
 
+/** What is separated by commas, each in the form that `parse` gives it. */
+export const list = (parse: (part: string) => string | null, form: string) =>
+  z.string().transform((text, issues) => {
+    const parts = text.split(",").map((part) => part.trim());
+    const wanted = parts.filter((part) => part !== "");
+    const entries = wanted.flatMap((part) => parse(part) ?? []);
+    const wrong = wanted.find((part) => parse(part) === null);
+    if (wrong !== undefined) issues.addIssue({ code: "custom", message: `names ${JSON.stringify(wrong)}, which is not ${form}` });
+    if (entries.length > maxPairs) issues.addIssue({ code: "custom", message: `names more than ${maxPairs}` });
+    return [...new Set(entries)];
+  });
+
 /** Collects every complaint, so that one run names them all. */
 export function reader(env: Env) {
   const complaints: string[] = [];

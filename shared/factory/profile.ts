@@ -4,13 +4,14 @@ import { type Budget, showBudget } from "#core/budget.ts";
 import { parseBudget } from "#core/budget-words.ts";
 import { type CapabilitySet, capabilities, capabilityNames, defaultCapabilities, unmetNeeds } from "#core/capability.ts";
 import { factoryIdPattern } from "#core/fleet.ts";
+import { hostEntry } from "#core/hosts.ts";
 import { parseUsd } from "#core/ledger.ts";
 import { defaultLimits, type Limits } from "#core/limits.ts";
 import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
 import type { Role } from "#core/role.ts";
 import { byVp, vpSeats, vps } from "#core/vp.ts";
 import { type Thinking, thinkingLevels } from "#ports/llm.ts";
-import { anyText, boolean, type Env, maxPairs, oneOf, type Reader, reader, text, url, whole } from "./env-reader.ts";
+import { anyText, boolean, type Env, list, maxPairs, oneOf, type Reader, reader, text, url, whole } from "./env-reader.ts";
 import { type Inference, readInference } from "./inference.ts";
 import type { Providers } from "./provider-accounts.ts";
 import { settings } from "./settings.ts";
@@ -37,6 +38,10 @@ export interface Profile extends WorkspaceSettings {
   budgets: readonly Budget[];
   slots: number;
   sandbox: "bubblewrap" | "none";
+  /** What commands may reach (`#core/hosts.ts`), if headquarters says so too. */
+  allowHosts: readonly string[];
+  /** Files that look like credentials and may be seen in worktrees all the same: paths or patterns. */
+  allowSecretFiles: readonly string[];
   drainMs: number;
   logLevel: "debug" | "info" | "warn" | "error";
   hqUrl: string | null;
@@ -139,6 +144,7 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
     }
   }
   const capabilities = readCapabilities(from, env, role, sandbox);
+  const allowHosts = from.read("ALLOW_HOSTS", list(hostEntry, "a host: `name`, `name:port` or `*.name:port`")) ?? [];
   const called: readonly Seat[] = role === "headquarters" ? ["primary"] : vpSeats.filter((seat) => capabilities[seat]);
   const { inference, cautions } = readInference(from, { providers: options.providers, called, keyless: options.keyless ?? false });
   return {
@@ -152,19 +158,31 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
     capabilities,
     inference,
     thinking: from.read("LLM_THINKING", oneOf(...thinkingLevels)),
-    cautions,
+    cautions: [...cautions, ...networkCautions(capabilities, allowHosts)],
     limits: readLimits(from),
     pricesFile: from.read("PRICES_FILE", z.string().regex(/^\//, "is not an absolute path")),
     budgets: role === "branch" ? readBudgets(from, id ?? options.id ?? "factory") : [],
     slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
     ...readWorkspaces(from),
     sandbox,
+    allowHosts,
+    allowSecretFiles:
+      from.read(
+        "ALLOW_SECRET_FILES",
+        list((path) => (/^(?!\/)[^\0]{1,128}$/.test(path) ? path : null), "a path in the worktree"),
+      ) ?? [],
     drainMs: (from.read("DRAIN_SECONDS", whole(0, 3600)) ?? 30) * 1000,
     logLevel: from.read("LOG_LEVEL", oneOf("debug", "info", "warn", "error")) ?? "info",
     hqUrl: from.read("HQ_URL", url("https:", "http:")),
     busUrl: from.read("BUS_URL", anyText),
     busToken: from.read("BUS_TOKEN", anyText),
   };
+}
+
+function networkCautions({ network }: CapabilitySet, hosts: readonly string[]): string[] {
+  if (network && hosts.length === 0) return ["ENABLE_NETWORK is on, but ALLOW_HOSTS names no host: commands reach none"];
+  if (!network && hosts.length > 0) return ["ALLOW_HOSTS names hosts, but ENABLE_NETWORK is off: commands reach none"];
+  return [];
 }
 
 export interface ProfileOptions {

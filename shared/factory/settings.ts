@@ -183,6 +183,18 @@ export const settings: Readonly<Record<string, Setting>> = {
     about: "`bubblewrap`, or `none`: then no command is ever run, and ENABLE_SHELL is off.",
     otherwise: "bubblewrap",
   },
+  ALLOW_HOSTS: {
+    for: "both",
+    about:
+      "Hosts that commands of tasks may reach, where ENABLE_NETWORK is on: `registry.npmjs.org`, `host:port`, `*.example.org:443`, separated by commas. A task reaches what headquarters and its factory both name.",
+    otherwise: "none",
+  },
+  ALLOW_SECRET_FILES: {
+    for: "both",
+    about:
+      "Files that look like credentials ([which](sandbox.md#secrets)) and may be seen in worktrees all the same: `.env.test, test/fixtures/*.pem`. Headquarters and the factory must both name them.",
+    otherwise: "none",
+  },
   DRAIN_SECONDS: { for: "branch", about: "How long running tasks may go on after SIGTERM before they are given back.", otherwise: "30" },
   UAC_HOME: { for: "branch", about: "Where the factory keeps its key, journal and worktrees.", otherwise: "~/.uac" },
   HQ_URL: { for: "branch", about: "Headquarters' address. https, except on loopback.", otherwise: "as enrolled" },

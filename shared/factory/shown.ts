@@ -28,8 +28,9 @@ export function toMessages(entries: readonly Entry[], compaction = compactionIn(
       for (const block of entry.content) say("assistant", block);
     }
     if (entry.type === "result") {
-      const content = from + i < pruned ? leftOut(entry.content) : entry.content;
-      say("user", { type: "tool_result", id: entry.toolUseId, content, isError: entry.isError });
+      const { toolUseId: id, isError, images } = entry;
+      if (from + i < pruned) say("user", { type: "tool_result", id, content: leftOut(entry), isError });
+      else say("user", { type: "tool_result", id, content: entry.content, isError, ...(images && { images }) });
     }
   }
   return messages;
@@ -52,7 +53,8 @@ function isKept(entry: Extract<Entry, { type: "user" }>, entries: readonly Entry
   return entry === entries[0] || entry.control !== undefined;
 }
 
-function leftOut(content: string): string {
+function leftOut({ content, images = [] }: Extract<Entry, { type: "result" }>): string {
+  if (images.length > 0) return `${content}\n[The image is left out to make room. If you need it, call it again.]`;
   if (content.length <= shortOutput) return content;
   return `[${content.length} characters, left out to make room. If you need them, call it again.]`;
 }

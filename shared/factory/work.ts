@@ -4,9 +4,9 @@ import type { Order } from "#core/envelope.ts";
 import { hasCode, publicMessage } from "#core/errors.ts";
 import type { Total } from "#core/ledger.ts";
 import { narrower } from "#core/limits.ts";
+import { toolsFor } from "#core/patches.ts";
 import { type CommandRun, commandRunSchema, type Receipt } from "#core/receipt.ts";
 import { type Attempt, attemptFact } from "#ports/journal.ts";
-import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { staffIn } from "#staff/roster.ts";
 import { runAgent } from "./agent-loop.ts";
@@ -19,6 +19,7 @@ import { finishTool } from "./finish.ts";
 import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
+import { observed, scopeOf } from "./scope.ts";
 import { approvalsOf, noteOnSetup, setUp } from "./setup.ts";
 import { runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
 import { weigh } from "./weigh.ts";
@@ -75,12 +76,16 @@ function workspaceOf(deps: Workshop, order: Order): string {
   return names.length === 1 && names[0] ? names[0] : "";
 }
 
-async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
-  const { clock, profile, journal } = deps;
+async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const { order, grant, assigned, worktree, record } = bench;
+  const deps = {
+    ...workshop,
+    sandbox: observed(workshop.sandbox, (refusal) => record("started", assigned.persona, `was refused: ${refusal}`)),
+  };
+  const { clock, profile, journal } = deps;
   const { persona, seat } = assigned;
   const startedAt = await begunAt(deps, order);
-  const scope: SandboxScope = { worktree: worktree.path, readOnly: [worktree.gitDir], masked: [], network: grant.token.net };
+  const scope = scopeOf(deps, grant, worktree);
   const mayRun = grant.token.act.includes("exec");
   const { commands, ran } = await commandsOf(deps, order);
 
@@ -102,14 +107,15 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     { ...deps, spending: journal, leaseMs: callLeaseMs },
     { task, epoch, factory: deps.self, persona, seat, bounds, spent: await journal.spent(task, epoch) },
   );
-  const tools = deps.toolsFor({
+  const hands = deps.handsFor({
     task,
     epoch,
+    seat,
     worktree,
     sandbox: deps.sandbox,
     scope,
     allowed: grant.token.act,
-    names: staff.tools,
+    names: toolsFor(staff.tools, profile.inference[seat][0]),
     ran,
   });
   const inference = await deps.inferenceFor(seat, meter);
@@ -117,7 +123,7 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
     prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}${noteOnSetup(setup)}`,
-    tools: [...tools, finishTool],
+    tools: [...hands.tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
     llm: cap.through(under(meter, inference.llm)),
     spent: meter.total,
@@ -130,12 +136,14 @@ async function atTheBench(deps: Workshop, bench: Bench): Promise<Outcome> {
     async between(entries) {
       const heard = await owner.between(entries);
       await cap.hear();
-      return heard;
+      return [...hands.news(entries).map((text) => ({ type: "user" as const, text })), ...heard];
     },
     atCap: (error) => cap.atCap(error, meter, owner),
     endedBy: cap.endedBy,
     onStep: (_, text) => record("step", persona, text),
-  }).finally(inference.close);
+  })
+    .finally(hands.close)
+    .finally(inference.close);
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
 
   const changes = await commit(deps, bench);

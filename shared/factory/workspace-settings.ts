@@ -1,4 +1,5 @@
 /** What the environment says of a factory's workspaces. */
+import { hostEntry } from "#core/hosts.ts";
 import { maxSetupHosts } from "#core/setup.ts";
 import { pairs, type Reader, whole } from "./env-reader.ts";
 
@@ -17,7 +18,6 @@ export interface WorkspaceSettings {
 
 const dayMs = 24 * 3_600_000;
 const longestSetup = 1000;
-const hostForm = /^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?:(\d{1,5})$/;
 
 export function readWorkspaces(from: Reader): WorkspaceSettings {
   const workspaces = from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {};
@@ -35,8 +35,9 @@ export function readWorkspaces(from: Reader): WorkspaceSettings {
   const long = setups.find(([, command]) => command.length > longestSetup);
   if (long) from.complain("WORKSPACE_SETUP", `has a command of more than ${longestSetup} characters for ${long[0]}`);
   const hosts = Object.entries(ofWorkspaces("WORKSPACE_HOSTS", /\S/, "host:port host:port")).map(([name, text]) => {
-    const all = text.toLowerCase() === "none" ? [] : [...new Set(text.toLowerCase().split(/\s+/))].toSorted();
-    const odd = all.find((host) => !(Number(hostForm.exec(host)?.[1]) <= 65_535));
+    const named = text.toLowerCase() === "none" ? [] : text.split(/\s+/);
+    const odd = named.find((host) => hostEntry(host) === null);
+    const all = [...new Set(named.flatMap((host) => hostEntry(host) ?? []))].toSorted();
     if (odd !== undefined)
       from.complain("WORKSPACE_HOSTS", `has ${JSON.stringify(odd)} for ${name}; allowed: host:port, such as pypi.org:443`);
     if (all.length > maxSetupHosts) from.complain("WORKSPACE_HOSTS", `names more than ${maxSetupHosts} for ${name}`);

@@ -13,9 +13,10 @@ import type { Wire } from "#core/wire-usage.ts";
 export type Block =
   | { type: "text"; text: string }
   /** In a user's message alone. `data` is base64. A model that sees no images is told that there was one. */
-  | { type: "image"; mediaType: ImageType; data: string }
+  | ImageBlock
   | { type: "tool_use"; id: string; name: string; input: unknown }
-  | { type: "tool_result"; id: string; content: string; isError: boolean }
+  /** `images` belong to the result; a wire without a place for them there sends them right after the results of the step. */
+  | { type: "tool_result"; id: string; content: string; isError: boolean; images?: readonly ImageBlock[] }
   /**
    * A provider's own block (thinking, a signature, …), replayed verbatim to the same provider over the same wire and to no other.
    * Absent, the wire is Anthropic's: older transcripts know no other. Its place among the blocks says what it belongs to.
@@ -24,6 +25,12 @@ export type Block =
 
 export const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
 export type ImageType = (typeof imageTypes)[number];
+
+export interface ImageBlock {
+  type: "image";
+  mediaType: ImageType;
+  data: string;
+}
 
 export interface Message {
   role: "user" | "assistant";

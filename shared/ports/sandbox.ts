@@ -1,12 +1,16 @@
 /** Runs one command where it can harm nothing but its worktree. Fails closed: no sandbox, no command. */
 export interface SandboxScope {
-  /** Writable; everything else that is visible is read-only. Absolute. */
+  /** The one place that may be written to; everything else that is visible is read-only. Absolute. */
   worktree: string;
+  /** False: the worktree is read-only too. */
+  writable?: boolean;
   /** Visible and read-only inside, beside the system: the repository's own `.git`, say. Absolute. */
   readOnly: readonly string[];
-  /** Bound over with nothing: secrets inside the worktree. Absolute. */
+  /** Bound over with nothing, beside the files of the worktree that hold credentials. Absolute. */
   masked: readonly string[];
-  /** `host:port` that may be reached; empty is no network at all. */
+  /** Of those files the ones that are shown all the same: paths in the worktree, or patterns of such. */
+  opened?: readonly string[];
+  /** What may be reached (`#core/hosts.ts`), asked for each connection; empty is no network at all. */
   network: readonly string[];
 }
 
@@ -20,6 +24,8 @@ export interface SandboxCommand {
   /** Standard output and error together; the middle is dropped beyond it. Bytes. */
   maxOutput: number;
   signal?: AbortSignal;
+  /** Told of the output as it comes, whole, before `maxOutput`. */
+  onOutput?(chunk: Uint8Array): void;
 }
 
 export interface SandboxRun {
@@ -29,6 +35,8 @@ export interface SandboxRun {
   output: string;
   truncated: boolean;
   durationMs: number;
+  /** Connections that were not let through, in sentences; a few of them. */
+  refusals?: readonly string[];
 }
 
 export interface Sandbox {

@@ -1,10 +1,13 @@
 /** A tool as the agent loop sees it. */
 import type * as z from "zod";
 import type { Action } from "#core/ops-token.ts";
+import type { ImageBlock } from "./llm.ts";
 
 export interface ToolResult {
   content: string;
   isError?: boolean;
+  /** Shown to the model beside `content`. */
+  images?: readonly ImageBlock[];
   /**
    * Names what `content` holds (a file, its digest, which lines): as long as the model has it before its eyes, `ToolCall.stillShown` of the
    * same name is true, and a word may stand for it.

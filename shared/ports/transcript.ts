@@ -1,5 +1,5 @@
 /** The append-only record of one agent run: what a resume starts from. */
-import type { Block } from "./llm.ts";
+import type { Block, ImageBlock } from "./llm.ts";
 
 export type Entry =
   /** `control`: the steering of the owner's that it is. */
@@ -13,6 +13,7 @@ export type Entry =
       toolUseId: string;
       content: string;
       isError: boolean;
+      images?: readonly ImageBlock[];
       /** The call was no legal one: nothing ran. */
       refused?: true;
       /** As the tool named what `content` holds. */

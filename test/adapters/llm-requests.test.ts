@@ -35,6 +35,62 @@ describe("an image", () => {
     ]);
   });
 
+  const call = { type: "tool_use" as const, id: "t1", name: "read", input: { path: "a.png" } };
+  const result = { type: "tool_result" as const, id: "t1", content: "a.png: 1 × 1", isError: false, images: [image] };
+  const read = asking("Hi", {
+    messages: [
+      { role: "assistant", content: [call] },
+      { role: "user", content: [result, { ...result, id: "t2", images: [] }, { type: "text", text: "Go on." }] },
+    ],
+  });
+
+  it("that a tool found goes along in its result, or right after the results where those are texts", async () => {
+    const [, anthropic] = (await sent("anthropic", "anthropic", read)).messages as { content: unknown[] }[];
+    expect(anthropic?.content).toMatchObject([
+      {
+        type: "tool_result",
+        tool_use_id: "t1",
+        content: [
+          { type: "text", text: result.content },
+          { type: "image", source: { type: "base64", media_type: "image/png", data: image.data } },
+        ],
+      },
+      { type: "tool_result", tool_use_id: "t2", content: result.content },
+      { type: "text", text: "Go on." },
+    ]);
+    const [, , ...chat] = (await sent("openai", "chat", read)).messages as unknown[];
+    const label = "[the image of: a.png: 1 × 1]";
+    expect(chat).toEqual([
+      { role: "tool", tool_call_id: "t1", content: result.content },
+      { role: "tool", tool_call_id: "t2", content: result.content },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: label },
+          { type: "image_url", image_url: { url } },
+          { type: "text", text: "Go on." },
+        ],
+      },
+    ]);
+    const [, ...responses] = (await sent("openai", "responses", read)).input as unknown[];
+    const shownThere = { type: "input_image", image_url: url, detail: "auto" };
+    expect(responses).toEqual([
+      { type: "function_call_output", call_id: "t1", output: result.content },
+      { type: "function_call_output", call_id: "t2", output: result.content },
+      { role: "user", content: [{ type: "input_text", text: label }, shownThere, { type: "input_text", text: "Go on." }] },
+    ]);
+  });
+
+  it.each([
+    ["zai", "anthropic"],
+    ["deepseek", "chat"],
+    ["scripted", "responses"],
+  ] as const)("that a tool found is a word to a model that sees none: %s, %s", async (provider, wire) => {
+    const body = JSON.stringify(await sent(provider, wire, read));
+    expect(body).toContain("this model can't see images");
+    expect(body).not.toContain(image.data);
+  });
+
   it.each([
     ["zai", "anthropic"],
     ["deepseek", "chat"],

@@ -99,8 +99,10 @@ export function readSources(root: string): Source[] {
   const sources: Source[] = [];
   const visit = (folder: string) => {
     for (const name of readdirSync(join(root, folder))) {
-      if (name.startsWith(".") || ["node_modules", "dist", "coverage", "worker-configuration.d.ts"].includes(name)) continue;
       const path = join(folder, name);
+      if (name.startsWith(".") || ["node_modules", "dist", "coverage", "worker-configuration.d.ts"].includes(name)) continue;
+      // The files of tasks are data.
+      if (path === join("eval", "tasks")) continue;
       if (statSync(join(root, path)).isDirectory()) visit(path);
       else if (sourceFile.has(extname(name))) sources.push({ path, text: readFileSync(join(root, path), "utf8") });
     }

@@ -105,6 +105,13 @@ export const walls: readonly Wall[] = [
     reason: "measures the real parts, each as it is; nothing may depend on what measures it",
   },
   {
+    layer: "eval",
+    layers: everything,
+    packages: ["*"],
+    builtins: true,
+    reason: "gives the real coder tasks; nothing may depend on what judges it",
+  },
+  {
     layer: "scripts",
     layers: everything,
     packages: ["*"],
@@ -113,7 +120,7 @@ export const walls: readonly Wall[] = [
   },
   {
     layer: "test",
-    layers: [...everything, "bench"],
+    layers: [...everything, "bench", "eval"],
     packages: ["*"],
     builtins: true,
     reason: "tests may look at anything; nothing may look at them",

@@ -4,7 +4,7 @@ import type { Script } from "#adapters/llm/scripted.ts";
 import type { Order } from "#core/envelope.ts";
 import { work } from "#factory/work.ts";
 import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
 import { openBranch, orderOf } from "../factory/branch.ts";
 import { dir, git, repo, workspaces } from "./repository.ts";
 
@@ -14,8 +14,7 @@ export async function attempt(script: Script, order: Partial<Order> = {}) {
   const all = workspaces();
   b.branch.workspaces = all;
   b.branch.sandbox = bubblewrap();
-  b.branch.toolsFor = ({ names, ...bench }) =>
-    coderTools({ ...bench, redact: (text) => text, logDir: join(dir, "logs") }).filter((tool) => names.includes(tool.name));
+  b.branch.handsFor = (bench) => coderHands({ ...bench, seesImages: false, redact: (text) => text, logDir: join(dir, "logs") });
   const one = { order: orderOf({ workspace: "demo", ...order }), orderId: "env_1", entryId: "1", state: "running" as const, starts: 1 };
   const grant = { token: b.token({ rep: "demo" }), signal: new AbortController().signal, news: () => new Promise<void>(() => {}) };
   const outcome = await work(b.branch, one, grant, () => {});

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { Tool, ToolResult } from "#ports/tool.ts";
 import type { Worktree } from "#ports/workspace.ts";
 import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
 import type { CoderContext } from "../../branch-agent/tools/context.ts";
 
 export const secret = `s3cr3t-${process.pid}`;
@@ -49,9 +49,13 @@ export function put(files: Record<string, string | Buffer>) {
 }
 export const disk = (name: string) => readFileSync(join(root, name), "utf8");
 
+export const everyTool = ["read", "edit", "apply_patch", "write", "bash", "job", "grep", "glob"];
+
 /** A run's tools, called as the agent loop does. */
-export function hands(more: Partial<CoderContext> = {}) {
-  const tools = coderTools({
+export function hands(more: Partial<CoderContext> = {}, { signal = new AbortController().signal, shown = new Set<string>() } = {}) {
+  const { tools, close, news } = coderHands({
+    names: everyTool,
+    seesImages: true,
     worktree,
     sandbox: bubblewrap(),
     scope: { worktree: root, readOnly: [worktree.gitDir], masked: [join(root, "masked.env"), join(root, "vault")], network: [] },
@@ -61,16 +65,15 @@ export function hands(more: Partial<CoderContext> = {}) {
     ran: async (run) => void ran.push(run),
     ...more,
   });
-  const shown = new Set<string>();
   const work = async (name: string, input: unknown): Promise<ToolResult> => {
     const tool = tools.find((candidate) => candidate.name === name) as Tool;
     const stillShown = (what: string) => shown.has(what);
-    const result = await tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal: new AbortController().signal, stillShown });
+    const result = await tool.run(tool.input.parse(input), { key: `run:${++calls}`, signal, stillShown });
     if (result.shows) shown.add(result.shows);
     return result;
   };
   /** As a compaction does: what was shown is before the model's eyes no more. */
-  return Object.assign(work, { forget: () => shown.clear() });
+  return Object.assign(work, { forget: () => shown.clear(), shown, close, news });
 }
 
 export const refusal = (about: string | RegExp) => ({ isError: true, content: expect.stringMatching(about) });

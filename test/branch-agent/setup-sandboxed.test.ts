@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Order } from "#core/envelope.ts";
 import { work } from "#factory/work.ts";
 import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
 import { finish, use } from "../factory/agent.ts";
 import { type BranchBench, openBranch, orderOf } from "../factory/branch.ts";
 import { dir, eachInARepository, git, put, repo, workspaces } from "./repository.ts";
@@ -26,8 +26,8 @@ async function worked(setup: string, { order = {}, approves = true }: { order?: 
     ...b.branch,
     sandbox: bubblewrap(),
     workspaces: workspaces(declared),
-    toolsFor: (bench: Parameters<typeof b.branch.toolsFor>[0]) =>
-      coderTools({ ...bench, redact: (text) => text, logDir: join(dir, "logs") }),
+    handsFor: (bench: Parameters<typeof b.branch.handsFor>[0]) =>
+      coderHands({ ...bench, seesImages: false, redact: (text) => text, logDir: join(dir, "logs") }),
   };
   const attempt = { order: orderOf({ workspace: "demo", ...order }), orderId: "env_1", entryId: "1", state: "running" as const, starts: 1 };
   const grant = {

@@ -8,11 +8,13 @@ import { hands, inAWorktree, put, refusal, root } from "./hands.ts";
 
 inAWorktree();
 
-describe.each<[how: string, more: () => Partial<CoderContext>]>([
+const ways: [how: string, more: () => Partial<CoderContext>][] = [
   ["by git in the sandbox", () => ({})],
   ["by itself, where no command may run", () => ({ allowed: ["read"] })],
   ["by itself, where there is no sandbox", () => ({ sandbox: noSandbox() })],
-])("grep, %s", (_, more) => {
+];
+
+describe.each(ways)("grep, %s", (_, more) => {
   beforeAll(() => {
     put({
       "find/a.ts": "const needle = 1;\n// it's a Needle\n",
@@ -54,14 +56,24 @@ describe.each<[how: string, more: () => Partial<CoderContext>]>([
   });
 });
 
-describe("glob", () => {
+describe.each(ways)("glob, %s", (_, more) => {
   it("lists by name, without node_modules, within its bound", async () => {
     put(Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`many/f${String(i).padStart(3, "0")}.txt`, ""])));
     put({ "many/node_modules/x.txt": "" });
-    const lines = (await hands()("glob", { pattern: "**/*.txt", path: "many" })).content.split("\n");
+    const call = hands(more());
+    const lines = (await call("glob", { pattern: "**/*.txt", path: "many" })).content.split("\n");
     expect(lines).toHaveLength(201);
     expect(lines.slice(0, 2)).toEqual(["many/f000.txt", "many/f001.txt"]);
     expect(lines.at(-1)).toBe("… 50 more: narrow the pattern");
-    expect((await hands()("glob", { pattern: "*.none" })).content).toBe('No file matches "*.none".');
+    expect((await call("glob", { pattern: "*.none" })).content).toBe('No file matches "*.none".');
+    expect((await call("glob", { pattern: "*", path: "." })).content.split("\n")).toContain("many/");
+    expect((await call("glob", { pattern: "many/f00[0-2].{txt,md}" })).content).toBe("many/f000.txt\nmany/f001.txt\nmany/f002.txt");
+    expect(await call("glob", { pattern: "*", path: "not-there" })).toMatchObject(refusal("There is no directory"));
   });
+});
+
+it("does not list what .gitignore names, wherever git can be asked", async () => {
+  put({ ".gitignore": "built/\n*.log\n", "built/out.js": "", "own/a.log": "", "own/a.js": "" });
+  expect((await hands()("glob", { pattern: "**/*.{js,log}" })).content).toBe("own/a.js");
+  expect((await hands()("grep", { pattern: "^", glob: "built/**" })).content).toMatch(/No match/);
 });

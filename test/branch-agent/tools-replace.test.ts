@@ -24,6 +24,9 @@ describe("matching", () => {
     ["line ends of the file are kept", "a\r\nb\r\nc\r\n", "a\nb", "a\nx\ny", "a\r\nx\r\ny\r\nc\r\n"],
     ["a line feed never takes half of a CRLF", "a\r\nb\r\n", "\nb", "\nc", "a\r\nc\r\n"],
     ["a one-line match takes the file's line ends too", "a\r\nb\r\n", "b", "b\nc", "a\r\nb\r\nc\r\n"],
+    ["mixed line ends: those of the place", "a\nb\r\nc\n", "a", "a\nx", "a\nx\nb\r\nc\n"],
+    ["mixed line ends: those of the place, further on", "a\nb\r\nc\n", "b", "b\nx", "a\nb\r\nx\r\nc\n"],
+    ["behind the last line end: those before", "a\r\nb", "b", "b\nc", "a\r\nb\r\nc"],
     ["mixed line ends: those of the match", "a\nb\r\nc\n", "b\nc", "b\nx\nc", "a\nb\r\nx\r\nc\n"],
     ["CRLF from the model in a file without", "a\nb\n", "a\r\nb", "a\r\nc", "a\nc\n"],
     ["byte order mark kept", "\uFEFFa\nb", "a\nb", "c", "\uFEFFc"],
@@ -142,4 +145,36 @@ describe("any file", () => {
       { numRuns: 200 },
     );
   });
+});
+
+describe("a large file", () => {
+  const filler = fc.constantFrom("\tint x = 1;  ", "say “hi” – now", "", "é😀\u00a0y", "plain");
+  const block = fc
+    .array(fc.tuple(filler, lineEnd), { minLength: 20, maxLength: 40 })
+    .map((lines) => lines.map(([content, own]) => content + own).join(""));
+  const size = 10 * 1024 ** 2;
+
+  it("of 10 MB keeps every byte outside the match", () => {
+    fc.assert(
+      fc.property(fc.record({ bom: mark, block, at: fc.nat(100), eol: lineEnd, isLast: fc.boolean() }), (made) => {
+        const times = Math.floor(size / Buffer.byteLength(made.block));
+        const before = made.bom + made.block.repeat(Math.floor((times * made.at) / 100));
+        const after = made.isLast ? "" : made.eol + made.block.repeat(times - Math.floor((times * made.at) / 100));
+        const result = replaceAll(`${before}<<“a”  ${made.eol}b>>${after}`, [{ old: '<<"a"\nb>>', new: '<<"a"\nc>>' }]);
+        // Compared by hand: a difference of such length is nothing to print.
+        expect(result.ok && result.text === `${before}<<“a”  ${made.eol}c>>${after}`).toBe(true);
+      }),
+      { numRuns: 4 },
+    );
+  }, 60_000);
+
+  it("with as many places as may be replaced is replaced in one go; with more it is left to a program", () => {
+    const result = apply("ab\r\n".repeat(100_000), ["b\n", "c\nd\n", true]);
+    expect(result.ok && result.text === "ac\r\nd\r\n".repeat(100_000)).toBe(true);
+    expect(apply("x".repeat(size), ["x", "y\n", true])).toMatchObject({
+      problem: expect.stringMatching(/more than 100000 places\. Use bash/),
+    });
+    // One line without an end: where the new lines' ends come from is looked for once.
+    expect(apply("ab".repeat(100_000), ["b", "\n", true])).toMatchObject({ ok: true, text: "a\n".repeat(100_000) });
+  }, 60_000);
 });

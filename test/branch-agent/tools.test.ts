@@ -2,25 +2,37 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { UacError } from "#core/errors.ts";
+import { toolsFor } from "#core/patches.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
 import { noSandbox } from "../../branch-agent/sandbox/none.ts";
-import { coderTools } from "../../branch-agent/tools/coder-tools.ts";
+import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
 import type { CoderContext } from "../../branch-agent/tools/context.ts";
-import { dir, disk, hands, inAWorktree, put, ran, refusal, root, secret, worktree } from "./hands.ts";
+import { dir, disk, everyTool, hands, inAWorktree, put, ran, refusal, root, secret, worktree } from "./hands.ts";
 
 inAWorktree();
 
 describe("the toolset", () => {
-  it("holds what the token's actions allow, and costs little to describe", () => {
-    const names = (allowed: CoderContext["allowed"]) => coderTools({ ...context(), allowed }).map(({ name }) => name);
-    expect(names(["read", "write", "exec"])).toEqual(["read", "edit", "write", "bash", "grep", "glob"]);
+  it("holds what the token's actions and the VP's list allow, and costs little to describe", () => {
+    const names = (allowed: CoderContext["allowed"], more: Partial<CoderContext> = {}) =>
+      coderHands({ ...context(), allowed, names: toolsFor(everyTool, { model: "claude-sonnet-5-5" }), ...more }).tools.map(
+        ({ name }) => name,
+      );
+    expect(names(["read", "write", "exec"])).toEqual(["read", "edit", "write", "bash", "job", "grep", "glob"]);
     expect(names(["read"])).toEqual(["read", "grep", "glob"]);
     expect(names(["write", "commit"])).toEqual(["edit", "write"]);
     expect(names([])).toEqual([]);
-    const specs = coderTools(context()).map(({ name, description, input }) => ({
+    expect(names(["read", "write"], { names: toolsFor(everyTool, { model: "gpt-5.6-sol" }) })).toEqual([
+      "read",
+      "apply_patch",
+      "write",
+      "grep",
+      "glob",
+    ]);
+    const specs = coderHands(context()).tools.map(({ name, description, input }) => ({
       name,
       description,
       input: z.toJSONSchema(input, { io: "input" }),
@@ -30,7 +42,7 @@ describe("the toolset", () => {
   });
 
   it("refuses unknown keys, and takes a list of edits that came as a JSON string", () => {
-    const input = (name: string) => coderTools(context()).find((tool) => tool.name === name)?.input as z.ZodType;
+    const input = (name: string) => coderHands(context()).tools.find((tool) => tool.name === name)?.input as z.ZodType;
     expect(input("read").safeParse({ path: "a", force: true }).success).toBe(false);
     expect(input("bash").safeParse({ command: "x", timeout_s: 601 }).success).toBe(false);
     expect(input("edit").parse({ path: "a", edits: '[{"old":"a","new":"b"}]' })).toEqual({ path: "a", edits: [{ old: "a", new: "b" }] });
@@ -40,7 +52,16 @@ describe("the toolset", () => {
   function context(): CoderContext {
     const scope = { worktree: root, readOnly: [], masked: [], network: [] };
     const callbacks = { redact: (text: string) => text, async ran() {} };
-    return { worktree, sandbox: noSandbox(), scope, allowed: ["read", "write", "exec"], logDir: join(dir, "logs"), ...callbacks };
+    return {
+      worktree,
+      names: everyTool,
+      seesImages: true,
+      sandbox: noSandbox(),
+      scope,
+      allowed: ["read", "write", "exec"],
+      logDir: join(dir, "logs"),
+      ...callbacks,
+    };
   }
 });
 
@@ -177,6 +198,24 @@ describe("edit and write", () => {
     // After a resume nothing counts as read.
     expect(await hands()("edit", { path: "stale.txt", edits: [{ old: "one\none", new: "two" }] })).toMatchObject(refusal("not read"));
     expect((await call("edit", { path: "stale.txt", edits: [{ old: "one\none", new: "two" }] })).isError).toBeUndefined();
+  });
+
+  it("change no byte on the disk but those of the match", async () => {
+    const call = hands();
+    const line = fc.constantFrom("a", "\tb  ", "“q” – x", "é😀", "", "\u00a0");
+    const lines = fc.array(fc.tuple(line, fc.constantFrom("\n", "\r\n")), { maxLength: 6 });
+    const made = fc.record({ bom: fc.constantFrom("", "\uFEFF"), before: lines, after: lines, eol: fc.constantFrom("\n", "\r\n", "") });
+    await fc.assert(
+      fc.asyncProperty(made, async ({ bom, before, after, eol }) => {
+        const flat = (parts: [string, string][]) => parts.map(([content, own]) => content + own).join("");
+        const rest = eol === "" ? "" : eol + flat(after);
+        put({ "bytes.txt": `${bom}${flat(before)}<<‘old’>>${rest}` });
+        await call("read", { path: "bytes.txt" });
+        await call("edit", { path: "bytes.txt", edits: JSON.stringify([{ old: "<<'old'>>", new: "<<'new'>>" }]) });
+        expect(readFileSync(join(root, "bytes.txt"))).toEqual(Buffer.from(`${bom}${flat(before)}<<‘new’>>${rest}`));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("leave a file alone when one edit of several fails", async () => {

@@ -91,7 +91,7 @@ describe("the host's commit", () => {
     expect(git("ls-tree", "-r", "--name-only", "uac/t-1").split("\n").sort()).toEqual(
       [".gitignore", "a.txt", "package.json", "src/b.ts", "src/build/steps.ts"].sort(),
     );
-    expect(made.diffstat.text).toMatch(/left out as artefacts: .*dist\//);
+    expect(made.diffstat.text).toMatch(/left out as artefacts or secrets: .*dist\//);
     expect(await all.commit(worktree, "work", author)).toEqual(made);
   });
 

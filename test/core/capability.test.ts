@@ -28,6 +28,7 @@ describe("the table", () => {
       "ENABLE_FILES",
       "ENABLE_SHELL",
       "ENABLE_GIT",
+      "ENABLE_NETWORK",
     ]);
   });
 
@@ -67,7 +68,7 @@ describe("unmetNeeds", () => {
   });
 
   it("is empty exactly where every need of every flag is on", () => {
-    expect(everySet).toHaveLength(32);
+    expect(everySet).toHaveLength(64);
     for (const set of everySet) {
       const whole = capabilityNames.every((name) => !set[name] || capabilities[name].needs.every((need) => set[need]));
       expect(unmetNeeds(set).length === 0).toBe(whole);

@@ -86,6 +86,8 @@ export async function openBranch(options: BranchOptions = {}) {
     putBack: [] as string[],
     commands: [] as string[],
     runs: 0,
+    /** How often the VP's hands were closed. */
+    handsClosed: 0,
   };
 
   const profile = parseProfile(
@@ -191,9 +193,13 @@ export async function openBranch(options: BranchOptions = {}) {
     allowances: await openAllowances(journal, profile.budgets),
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(llm, metering), close: async () => {} }),
     priceOf: pricesOf(),
-    toolsFor: ({ names, ran, allowed }) => {
+    handsFor: ({ names, ran, allowed }) => {
       const bash: Tool = { ...spyTool("bash").tool, input: z.looseObject({ n: z.int().optional() }), run: () => ranOne(ran) };
-      return [edit.tool, bash].filter((tool) => names.includes(tool.name) && (tool.name !== "bash" || allowed.includes("exec")));
+      const tools = [edit.tool, bash].filter((tool) => names.includes(tool.name) && (tool.name !== "bash" || allowed.includes("exec")));
+      const close = async () => {
+        state.handsClosed += 1;
+      };
+      return { tools, news: () => [], close };
     },
   };
   const ranOne = async (ran: (run: CommandRun) => Promise<void>) => {

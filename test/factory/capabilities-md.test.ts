@@ -32,7 +32,8 @@ it("does not know a VP that was pruned", () => {
 it("has a row for every capability, on or off", () => {
   const rows = section(page({ ENABLE_SHELL: "false" }), "Capabilities")?.slice(2);
   expect(rows?.map((row) => row.split(" | ")[0]?.slice(2))).toEqual(capabilityNames.map((name) => capabilities[name].label));
-  expect(rows?.filter((row) => row.includes("Disabled"))).toHaveLength(1);
+  const off = rows?.filter((row) => row.includes("Disabled")).map((row) => row.split(" | ")[0]?.slice(2));
+  expect(off, "and the network, unless it is asked for").toEqual(["SHELL", "NETWORK"]);
 });
 
 it("tells the bounds, and workspaces by name alone", () => {

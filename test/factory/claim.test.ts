@@ -51,6 +51,23 @@ describe("claim", () => {
     expect(read1.cnf.jkt).toBe(desk.signer.kid);
   });
 
+  it("names hosts and secret files where headquarters says them, and hosts where the factory may reach any", async () => {
+    const said = { allowHosts: ["registry.example:443"], allowSecretFiles: [".env.test"] };
+    const netOf = async (hq: boolean, factory: boolean) => {
+      const capabilities = { ...b.hq.profile.capabilities, network: hq };
+      const deps = { ...b.hq, profile: { ...b.hq.profile, ...said, capabilities } };
+      const known = await desk.factory();
+      const facts = known.facts && { ...known.facts, capabilities: { ...known.facts.capabilities, network: factory } };
+      const { token } = await grantClaim(deps, { ...known, facts }, { task: "t1-1-1", epoch: 1, order });
+      const { net, sec } = await read(token);
+      expect(sec).toEqual([".env.test"]);
+      return net;
+    };
+    expect(await netOf(true, true)).toEqual(["registry.example:443"]);
+    expect(await netOf(false, true)).toEqual([]);
+    expect(await netOf(true, false)).toEqual([]);
+  });
+
   it("asked again is the same claim, with a lease as long", async () => {
     await claim();
     await b.clock.advance(60_000);

@@ -431,7 +431,7 @@ describe("a drain", () => {
   it("ends though tool, bus and headquarters hang", async () => {
     await open({ script: () => ({ tools: [use("edit")] }) });
     const forever = () => new Promise<never>(() => undefined);
-    b.branch.toolsFor = () => [{ ...b.edit.tool, run: forever }];
+    b.branch.handsFor = () => ({ tools: [{ ...b.edit.tool, run: forever }], news: () => [], close: async () => {} });
     const { ended } = start();
     await send();
     await until(async () => (await b.journal.find("t1-1-1", 1))?.state === "running");

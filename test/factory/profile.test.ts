@@ -204,6 +204,21 @@ const rows: Record<string, Row> = {
   },
   SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
   RETAIN_DAYS: { good: "7", is: { retainMs: 7 * 86_400_000 }, bad: [["0", /a whole number from 1 to 3650/]] },
+  ALLOW_HOSTS: {
+    good: "Registry.npmjs.org, *.example.org:8443, 10.0.0.5:5432,[::1]:80, registry.npmjs.org:443",
+    is: { allowHosts: ["registry.npmjs.org:443", "*.example.org:8443", "10.0.0.5:5432", "[::1]:80"] },
+    bad: [
+      ...["*", "*.com", "https://x.example", "x.example:0", "x.example:65536", "x y", "127.1", "a.*.example", "x.example/path"].map(
+        (host): [string, RegExp] => [host, /which is not a host/],
+      ),
+      [Array.from({ length: 65 }, (_, i) => `h${i}.example`).join(","), /names more than 64/],
+    ],
+  },
+  ALLOW_SECRET_FILES: {
+    good: ".env.test, test/*.pem",
+    is: { allowSecretFiles: [".env.test", "test/*.pem"] },
+    bad: [["/etc/shadow", /not a path in the worktree/]],
+  },
   DRAIN_SECONDS: { good: "0", is: { drainMs: 0 }, bad: [["-1", /a whole number from 0 to 3600/]] },
   HQ_URL: { good: "https://hq.example", is: { hqUrl: "https://hq.example" }, bad: url },
   BUS_URL: { good: "redis://127.0.0.1", is: { busUrl: "redis://127.0.0.1" } },
@@ -384,7 +399,7 @@ it("knows what makes its workspaces ready, what that may reach, and how long thi
   });
   expect(branch(env)).toMatchObject({ workspaceHosts: {}, retainMs: 30 * 86_400_000 });
   expect(refused({ ...env, WORKSPACE_SETUP: "shp=x" })).toEqual(["WORKSPACE_SETUP names shp, which WORKSPACES does not"]);
-  for (const odd of ["pypi.org", "pypi.org:99999", "https://pypi.org:443", "*:443", "a b:1"]) {
+  for (const odd of ["pypi.org:99999", "https://pypi.org:443", "*:443", "a b:1"]) {
     expect(refused({ ...env, WORKSPACE_HOSTS: `shop=${odd}` }), odd).toEqual([expect.stringContaining("allowed: host:port")]);
   }
   expect(refused({ ...env, WORKSPACE_SETUP: `shop=${"x".repeat(1001)}` })).toEqual([expect.stringContaining("more than 1000")]);

@@ -4,6 +4,7 @@ import { UacError } from "#core/errors.ts";
 import { sum } from "#core/ledger.ts";
 import { defaultLimits } from "#core/limits.ts";
 import type { OpsToken } from "#core/ops-token.ts";
+import type { Hands } from "#factory/branch.ts";
 import { releasing } from "#factory/conclude.ts";
 import { work } from "#factory/work.ts";
 import { finish, use } from "./agent.ts";
@@ -277,6 +278,34 @@ describe("after a restart", () => {
     await again();
     await b.advance(defaultLimits.wallS * 1000);
     expect(await again()).toMatchObject({ code: "time_limit" });
+  });
+});
+
+describe("what the VP left running", () => {
+  it("has ended before anything is committed", async () => {
+    b = await openBranch({ script: fixing });
+    const { workspaces } = b.branch;
+    const closedBefore: number[] = [];
+    b.branch.workspaces = {
+      ...workspaces,
+      commit: (...what) => {
+        closedBefore.push(b.state.handsClosed);
+        return workspaces.commit(...what);
+      },
+    };
+    expect(await again()).toMatchObject({ outcome: "succeeded" });
+    expect(closedBefore).toEqual([1]);
+  });
+
+  it("and ended with a restart is told to the model, once", async () => {
+    b = await openBranch({ script: fixing });
+    const { handsFor } = b.branch;
+    const note = "job 1-1 ended";
+    const news: Hands["news"] = (entries) => (entries.some((entry) => entry.type === "user" && entry.text === note) ? [] : [note]);
+    b.branch.handsFor = (bench) => ({ ...handsFor(bench), news });
+    await again();
+    const heard = b.llm.requests.map(({ messages }) => JSON.stringify(messages).split(note).length - 1);
+    expect(heard).toEqual([1, 1, 1]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Our request in the words of the Anthropic Messages API. */
 import type { Messages } from "@anthropic-ai/sdk/resources/messages/messages";
-import type { Block, Message, ModelRequest } from "#ports/llm.ts";
+import type { Block, ImageBlock, Message, ModelRequest } from "#ports/llm.ts";
 import { isOwn, noImage, notThought, type Place } from "./place.ts";
 import { thinkingFields } from "./thinking.ts";
 
@@ -71,17 +71,23 @@ function toParam(block: Block, place: Place): Param[] {
     case "text":
       return block.text.trim() === "" ? [] : [{ type: "text", text: block.text }];
     case "image":
-      if (!place.does.images) return [{ type: "text", text: noImage }];
-      return [{ type: "image", source: { type: "base64", media_type: block.mediaType, data: block.data } }];
+      return [toImage(block, place)];
     case "tool_use":
       return [{ type: "tool_use", id: block.id, name: block.name, input: block.input }];
     case "tool_result": {
-      const content = block.content || "(empty)";
+      const text = block.content || "(empty)";
+      const images = (block.images ?? []).map((image) => toImage(image, place));
+      const content = images.length > 0 ? [{ type: "text" as const, text }, ...images] : text;
       return [{ type: "tool_result", tool_use_id: block.id, content, ...(block.isError && { is_error: true }) }];
     }
     case "opaque":
       return isOwn(block, place) ? [block.raw as Param] : [];
   }
+}
+
+function toImage({ mediaType, data }: ImageBlock, { does }: Place): Messages.TextBlockParam | Messages.ImageBlockParam {
+  if (!does.images) return { type: "text", text: noImage };
+  return { type: "image", source: { type: "base64", media_type: mediaType, data } };
 }
 
 function markLastTwo(turns: Turn[]): Turn[] {

@@ -44,7 +44,7 @@ function toParams(message: Message, place: Place): Param[] {
   if (message.role === "assistant") return [assistant(message.content, place)];
   // The results of a step stand directly behind its calls, each a message; what the user adds comes after.
   const results = message.content.flatMap((block): Param[] => (block.type === "tool_result" ? [result(block)] : []));
-  const parts = message.content.flatMap((block) => toPart(block, place));
+  const parts = message.content.flatMap((block) => toParts(block, place));
   if (parts.length > 0) return [...results, { role: "user", content: plain(parts) }];
   return results.length > 0 ? results : [{ role: "user", content: "(nothing)" }];
 }
@@ -55,8 +55,14 @@ function result({ id, content, isError }: Extract<Block, { type: "tool_result" }
   return { role: "tool", tool_call_id: id, content: isError ? `Error: ${text}` : text };
 }
 
-function toPart(block: Block, { does }: Place): Part[] {
+/** Results are texts on this wire: their images are the user's, right after them. */
+function toParts(block: Block, place: Place): Part[] {
+  const { does } = place;
   if (block.type === "text") return block.text.trim() === "" ? [] : [{ type: "text", text: block.text }];
+  if (block.type === "tool_result") {
+    const { content, images = [] } = block;
+    return images.flatMap((image): Part[] => [{ type: "text", text: `[the image of: ${content}]` }, ...toParts(image, place)]);
+  }
   if (block.type !== "image") return [];
   if (!does.images) return [{ type: "text", text: noImage }];
   return [{ type: "image_url", image_url: { url: `data:${block.mediaType};base64,${block.data}` } }];

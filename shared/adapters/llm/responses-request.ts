@@ -33,20 +33,27 @@ export function toResponses(request: ModelRequest, place: Place): OpenAI.Respons
   };
 }
 
-function user({ content }: Message, { does }: Place): Item[] {
+function user({ content }: Message, place: Place): Item[] {
   const results = content.flatMap((block): Item[] => {
     if (block.type !== "tool_result") return [];
     const output = block.content || "(empty)";
     return [{ type: "function_call_output", call_id: block.id, output: block.isError ? `Error: ${output}` : output }];
   });
-  const parts = content.flatMap((block): Part[] => {
-    if (block.type === "text") return block.text.trim() === "" ? [] : [{ type: "input_text", text: block.text }];
-    if (block.type !== "image") return [];
-    if (!does.images) return [{ type: "input_text", text: noImage }];
-    return [{ type: "input_image", image_url: `data:${block.mediaType};base64,${block.data}`, detail: "auto" }];
-  });
+  const parts = content.flatMap((block) => toParts(block, place));
   if (parts.length > 0) return [...results, { role: "user", content: parts }];
   return results.length > 0 ? results : [{ role: "user", content: "(nothing)" }];
+}
+
+/** Not everyone who speaks this wire takes lists as a result: its images are the user's, right after the results. */
+function toParts(block: Block, place: Place): Part[] {
+  if (block.type === "text") return block.text.trim() === "" ? [] : [{ type: "input_text", text: block.text }];
+  if (block.type === "tool_result") {
+    const { content, images = [] } = block;
+    return images.flatMap((image): Part[] => [{ type: "input_text", text: `[the image of: ${content}]` }, ...toParts(image, place)]);
+  }
+  if (block.type !== "image") return [];
+  if (!place.does.images) return [{ type: "input_text", text: noImage }];
+  return [{ type: "input_image", image_url: `data:${block.mediaType};base64,${block.data}`, detail: "auto" }];
 }
 
 /** In the order that they came in: a reasoning item is refused unless what it led to follows. */

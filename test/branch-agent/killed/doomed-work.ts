@@ -52,7 +52,7 @@ async function run({ task, at }: Job): Promise<void> {
     tell: async () => {},
     refresh: async () => {},
   };
-  const { journal, workspaces, sandbox, toolsFor } = opened.branch;
+  const { journal, workspaces, sandbox, handsFor } = opened.branch;
   const branch: Branch = {
     ...opened.branch,
     // One of its own: in a common one an attempt may write down what another's call used, and its events are others each time.
@@ -60,7 +60,11 @@ async function run({ task, at }: Job): Promise<void> {
     journal: gated(journal, "journal", gate, "store_unavailable"),
     workspaces: gated(workspaces, "workspaces", gate, "workspace_failed"),
     sandbox: gated(sandbox, "sandbox", gate, "sandbox_unavailable"),
-    toolsFor: (bench) => toolsFor(bench).map((tool) => ({ ...tool, run: gated(counted(tool, task), "tool", gate, "internal").run })),
+    handsFor(bench) {
+      const hands = handsFor(bench);
+      const tools = hands.tools.map((tool) => ({ ...tool, run: gated(counted(tool, task), "tool", gate, "internal").run }));
+      return { ...hands, tools };
+    },
     inferenceFor: async (_, metering) => ({ llm: meteredLlm(scriptedLlm(reply), metering), close: async () => {} }),
   };
   const order: Order = {

@@ -1,30 +1,41 @@
-/** The VP Coder's hands: six tools on one worktree, one at a time. */
+/** The VP Coder's hands: tools on one worktree, one at a time. */
 import { mkdirSync, realpathSync } from "node:fs";
 import { UacError } from "#core/errors.ts";
+import type { Hands } from "#factory/branch.ts";
 import type { Tool, ToolCall, ToolResult } from "#ports/tool.ts";
+import { applyPatchTool } from "./apply-patch.ts";
 import { bashTool } from "./bash.ts";
-import { Refusal } from "./confine.ts";
+import { type Bounds, Refusal } from "./confine.ts";
 import type { Bench, CoderContext } from "./context.ts";
 import { editTool } from "./edit.ts";
 import { trackedFiles } from "./files.ts";
 import { globTool } from "./glob.ts";
 import { grepTool } from "./grep.ts";
+import { secretsOf } from "./held.ts";
+import { jobTool } from "./job.ts";
+import { backgroundJobs } from "./jobs.ts";
 import { nestedNotes } from "./nested-notes.ts";
 import { readTool } from "./read.ts";
 import { writeTool } from "./write.ts";
 
-/** The tools that `allowed` permits. Whatever they answer has passed `redact`. */
-export function coderTools(context: CoderContext): Tool[] {
+/** The tools of `names` that `allowed` permits. Whatever they answer has passed `redact`. */
+export function coderHands(context: CoderContext): Hands {
   const root = realpathSync(context.worktree.path);
   mkdirSync(context.logDir, { recursive: true, mode: 0o700 });
   const logDir = realpathSync(context.logDir);
-  const bench: Bench = { ...context, logDir, files: trackedFiles(), bounds: { root, masked: context.scope.masked, logs: logDir } };
-  const noted = nestedNotes(bench.bounds);
+  const { masked, opened } = context.scope;
+  const bounds: Bounds = { root, masked, opened, secrets: secretsOf(masked), logs: logDir };
+  const jobs = backgroundJobs({ ...context, logDir });
+  const bench: Bench = { ...context, logDir, files: trackedFiles(bounds), bounds, jobs };
+  const noted = nestedNotes(bounds);
   const inTurn = oneAtATime();
-  return [readTool(bench), editTool(bench), writeTool(bench), bashTool(bench), grepTool(bench), globTool(bench)]
-    .map((tool) => noted(tool as Tool))
-    .filter((tool) => tool.needs === null || context.allowed.includes(tool.needs))
-    .map((tool) => ({ ...tool, run: (input, call) => inTurn(() => answer(tool, input, call, context.redact)) }));
+  const all = [readTool, editTool, applyPatchTool, writeTool, bashTool, jobTool, grepTool, globTool].map((make) =>
+    noted(make(bench) as Tool),
+  );
+  const tools = all
+    .filter(({ name, needs }) => context.names.includes(name) && (needs === null || context.allowed.includes(needs)))
+    .map((tool): Tool => ({ ...tool, run: (input, call) => inTurn(() => answer(tool, input, call, context.redact)) }));
+  return { tools, news: jobs.lost, close: jobs.close };
 }
 
 async function answer(tool: Tool, input: unknown, call: ToolCall, redact: (text: string) => string): Promise<ToolResult> {
@@ -51,7 +62,7 @@ function told(error: unknown): string | null {
   return null;
 }
 
-/** So nothing in the sandbox runs while a path is being checked and used. */
+/** So that no two of them change one file at a time, whoever calls. */
 function oneAtATime() {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(work: () => Promise<T>): Promise<T> => {
