@@ -28,6 +28,7 @@ import { libsqlJournal } from "./journal/libsql.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { coderHands } from "./tools/coder-hands.ts";
+import { declaredIn } from "./workspace/commands.ts";
 import { gitFollowUps } from "./workspace/follow-ups.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
 
@@ -55,6 +56,8 @@ export interface BenchOptions extends Voice {
   profile: Profile;
   /** Where worktrees and the logs of commands lie; made if it is not there. */
   folder: string;
+  /** Where it is noted which branches finished work left. */
+  branches: string;
   clock: Clock;
   journal: Journal;
   sandbox: Sandbox;
@@ -84,7 +87,13 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
     self: options.self,
     profile,
     journal,
-    workspaces: gitWorkspaces({ workspaces: profile.workspaces, root: join(folder, "worktrees"), test: profile.workspaceTests, log }),
+    workspaces: gitWorkspaces({
+      ...declaredIn(profile),
+      workspaces: profile.workspaces,
+      root: join(folder, "worktrees"),
+      branches: options.branches,
+      log,
+    }),
     followUps: gitFollowUps({ workspaces: profile.workspaces }),
     sandbox: options.sandbox,
     clock,
@@ -137,9 +146,9 @@ export async function openSandbox({ sandbox: kind, capabilities }: Pick<Profile,
 }
 
 /** The journal of the factory in `home`; made if it is not there. */
-export function openJournal(home: string): Promise<Journal> {
+export function openJournal(home: string, transcriptMs?: number): Promise<Journal> {
   const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
-  return libsqlJournal(open(), open());
+  return libsqlJournal(open(), open(), transcriptMs);
 }
 
 /** What models cost here: the operator's own file goes before the lists that come with the program. Throws `bad_config`. */

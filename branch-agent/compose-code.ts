@@ -56,18 +56,32 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
   });
   const clock = steadyClock(systemClock);
   // One for all runs: budgets count what they spend together. A factory in the same home has its own.
-  const journal = await openJournal(home);
+  const journal = await openJournal(home, profile.retainMs);
   try {
     const life = randomIds.next("life");
     const run = await beginRun(home, randomIds.next("code").slice(0, "code_".length + 8));
-    await clearLeftRuns({ home, journal, clock, log, life });
-    const bench = await openBench({ self: profile.id, profile, folder: run.folder, clock, journal, sandbox, life, redactor, log });
+    const branches = join(home, "branches");
+    await clearLeftRuns({ home, branches, journal, clock, log, life });
+    const bench = await openBench({
+      self: profile.id,
+      profile,
+      folder: run.folder,
+      branches,
+      clock,
+      journal,
+      sandbox,
+      life,
+      redactor,
+      log,
+    });
     return {
       workshop: bench.workshop,
       task: run.task,
       workspace,
       path,
       async close() {
+        // Of earlier runs: nobody waits for the answer any more.
+        await bench.workshop.workspaces.sweep({ now: clock.now(), retainMs: profile.retainMs });
         await bench.close();
         await journal.close();
         await run.end();

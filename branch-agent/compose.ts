@@ -14,12 +14,14 @@ import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, type ProfileOptions, parseProfile } from "#factory/profile.ts";
 import { openBench, openJournal, openSandbox, openVoice, providers } from "./compose-bench.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { httpHq } from "./hq-client.ts";
 import { hqClock } from "./hq-clock.ts";
 import { loadOrMakeKey } from "./keys.ts";
 import { type Enrolment, homeOf, readEnrolment } from "./state.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { version } from "./version.ts";
+import { declaredIn, describeCommands } from "./workspace/commands.ts";
 
 export interface Opened {
   branch: Branch;
@@ -44,23 +46,37 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   redactor.learn({ BUS_URL: enrolment.busUrl, BUS_TOKEN: enrolment.busToken, FACTORY_KEY: key.privateJwk });
 
   await mkdir(home, { recursive: true, mode: 0o700 });
-  await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile));
+  await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile, await describeCommands(profile.workspaces, declaredIn(profile))));
   const sandbox = await openSandbox(profile);
 
   const clock = hqClock(steadyClock(systemClock));
-  const journal = await openJournal(home);
+  const journal = await openJournal(home, profile.retainMs);
   const life = randomIds.next("life");
   const orphans = await journal.release(clock.now(), life);
   if (orphans > 0)
     log.warn("model calls were under way when this factory was killed; all that they might have used is in the ledger", { orphans });
   for (const caution of profile.cautions) log.warn(caution);
-  const bench = await openBench({ self: enrolment.factory, profile, folder: home, clock, journal, sandbox, life, redactor, log });
+  const bench = await openBench({
+    self: enrolment.factory,
+    profile,
+    folder: home,
+    branches: join(home, "branches"),
+    clock,
+    journal,
+    sandbox,
+    life,
+    redactor,
+    log,
+  });
   const bus = busFor({
     url: profile.busUrl ?? enrolment.busUrl,
     token: profile.busToken ?? (enrolment.busToken || null),
     libsql: createClient,
     files: true,
   });
+  const closing = new AbortController();
+  const { workspaces } = bench.workshop;
+  const house = keepHouse({ workspaces, journal, clock, log, logs: join(home, "logs"), retainMs: profile.retainMs }, closing.signal);
   const branch: Branch = {
     ...bench.workshop,
     version,
@@ -74,6 +90,8 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   return {
     branch: arrange(branch),
     async close() {
+      closing.abort();
+      await house;
       await bench.close();
       await bus.close();
       await journal.close();

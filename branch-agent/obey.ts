@@ -30,6 +30,7 @@ export function obedience({ journal, clock, log }: Branch, slots: Pick<Slots, "h
       case "resume":
       case "raise":
       case "finish":
+      case "approve":
         return slots.heed(control.task, control.epoch);
       case "drain":
       case "undrain":

@@ -4,11 +4,13 @@ import { standing } from "#core/control.ts";
 import type { OverBudgetAt, Result } from "#core/envelope.ts";
 import { UacError } from "#core/errors.ts";
 import { sum, tokensOf } from "#core/ledger.ts";
+import type { SetupAsked } from "#core/setup.ts";
 import { claimAttempt } from "#factory/accept.ts";
 import type { Branch, Grant } from "#factory/branch.ts";
 import { cappedAt } from "#factory/cap.ts";
 import { releasing } from "#factory/conclude.ts";
 import { reportResult } from "#factory/report.ts";
+import { awaitedBy } from "#factory/setup.ts";
 import { work } from "#factory/work.ts";
 import type { Attempt } from "#ports/journal.ts";
 import { branchOf } from "#ports/workspace.ts";
@@ -31,6 +33,8 @@ export interface Running {
   paused: boolean;
   /** At what budget it stands still; null: at none. */
   overBudget: OverBudgetAt | null;
+  /** The set-up that it waits for the owner to approve. */
+  approval?: SetupAsked;
 }
 
 export interface Slots {
@@ -181,8 +185,9 @@ export function taskSlots(deps: Branch, progress: ProgressTeller, ended: () => v
           .map(async ({ attempt: { order }, step, paused }) => {
             const spent = await journal.spent(order.task, order.epoch);
             const { cost, usage } = sum(spent);
-            const overBudget = await cappedAt(journal, order);
-            return { task: order.task, epoch: order.epoch, step, cost, tokens: tokensOf(usage), paused, overBudget };
+            const [overBudget, approval] = await Promise.all([cappedAt(journal, order), awaitedBy(journal, order)]);
+            const told = { task: order.task, epoch: order.epoch, step, cost, tokens: tokensOf(usage), paused, overBudget };
+            return approval ? { ...told, approval } : told;
           }),
       ),
     start(attempt) {

@@ -2,6 +2,7 @@
 import { isDoubtful } from "#core/evidence.ts";
 import { showCost, tokensOf } from "#core/ledger.ts";
 import type { Receipt, TestRun } from "#core/receipt.ts";
+import { showSetupRun } from "#factory/setup-words.ts";
 import { Printed } from "./figures.tsx";
 import { type Mark, State, verdictMarks } from "./marks.tsx";
 import { digits, many, measured, plain } from "./text.ts";
@@ -44,6 +45,21 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
             <dd>
               {showCost(receipt.usage)} in {many(receipt.usage.calls, "model call")}, {many(tokensOf(receipt.usage.usage), "token")}
             </dd>
+          </div>
+        )}
+        {receipt.replayed && (
+          <div>
+            <dt>Began with</dt>
+            <dd>
+              {many(receipt.replayed.files, "uncommitted file")} on <code>{receipt.replayed.from.slice(0, 10)}</code>
+              {receipt.replayed.left.length > 0 && `, without ${plain(receipt.replayed.left.join(", "))}`}
+            </dd>
+          </div>
+        )}
+        {receipt.setup && (
+          <div>
+            <dt>Set-up</dt>
+            <dd>{plain(showSetupRun(receipt.setup))}</dd>
           </div>
         )}
         <div>

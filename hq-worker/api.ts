@@ -44,8 +44,8 @@ export function factoryApi() {
         ...(body.bus !== "ok" && { "let a factory on the bus again": () => readmit(hq, factory) }),
         // A factory that is there may be what a waiting task waits for.
         "hand out tasks": () => handOut(c.env),
-        // What stands still at a budget is asked about: the owner hears of it at once.
-        ...(body.running.some(({ overBudget }) => overBudget !== null) && letterJobs(c.env)),
+        // What stands still at a budget, or for an approval, is asked about: the owner hears of it at once.
+        ...(body.running.some(({ overBudget, approval }) => overBudget !== null || approval !== undefined) && letterJobs(c.env)),
       }),
     );
     return c.json(reply);

@@ -93,7 +93,9 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
         branch: `uac/${task}-${epoch}`,
         uncommitted: 0,
         into: null,
+        replayed: null,
         test: null,
+        setup: null,
       };
     },
     async commit() {
@@ -104,5 +106,6 @@ function emptyWorkspaces(onWork: (task: string) => void): Workspaces {
     asAtBase: (_, __, run) => run(),
     close: async () => {},
     tidy: async () => {},
+    sweep: async () => [],
   };
 }

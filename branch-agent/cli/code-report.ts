@@ -4,6 +4,7 @@ import { flagsBeside } from "#core/evidence.ts";
 import { noTotal, showCost, tokensOf } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import type { Outcome, Tell } from "#factory/bench.ts";
+import { showSetupRun } from "#factory/setup-words.ts";
 import type { Clock } from "#ports/clock.ts";
 
 /** Of one line on a terminal, characters. */
@@ -59,6 +60,8 @@ function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok
     `verdict  ${verdict}${reason.startsWith(why) ? "" : `: ${why}`}${ok && !tested ? " (nothing but the diff says that it is right)" : ""}`,
     ...flagsBeside(receipt).map(({ text }) => `note     ${text}`),
     ...(branch ? [`branch   ${branch} (${head?.slice(0, 12)}, from ${base?.slice(0, 12)})`] : []),
+    ...(receipt.setup ? [`set-up   ${showSetupRun(receipt.setup)}`] : []),
+    ...(receipt.replayed ? [`with     ${receipt.replayed.files} files that were not committed`] : []),
     `spent    ${showCost(spent)}, ${tokensOf(spent.usage).toLocaleString("en")} tokens, ${receipt.steps} steps, ${duration(receipt.wallMs)}`,
     ...(diffstat.text ? ["", diffstat.text.trimEnd()] : []),
   ];

@@ -13,6 +13,8 @@ export interface CodeArguments {
   workspace?: string;
   test?: string;
   model?: string;
+  setup?: boolean;
+  withEdits?: boolean;
   json?: boolean;
 }
 
@@ -46,7 +48,8 @@ async function run(env: Env, cwd: string, given: CodeArguments, signal: AbortSig
     const say = progressLines(process.stderr, env, workshop.clock);
     const { model, provider } = workshop.profile.inference.coder[0];
     say("begin", "", `${workshop.profile.personas.coder} (${provider}/${model}) in ${path}, ${workshop.sandbox.name}`);
-    const outcome = await doAlone(workshop, { task, workspace, instruction, signal, tell: say });
+    const { setup, withEdits } = given;
+    const outcome = await doAlone(workshop, { task, workspace, instruction, setup, withEdits, signal, tell: say });
     const report = reportOf(outcome, path, workshop.profile.capabilities.shell);
     process.stdout.write(given.json ? `${JSON.stringify(report)}\n` : showReport(report, cwd));
     if (signal.aborted) return 130;

@@ -43,6 +43,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .option("--workspace <path>", "a directory of the repository; otherwise the current one")
     .option("--test <command>", "what tests it, over WORKSPACE_TESTS and what is detected")
     .option("--model <name>", "`provider`, `provider:model` or `model`, over the environment's")
+    .option("--setup", "make the worktree ready first (npm ci, or what else `status` tells), in the sandbox")
+    .option("--with-edits", "start with what is not committed yet, not from the last commit alone")
     .option("--json", "one JSON object on standard output: how it ended, and the receipt")
     .action((instruction: string, options: Omit<CodeArguments, "instruction">) =>
       run(async () => (await import("./code.ts")).code(process.env, calledFrom(), { ...options, instruction }))(),

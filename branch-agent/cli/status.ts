@@ -9,6 +9,7 @@ import { profileOf } from "../compose.ts";
 import { openJournal } from "../compose-bench.ts";
 import { homeOf, readEnrolment } from "../state.ts";
 import { version } from "../version.ts";
+import { declaredIn, describeCommands } from "../workspace/commands.ts";
 
 const askMs = 5000;
 
@@ -27,6 +28,7 @@ export async function status(env: Env, json: boolean): Promise<number> {
     role: profile.role,
     version,
     models: modelsOf(profile),
+    workspaces: await describeCommands(profile.workspaces, declaredIn(profile)),
     cautions: profile.cautions,
     hq: { url: hqUrl, reachable: rttMs !== null, rttMs },
     ...journal,
@@ -66,15 +68,17 @@ type Report = Awaited<ReturnType<typeof readJournal>> & {
   role: string;
   version: string;
   models: ReturnType<typeof modelsOf>;
+  workspaces: Awaited<ReturnType<typeof describeCommands>>;
   cautions: readonly string[];
   hq: { url: string; rttMs: number | null };
 };
 
-function asText({ factory, name, role, version: v, models, cautions, hq, tasks, unsent }: Report): string {
+function asText({ factory, name, role, version: v, models, workspaces, cautions, hq, tasks, unsent }: Report): string {
   return [
     `${name} (${factory}), ${role}, version ${v}`,
     hq.rttMs === null ? `headquarters at ${hq.url} does not answer` : `headquarters at ${hq.url}: ${hq.rttMs} ms there and back`,
     ...models.map(({ vp, models: names }) => `${vp}: ${names.join(", else ")}`),
+    ...Object.entries(workspaces).map(([workspace, { test, setup }]) => `${workspace}: tests ${test}; set-up ${setup}`),
     ...cautions.map((caution) => `Caution: ${caution}`),
     tasks.length === 0 ? "no tasks" : tasks.map((task) => `${task.task} (attempt ${task.epoch}): ${task.state} – ${task.title}`).join("\n"),
     `reports waiting for the bus: ${unsent}`,

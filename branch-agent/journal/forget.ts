@@ -9,13 +9,18 @@ const everyMs = 3_600_000;
 const perGo = 200;
 
 /** No result of theirs waits to be heard, and no ledger entry to be told. Oldest first. */
-const over = `select task, epoch from attempts where state = 'reported' and updated_at < ?
+const overWhere = (more: string) => `select task, epoch from attempts where state = 'reported' and updated_at < ?
   and not exists (select 1 from outbox where outbox.ack_entry = attempts.entry_id)
   and not exists (select 1 from usages where usages.task = attempts.task and usages.epoch = attempts.epoch and usages.told = 0)
-  order by updated_at, rowid limit ${perGo}`;
+  ${more} order by updated_at, rowid limit ${perGo}`;
+const over = overWhere("");
+/** A transcript may go before the rest, by which budgets count. */
+const overWithTranscript = overWhere(
+  "and exists (select 1 from transcript_entries as t where t.task = attempts.task and t.epoch = attempts.epoch)",
+);
 
-/** Statements that forget, once an hour; none in between. An order's copy is long expired when its attempt is forgotten. */
-export function forgetting(): (now: number) => InStatement[] {
+/** Statements that forget, once an hour; none in between. Transcripts go `transcriptMs` after their attempt's end, or with the rest of it. An order's copy is long expired when its attempt is forgotten. */
+export function forgetting(transcriptMs: number): (now: number) => InStatement[] {
   let last: number | null = null;
   return (now) => {
     // A clock that was set back by days must not put it off for days.
@@ -23,7 +28,10 @@ export function forgetting(): (now: number) => InStatement[] {
     last = now;
     const args = [now - keptMs];
     return [
-      { sql: `delete from transcript_entries where (task, epoch) in (${over})`, args },
+      {
+        sql: `delete from transcript_entries where (task, epoch) in (${overWithTranscript})`,
+        args: [now - Math.min(transcriptMs, keptMs)],
+      },
       { sql: `delete from usages where (task, epoch) in (${over})`, args },
       {
         sql: `delete from facts where key in (select what.value || ':' || task || ':' || epoch from json_each(?) as what, (${over}))`,

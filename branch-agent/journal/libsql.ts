@@ -2,7 +2,7 @@
 import type { Client, InStatement, ResultSet, Row } from "@libsql/client";
 import { UacError } from "#core/errors.ts";
 import type { Journal } from "#ports/journal.ts";
-import { forgetting } from "./forget.ts";
+import { forgetting, keptMs } from "./forget.ts";
 import { keep, kept, outboxOf, tell } from "./outbox.ts";
 import { toAttempt, toControl, toEntry, toLedgerEntry } from "./rows.ts";
 import { spendingOf } from "./spending.ts";
@@ -15,13 +15,15 @@ const lockLimitMs = 5_000;
  * Opens the journal on `client`, a `file:` database that belongs to it from here on: `close()` closes it. `light` is a second connection
  * to the same file, for what must outlive the program but not a power cut: it does not wait for the disk.
  *
+ * Transcripts are kept `transcriptMs` after the end, at most as long as the rest.
+ *
  * Errors: `bad_config` for a journal of another version; `store_unavailable` where the file can't be read or written.
  */
-export async function libsqlJournal(client: Client, light: Client = client): Promise<Journal> {
+export async function libsqlJournal(client: Client, light: Client = client, transcriptMs = keptMs): Promise<Journal> {
   await patiently(client, () => prepareTables(client));
   // Its commits reach the disk with the next one of the other connection's.
   if (light !== client) await patiently(light, () => light.execute("pragma synchronous = normal"));
-  const forget = forgetting();
+  const forget = forgetting(transcriptMs);
 
   const write = (...statements: InStatement[]): Promise<ResultSet[]> => patiently(client, () => client.batch(statements, "write"));
   const writeLightly = (statement: InStatement): Promise<ResultSet> => patiently(light, () => light.execute(statement));

@@ -13,7 +13,7 @@ import { UacError } from "#core/errors.ts";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
 import { runConfined, unavailable } from "./confined-process.ts";
-import { sandboxEnvironment } from "./environment.ts";
+import { cachesIn, sandboxEnvironment } from "./environment.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
 import { type Network, networks } from "./network.ts";
 import type { Outside } from "./proxy.ts";
@@ -106,6 +106,7 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
   }
   const environment = {
     ...sandboxEnvironment,
+    ...cachesIn(worktree),
     ...network?.environment,
     ...command.env,
     PATH: system.path,

@@ -19,3 +19,11 @@ export const sandboxEnvironment: Readonly<Record<string, string>> = {
   npm_config_audit: "false",
   npm_config_fund: "false",
 };
+
+/**
+ * Where package managers keep what they fetched: in the worktree, since a command's home is gone with it, and what the set-up fetched the
+ * tests need. Below a directory that no commit takes in (`workspace/artefacts.ts`).
+ */
+export function cachesIn(worktree: string): Record<string, string> {
+  return { CARGO_HOME: `${worktree}/.cache/cargo`, GOMODCACHE: `${worktree}/.cache/go` };
+}

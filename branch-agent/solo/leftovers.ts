@@ -9,6 +9,8 @@ import { runsOf } from "./runs.ts";
 
 export interface LeftoverDeps {
   home: string;
+  /** Where it is noted which branches runs left. */
+  branches: string;
   journal: Journal;
   clock: Clock;
   log: Log;
@@ -17,13 +19,13 @@ export interface LeftoverDeps {
 }
 
 /** Two that do it at once do no harm. What can't be cleared away is told, and tried again by the next. */
-export async function clearLeftRuns({ home, journal, clock, log, life }: LeftoverDeps): Promise<void> {
+export async function clearLeftRuns({ home, branches, journal, clock, log, life }: LeftoverDeps): Promise<void> {
   const { living, dead } = await runsOf(home);
   // While another run is under way nobody can tell its reservations from those of one that was killed: those wait for their lease.
   await journal.release(clock.now(), ...(living.length > 1 ? [] : [life]));
   for (const { task, folder } of dead) {
     try {
-      await gitWorkspaces({ workspaces: {}, root: join(folder, "worktrees"), log }).tidy([]);
+      await gitWorkspaces({ workspaces: {}, root: join(folder, "worktrees"), branches, log }).tidy([]);
       await journal.drop(task, 1, clock.now());
       await rm(folder, { recursive: true, force: true });
     } catch (error) {

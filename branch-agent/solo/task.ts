@@ -21,13 +21,17 @@ export interface SoloTask {
   task: string;
   workspace: string;
   instruction: string;
+  /** The set-up may run, whatever it is. */
+  setup?: boolean | undefined;
+  /** It starts with what is not committed yet. */
+  withEdits?: boolean | undefined;
   /** Ends it: its reason is told. */
   signal: AbortSignal;
   tell: Tell;
 }
 
 /** Resolves with a result whatever happens; then nothing of it is left but its branch, if that has a commit. Rejects if the journal fails. */
-export async function doAlone(workshop: Workshop, { signal, tell, ...of }: SoloTask): Promise<Outcome> {
+export async function doAlone(workshop: Workshop, { signal, tell, setup = false, ...of }: SoloTask): Promise<Outcome> {
   const { journal, clock, ids, log, profile } = workshop;
   const order = orderOf(of, workshop);
   const attempt: Attempt = { order, orderId: ids.next("env"), entryId: ids.next("entry"), state: "accepted", starts: 0 };
@@ -43,6 +47,7 @@ export async function doAlone(workshop: Workshop, { signal, tell, ...of }: SoloT
     },
     signal: AbortSignal.any([signal, stop.signal]),
     news: () => news.promise,
+    alone: { approves: setup },
   };
 
   /** Whoever gave the order can't be asked for more: the work ends at its budget, and what there is counts. */
@@ -69,7 +74,10 @@ export async function doAlone(workshop: Workshop, { signal, tell, ...of }: SoloT
   }
 }
 
-function orderOf({ task, workspace, instruction }: Pick<SoloTask, "task" | "workspace" | "instruction">, { profile }: Workshop): Order {
+function orderOf(
+  { task, workspace, instruction, withEdits }: Pick<SoloTask, "task" | "workspace" | "instruction" | "withEdits">,
+  { profile }: Workshop,
+): Order {
   const text = instruction.trim();
   if (text === "") throw new UacError("bad_input", "The instruction is empty. Say what is to be done.");
   if (text.length > longestInstruction) {
@@ -90,6 +98,7 @@ function orderOf({ task, workspace, instruction }: Pick<SoloTask, "task" | "work
     limits: profile.limits,
     requireVerified: false,
     follow: null,
+    ...(withEdits && { withEdits }),
   };
 }
 

@@ -3,8 +3,8 @@ import { readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { concernsTests, type FileChange } from "#core/evidence.ts";
 import { isTestConfig } from "#core/test-files.ts";
-import type { Place } from "./commit.ts";
 import { type GitCall, git, neutralised } from "./git.ts";
+import type { Place } from "./repository.ts";
 
 /** Bytes of a diff that are looked at, and of one file that says what the tests are. */
 const diffMax = 4 * 1024 ** 2;

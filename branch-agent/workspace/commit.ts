@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { isSecret } from "../sandbox/secrets.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
-import { failed, type GitCall, git, neutralised } from "./git.ts";
+import { type GitCall, git, neutralised } from "./git.ts";
+import { changedSubmodules, refuseRepositories } from "./nested.ts";
+import type { Place } from "./repository.ts";
 
 /** As the receipt bounds them: characters. */
 const patchMax = 150_000;
@@ -12,12 +14,6 @@ const statMax = 8_000;
 const leftShown = 10;
 
 const plainDiff = ["diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
-
-/** Where one worktree's git lies: its private directory within the repository's, by which git is called, never by what the worktree says. */
-export interface Place {
-  gitDir: string;
-  workTree: string;
-}
 
 /** Commits everything but artefacts, or without an author only measures it. A second call with nothing new gives the same facts. */
 export async function commitAll(
@@ -46,16 +42,15 @@ export async function commitAll(
 async function stage(call: GitCall & Place): Promise<string[]> {
   const excludes = artefactDirectories.map((directory) => `--exclude=${directory}/`);
   const others = listed(await git(["ls-files", "-z", "--others", "--exclude-standard", ...excludes], call));
-  const nested = others.find((path) => path.endsWith("/"));
-  if (nested) {
-    throw failed(
-      `Not committed: "${nested}" is a git repository of its own, and its files would be lost from the commit. ` +
-        `Remove "${nested}.git", or add the directory to .gitignore.`,
-    );
-  }
   const tracks = async (directory: string) => (await git(["ls-files", "-z", "--", directory], call)).out !== "";
-  const { wanted, left } = await sift(call.workTree, others, tracks);
+  const { wanted, left } = await sift(
+    call.workTree,
+    others.filter((path) => !path.endsWith("/")),
+    tracks,
+  );
   const modified = listed(await git(["diff-files", "-z", "--name-only", "--ignore-submodules=all"], call));
+  await refuseRepositories(call.workTree, [...others.filter((path) => path.endsWith("/")), ...modified, ...wanted]);
+  left.push(...(await changedSubmodules(call)));
   const secrets = wanted.filter((path) => isSecret(join(call.workTree, path)));
   const input = [...modified, ...wanted.filter((path) => !secrets.includes(path))].map((path) => `${path}\0`).join("");
   await git(["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], { ...call, input });

@@ -19,7 +19,11 @@ export async function detectTest(root: string): Promise<string | null> {
   if (script && !script.includes("no test specified")) return "npm test";
   if (/^test\s*:(?!=)/m.test(await text("Makefile"))) return "make test";
   const python = await Promise.all(["pytest.ini", "tox.ini", "conftest.py", "tests/conftest.py"].map(exists));
-  if (python.includes(true) || /\[tool\.pytest|pytest/.test(await text("pyproject.toml"))) return "python3 -m pytest -q";
+  if (python.includes(true) || /\[tool\.pytest|pytest/.test(await text("pyproject.toml"))) {
+    // What `detect-setup.ts` puts there, where it may.
+    const venv = (await exists("uv.lock")) || (await exists("requirements.txt"));
+    return `${venv ? 'PATH="$PWD/.venv/bin:$PATH" ' : ""}python3 -m pytest -q`;
+  }
   if (await exists("go.mod")) return "go test ./...";
   if (await exists("Cargo.toml")) return "cargo test";
   return null;

@@ -8,7 +8,7 @@ import { discardBranch, merge, mustBeAt, mustBeName, tipOf } from "./merge.ts";
 import { findGh, pullRequest } from "./pull-request.ts";
 import { push } from "./push.ts";
 import { type Remote, remoteFor } from "./remote.ts";
-import { findRepository } from "./worktrees.ts";
+import { findRepository } from "./repository.ts";
 
 /** `workspaces`: name → absolute path of the checkout. */
 export function gitFollowUps({ workspaces }: { workspaces: Readonly<Record<string, string>> }): FollowUps {

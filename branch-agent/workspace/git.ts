@@ -9,6 +9,7 @@
  * - aliases cannot stand in for git's own commands, and no other is called.
  */
 import { spawn } from "node:child_process";
+import { setTimeout } from "node:timers/promises";
 import { UacError } from "#core/errors.ts";
 import { boundedOutput } from "../sandbox/bounded-output.ts";
 
@@ -50,10 +51,36 @@ const fixed: readonly Setting[] = [
   ["protocol.allow", "never"],
   ["protocol.file.allow", "never"],
   ["safe.directory", "*"],
+  // The owner's git, or another task's, may hold a lock for a moment. Milliseconds.
+  ["core.filesRefLockTimeout", "2000"],
+  ["core.packedRefsTimeout", "5000"],
 ];
 
-/** Runs git without a shell, with a time limit. Rejects with `workspace_failed` and the end of what git complained. */
+/** The first and the last wait for a lock for which git itself does not wait; each is twice the one before. Milliseconds. */
+const firstWaitMs = 20;
+const lastWaitMs = 1280;
+/**
+ * Another git is at it: holds the lock, has just removed the directory that this one was to write into, or is in the middle of adding a
+ * worktree that this one looked at. Not a reference that moved: that is an answer.
+ */
+const inTheWay =
+  /\.lock': (File exists|No such file or directory)|could not create (leading director|directory of)|failed to read .*\/worktrees\/|unable to create temporary file: No such file/;
+
+/** Runs git without a shell, with a time limit, again for a while where a lock is in its way. Rejects with `workspace_failed` and the end of what git complained. */
 export async function git(args: readonly string[], call: GitCall = {}): Promise<{ code: number; out: string }> {
+  for (let wait = firstWaitMs; ; wait *= 2) {
+    const { code, out, complaint } = await once(args, call);
+    if (code === 0) return { code, out };
+    if (wait <= lastWaitMs && inTheWay.test(complaint)) await setTimeout(wait);
+    else if (code !== null && call.accept?.includes(code)) return { code, out };
+    else {
+      const why = code === null ? `was ended after ${timeLimit / 1000} s` : `failed (${code})`;
+      throw failed(`git ${args[0]} ${why}: ${withoutCredentials(complaint.trim().slice(-errorTail))}`);
+    }
+  }
+}
+
+async function once(args: readonly string[], call: GitCall) {
   const kept: Buffer[] = [];
   const complaints = boundedOutput(8_192);
   const child = spawn("git", args, {
@@ -71,11 +98,7 @@ export async function git(args: readonly string[], call: GitCall = {}): Promise<
     child.once("error", (cause) => reject(failed(`git could not be started: ${cause.message}. Install git.`, cause)));
     child.once("close", resolve);
   });
-  if (code !== 0 && !(code !== null && call.accept?.includes(code))) {
-    const why = code === null ? `was ended after ${timeLimit / 1000} s` : `failed (${code})`;
-    throw failed(`git ${args[0]} ${why}: ${withoutCredentials(complaints.read().output.trim().slice(-errorTail))}`);
-  }
-  return { code: code ?? -1, out: Buffer.concat(kept).toString("utf8") };
+  return { code, out: Buffer.concat(kept).toString("utf8"), complaint: complaints.read().output };
 }
 
 /** Settings that empty every driver and hook which the repository's own configuration names. */

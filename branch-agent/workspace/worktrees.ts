@@ -3,64 +3,44 @@
  * What a task started from is written down before the worktree is made, so that it is found again after a crash at any point.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
-import * as z from "zod";
+import { mkdir, realpath } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
 import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
 import { asAtBase, putBack, testChanges } from "./base-tests.ts";
-import { commitAll, type Place, resolve } from "./commit.ts";
+import { commandsOf, type Declared } from "./commands.ts";
+import { commitAll, resolve } from "./commit.ts";
 import { readConventions } from "./conventions.ts";
-import { detectTest } from "./detect-test.ts";
+import { replayEdits } from "./edits.ts";
 import { failed, git, neutralised } from "./git.ts";
+import { branchRecords, type WorktreeRecord, worktreeRecords } from "./records.ts";
+import { countUncommitted, discard, findRepository, placeOf, unlock } from "./repository.ts";
+import { sweepBranches } from "./retention.ts";
+import { turns } from "./turns.ts";
 
-export interface WorkspaceOptions {
+export interface WorkspaceOptions extends Declared {
   /** The owner's repositories: name → absolute path of the checkout. */
   workspaces: Readonly<Record<string, string>>;
   /** Where worktrees live; made if missing. Absolute, outside every workspace. */
   root: string;
-  /** Test commands by workspace, over what would be detected. */
-  test?: Readonly<Record<string, string>>;
+  /** Where it is noted which branches they left; made if missing. */
+  branches: string;
   log: Log;
 }
 
-/** What is remembered of a worktree, beside it. */
-const recordSchema = z.strictObject({
-  workspace: z.string(),
-  /** The owner's checkout's git directory, and the one that all its worktrees share. */
-  sourceGitDir: z.string(),
-  gitDir: z.string(),
-  base: z.string(),
-  uncommitted: z.int().nonnegative(),
-  /** The branch that the checkout was on; null: on none, or an earlier version did not look. */
-  into: z.string().nullable().default(null),
-  branch: z.string(),
-  test: z.string().nullable(),
-  /** The files are all there: what a crash left half made is made anew. */
-  ready: z.boolean(),
-});
-type Remembered = z.infer<typeof recordSchema>;
-
 const taskName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
+/** Another program's git may be at work on the same repository. */
+const addTries = 5;
 
 /** Workspaces on this machine's disk. Every method rejects with `workspace_failed`, `not_found` or `bad_input`. */
-export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOptions): Workspaces {
+export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: WorkspaceOptions): Workspaces {
   const pathOf = (name: string) => join(root, name);
-  const recordOf = (name: string) => join(root, `${name}.json`);
+  const records = worktreeRecords(root);
+  const kept = branchRecords(branches);
+  const inTurn = turns();
 
-  async function readRecord(name: string): Promise<Remembered | null> {
-    const text = await readFile(recordOf(name), "utf8").catch(() => null);
-    return text === null ? null : recordSchema.parse(JSON.parse(text));
-  }
-
-  async function writeRecord(name: string, record: Remembered) {
-    const draft = `${recordOf(name)}.tmp`;
-    await writeFile(draft, JSON.stringify(record), { flush: true });
-    await rename(draft, recordOf(name));
-  }
-
-  async function begin(name: string, workspace: string): Promise<Remembered> {
+  async function begin(name: string, workspace: string, withEdits: boolean): Promise<WorktreeRecord> {
     const path = workspaces[workspace];
     if (!path) {
       const known = Object.keys(workspaces).join(", ") || "none";
@@ -68,58 +48,73 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
       throw new UacError("not_found", `${which}; there are: ${known}. Name one of them, or register another.`);
     }
     const { sourceGitDir, gitDir } = await findRepository(workspace, path);
-    const base = await resolve({ gitDir: sourceGitDir }, "HEAD^{commit}").catch((cause: unknown) => {
+    const head = await resolve({ gitDir: sourceGitDir }, "HEAD^{commit}").catch((cause: unknown) => {
       throw failed(`The workspace "${workspace}" has no commit to start from. Commit something in it first.`, cause);
     });
-    const uncommitted = await countUncommitted(path, sourceGitDir);
     const into = (await git(["symbolic-ref", "--quiet", "--short", "HEAD"], { gitDir: sourceGitDir, accept: [1] })).out.trim() || null;
-    const record = { workspace, uncommitted, into, sourceGitDir, gitDir, base, branch: `uac/${name}`, test: null, ready: false };
-    await writeRecord(name, record);
+    const start = withEdits
+      ? { ...(await replayEdits({ path, gitDir: sourceGitDir, head }, join(root, `${name}.index`))), uncommitted: 0 }
+      : { base: head, replayed: null, uncommitted: await countUncommitted(path, sourceGitDir) };
+    const record = { ...start, workspace, into, sourceGitDir, gitDir, branch: `uac/${name}`, test: null, setup: null, ready: false };
+    await records.write(name, record);
     return record;
   }
 
-  async function make(name: string, record: Remembered): Promise<Remembered> {
+  async function make(name: string, record: WorktreeRecord): Promise<WorktreeRecord> {
     const path = pathOf(name);
-    const source = { gitDir: record.sourceGitDir, cwd: root, config: await neutralised(record.sourceGitDir) };
-    await discard(path, source);
-    // What an earlier attempt committed is kept: then the branch is there, and is taken up again.
-    const exists = (await git(["show-ref", "--verify", "--quiet", `refs/heads/${record.branch}`], { ...source, accept: [1] })).code === 0;
-    const what = exists ? [path, record.branch] : ["-b", record.branch, path, record.base];
-    await git(["worktree", "add", "--force", "--no-checkout", ...what], source);
+    await inTurn(record.gitDir, () => addWorktree(path, record));
     // Two steps: only within the worktree is it known which conditional includes apply, and so which filters there are.
-    const place = await placeOf(path, record);
+    const place = await placeOf(path, record.gitDir);
     await git(["read-tree", "--reset", "-u", "HEAD"], { ...place, config: await neutralised(place.gitDir) });
-    const ready = { ...record, test: test[record.workspace] ?? (await detectTest(path)), ready: true };
-    await writeRecord(name, ready);
+    const { test, setup } = await commandsOf(record.workspace, path, declared);
+    const ready = { ...record, test: test?.command ?? null, setup: setup && withoutOrigin(setup), ready: true };
+    await records.write(name, ready);
     return ready;
+  }
+
+  async function addWorktree(path: string, record: WorktreeRecord) {
+    const source = { gitDir: record.sourceGitDir, cwd: root, config: await neutralised(record.sourceGitDir) };
+    for (let tries = 1; ; tries += 1) {
+      await discard(path, source);
+      // What an earlier attempt committed is kept: then the branch is there, and is taken up again.
+      const exists = (await git(["show-ref", "--verify", "--quiet", `refs/heads/${record.branch}`], { ...source, accept: [1] })).code === 0;
+      const what = exists ? [path, record.branch] : ["-b", record.branch, path, record.base];
+      try {
+        await git(["worktree", "add", "--force", "--no-checkout", ...what], source);
+        return;
+      } catch (error) {
+        if (tries === addTries) throw error;
+        log.warn("a worktree could not be added at once", { worktree: path, tries, error });
+      }
+    }
   }
 
   return {
     names: () => Object.keys(workspaces),
 
-    async open(workspace, task, epoch) {
+    async open(workspace, task, epoch, { withEdits } = { withEdits: false }) {
       const name = `${task}-${epoch}`;
       if (!taskName.test(name) || !Number.isInteger(epoch)) throw new UacError("bad_input", `"${name}" cannot name a worktree.`);
       if (!isAbsolute(root)) throw new UacError("bad_config", `The directory of worktrees, "${root}", must be an absolute path.`);
       await mkdir(root, { recursive: true, mode: 0o700 });
-      let record = (await readRecord(name)) ?? (await begin(name, workspace));
+      let record = (await records.read(name)) ?? (await begin(name, workspace, withEdits));
       if (record.workspace !== workspace) throw failed(`The worktree ${name} belongs to the workspace "${record.workspace}".`);
       if (record.ready && existsSync(pathOf(name))) {
-        const place = await placeOf(pathOf(name), record);
-        await unlock(place, record);
+        const place = await placeOf(pathOf(name), record.gitDir);
+        await unlock(place, record.gitDir, record.branch);
         await putBack(place);
       } else record = await make(name, record);
       const path = await realpath(pathOf(name));
       log.info("worktree open", { worktree: name, base: record.base });
-      const { gitDir, base, branch, uncommitted, into } = record;
-      return { path, workspace, gitDir, base, branch, uncommitted, into, test: record.test };
+      const { gitDir, base, branch, uncommitted, into, replayed, test, setup } = record;
+      return { path, workspace, gitDir, base, branch, uncommitted, into, replayed, test, setup };
     },
 
     conventions: async ({ path }, masked) => readConventions({ root: await realpath(path), masked }),
 
     async commit(worktree, message, author) {
       const { name, record } = await recorded(worktree);
-      const place = await placeOf(pathOf(name), record);
+      const place = await placeOf(pathOf(name), record.gitDir);
       const result = await commitAll(place, worktree, message, author);
       log.info("worktree commit", { worktree: name, head: result.head, files: result.diffstat.files });
       return result;
@@ -127,37 +122,45 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
 
     async testChanges(worktree) {
       const { name, record } = await recorded(worktree);
-      return testChanges(await placeOf(pathOf(name), record), worktree.base);
+      return testChanges(await placeOf(pathOf(name), record.gitDir), worktree.base);
     },
 
     async asAtBase(worktree, paths, run) {
       const { name, record } = await recorded(worktree);
-      return asAtBase(await placeOf(pathOf(name), record), worktree.base, paths, run);
+      return asAtBase(await placeOf(pathOf(name), record.gitDir), worktree.base, paths, run);
     },
 
     close,
 
     async tidy(open) {
-      const kept = new Set(open.map((attempt) => nameOf({ branch: branchOf(attempt) })));
-      const records = (await readdir(root).catch(() => [])).filter((file) => file.endsWith(".json"));
-      for (const name of records.map((file) => file.slice(0, -".json".length))) {
-        if (kept.has(name)) continue;
+      const stays = new Set(open.map((attempt) => nameOf({ branch: branchOf(attempt) })));
+      for (const name of await records.names()) {
+        if (stays.has(name)) continue;
         log.info("a worktree is cleared away", { worktree: name });
         // One that can't be removed must not keep the others.
         await close({ branch: `uac/${name}` }).catch((error: unknown) => log.warn("a worktree stays behind", { worktree: name, error }));
       }
     },
+
+    sweep: (by) => sweepBranches({ kept, log, inTurn }, by),
   };
 
   async function close(worktree: Pick<Worktree, "branch">) {
     const { name, record } = await recorded(worktree).catch(() => ({ name: nameOf(worktree), record: null }));
     if (!record) return;
     const source = { gitDir: record.sourceGitDir, cwd: root, config: await neutralised(record.sourceGitDir) };
-    await discard(pathOf(name), source);
-    const tip = await resolve(source, `refs/heads/${record.branch}`).catch(() => null);
-    // With the old value given, a branch that has moved meanwhile stays.
-    if (tip === record.base) await git(["update-ref", "-d", `refs/heads/${record.branch}`, record.base], source);
-    await rm(recordOf(name), { force: true });
+    const ref = `refs/heads/${record.branch}`;
+    const tip = await resolve(source, ref).catch(() => null);
+    if (tip !== null && tip !== record.base) {
+      const { workspace, gitDir, branch } = record;
+      await kept.write(name, { workspace, gitDir, branch, tip, endedAt: Date.now() });
+    }
+    await inTurn(record.gitDir, async () => {
+      await discard(pathOf(name), source);
+      // With the old value given, a branch that has moved meanwhile stays.
+      if (tip === record.base) await git(["update-ref", "-d", ref, record.base], source);
+    });
+    await records.forget(name);
   }
 
   function nameOf(worktree: Pick<Worktree, "branch">) {
@@ -166,61 +169,12 @@ export function gitWorkspaces({ workspaces, root, test = {}, log }: WorkspaceOpt
 
   async function recorded(worktree: Pick<Worktree, "branch">) {
     const name = nameOf(worktree);
-    const record = taskName.test(name) ? await readRecord(name) : null;
+    const record = taskName.test(name) ? await records.read(name) : null;
     if (!record) throw failed(`There is no worktree ${name} here (any more).`);
     return { name, record };
   }
 }
 
-/** The repository whose checkout `path` is: not one that merely contains it. */
-export async function findRepository(workspace: string, path: string) {
-  const real = await realpath(path).catch(() => null);
-  if (!real) throw failed(`The workspace "${workspace}" is not there: ${path}. Correct its path.`);
-  const found = await git(["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir"], { cwd: real }).catch(
-    (cause: unknown) => {
-      throw failed(`The workspace "${workspace}" is no git checkout: ${path}. Run git init there and commit, or correct its path.`, cause);
-    },
-  );
-  const [top = "", sourceGitDir = "", gitDir = ""] = found.out.split("\n");
-  if ((await realpath(top)) !== real)
-    throw failed(`The workspace "${workspace}" lies inside the repository ${top}. Give that path instead.`);
-  return { sourceGitDir: await realpath(sourceGitDir), gitDir: await realpath(gitDir) };
-}
-
-/** By the `.git` file, which is read-only in the sandbox; believed only if the repository lists a worktree there that points back. */
-async function placeOf(path: string, record: Remembered): Promise<Place> {
-  try {
-    const workTree = await realpath(path);
-    const link = join(workTree, ".git");
-    const gitDir = await realpath(/^gitdir: (.+)$/m.exec(await readFile(link, "utf8"))?.[1] ?? "");
-    const back = await realpath((await readFile(join(gitDir, "gitdir"), "utf8")).trim());
-    if (dirname(gitDir) === join(record.gitDir, "worktrees") && back === link) return { gitDir, workTree };
-  } catch {
-    // Told below.
-  }
-  throw failed(`The worktree at ${path} has lost its link to the repository. Send the task again.`);
-}
-
-/** Locks that a killed git left. Nobody else writes here: the owner works elsewhere, and the sandbox may not. */
-async function unlock(place: Place, record: Remembered) {
-  const locks = [
-    join(place.gitDir, "index.lock"),
-    join(place.gitDir, "HEAD.lock"),
-    join(record.gitDir, `refs/heads/${record.branch}.lock`),
-  ];
-  await Promise.all(locks.map((path) => rm(path, { force: true })));
-}
-
-/** Removes a worktree and the repository's note of it; other worktrees' notes stay, also of those on a disk that is away. */
-async function discard(path: string, source: { gitDir: string; cwd: string }) {
-  await git(["worktree", "remove", "--force", "--force", path], { ...source, accept: [128] });
-  await rm(path, { recursive: true, force: true });
-}
-
-/** Looks at the owner's checkout without refreshing its index. A bare repository has none. */
-async function countUncommitted(path: string, gitDir: string): Promise<number> {
-  const call = { cwd: path, config: await neutralised(gitDir), env: { GIT_OPTIONAL_LOCKS: "0" } };
-  if ((await git(["rev-parse", "--is-inside-work-tree"], call)).out.trim() !== "true") return 0;
-  const { out } = await git(["status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=all"], call);
-  return out.split("\0").filter((line) => line !== "").length;
+function withoutOrigin<T extends { declared: boolean }>({ declared: _, ...setup }: T): Omit<T, "declared"> {
+  return setup;
 }

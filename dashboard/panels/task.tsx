@@ -122,7 +122,7 @@ function Facts({ story, now, leased }: { story: TaskStory; now: number; leased: 
       </div>
       {wishes !== "" && (
         <div>
-          <dt>When</dt>
+          <dt>Wishes</dt>
           <dd>{plain(wishes)}</dd>
         </div>
       )}

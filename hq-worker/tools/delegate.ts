@@ -20,6 +20,7 @@ const input = z.strictObject({
   workspace: z.string().max(64).optional().describe("a name from fleet; the repository to work in"),
   factory: z.string().max(64).optional().describe("only if the owner named one"),
   require_verified: z.boolean().optional().describe("true: without passing tests it counts as failed"),
+  with_edits: z.boolean().optional().describe("true: it starts with the owner's uncommitted changes; only if the owner said so"),
   priority: z.enum(["high", "normal", "low"]).optional().describe("only if the owner said what is urgent, or can wait"),
   not_before: moment.optional().describe(`not to begin before: ${written}`),
   deadline: moment.optional().describe(`only if the owner set one: what has not begun by then expires, undone. ${written}`),
@@ -64,6 +65,7 @@ export function delegateTool(hq: Headquarters, update: Update, inbound: Extract<
         follow: null,
         limits: hq.profile.limits,
         requireVerified: wish.require_verified ?? false,
+        withEdits: wish.with_edits ?? false,
         receivedAt: update.receivedAt,
       });
       const wishes = wishesOf(task);

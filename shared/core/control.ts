@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { longestInstruction } from "./limits.ts";
+import { allowances } from "./setup.ts";
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{4,64}$/);
 /** `seq` rises with every control to a factory. */
@@ -28,6 +29,14 @@ export const controlSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("raise"), ...attempt, budget: z.string().max(128), amount: z.int().positive(), at: z.int() }),
   /** The same attempt ends with what is there: no more calls of a model, but what was done is committed and tested. */
   z.strictObject({ do: z.literal("finish"), ...attempt, reason: z.string().max(500) }),
+  /** What the owner decided of the set-up that this attempt waits to run: the one of this digest, no other. */
+  z.strictObject({
+    do: z.literal("approve"),
+    ...attempt,
+    digest: z.string().max(64),
+    allow: z.enum(allowances),
+    by: z.string().max(100),
+  }),
   /** Begin nothing new, end what runs, give back what waits; `undrain` takes it back. */
   z.strictObject({ do: z.literal("drain"), ...head }),
   z.strictObject({ do: z.literal("undrain"), ...head }),
@@ -43,6 +52,7 @@ export type NewControl = WithoutSeq<Control>;
 export type NewTaskControl = Extract<NewControl, { task: string }>;
 export type Steer = Extract<Control, { do: "steer" }>;
 export type RaiseControl = Extract<Control, { do: "raise" }>;
+export type ApproveControl = Extract<Control, { do: "approve" }>;
 
 /** An instruction with what the owner added to it later; null where an order has no room for that. */
 export function instructionWith(instruction: string, text: string): string | null {
@@ -56,6 +66,7 @@ interface Said {
   paused: boolean;
   steers: Steer[];
   raises: RaiseControl[];
+  approvals: ApproveControl[];
   /** Who lets it end with what is there, in words; null: nobody. */
   finish: string | null;
 }
@@ -70,6 +81,7 @@ export function standing(controls: readonly Control[]): Said {
     paused: last?.do === "pause",
     steers: ordered.filter((control) => control.do === "steer"),
     raises: ordered.filter((control) => control.do === "raise"),
+    approvals: ordered.filter((control) => control.do === "approve"),
     finish: ordered.find((control) => control.do === "finish")?.reason ?? null,
   };
 }

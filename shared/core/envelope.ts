@@ -19,6 +19,7 @@ import { ledgerEntrySchema } from "./ledger.ts";
 import { limitsSchema, longestInstruction } from "./limits.ts";
 import { receiptSchema } from "./receipt.ts";
 import { roles } from "./role.ts";
+import { setupAskedSchema } from "./setup.ts";
 import { byVp, vpSeats } from "./vp.ts";
 
 export const wireVersion = 4;
@@ -53,6 +54,8 @@ export const orderSchema = z.strictObject({
   requireVerified: z.boolean(),
   /** What is to become of a finished branch: then no model is asked. Null: the order is a piece of work. */
   follow: followSchema.nullable(),
+  /** It starts with what the owner has changed and not committed. Absent: from the last commit alone. */
+  withEdits: z.literal(true).optional(),
 });
 export type Order = z.infer<typeof orderSchema>;
 
@@ -148,6 +151,8 @@ export const heartbeatSchema = z.strictObject({
         tokens: z.int().nonnegative(),
         paused: z.boolean(),
         overBudget: overBudgetSchema.nullable(),
+        /** The set-up that it waits for the owner to approve. */
+        approval: setupAskedSchema.optional(),
       }),
     )
     .max(64),

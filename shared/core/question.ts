@@ -22,6 +22,8 @@ export const questionKinds = {
   budget: { during: ["paused"], byHand: true },
   /** Shall the branch that a task left be merged, pushed, proposed or discarded? */
   follow: { during: ["succeeded", "failed", "cancelled", "dead"], byHand: true },
+  /** Nobody has approved the command that makes a worktree of a workspace ready: shall it run? */
+  setup: { during: ["awaiting_approval"], byHand: true },
 } as const satisfies Readonly<Record<string, KindRow>>;
 export type QuestionKind = keyof typeof questionKinds;
 

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { type Flag, flagSchema, isDoubtful, mostFlags } from "./evidence.ts";
 import { followedSchema, prospectsSchema } from "./follow-up.ts";
 import { totalSchema } from "./ledger.ts";
+import { maxSetupHosts } from "./setup.ts";
 
 export const verdicts = ["verified", "unverified", "regressed"] as const;
 export type Verdict = (typeof verdicts)[number];
@@ -29,10 +30,35 @@ export const testRunSchema = z.strictObject({
 });
 export type TestRun = z.infer<typeof testRunSchema>;
 
+/** What became of the workspace's set-up. `declined`: nobody approved it; `impossible`: the sandbox could not run it. */
+export const setupRunSchema = z.strictObject({
+  ...testRunSchema.shape,
+  hosts: z.array(z.string().max(260)).max(maxSetupHosts),
+  /** SHA-256 of what was approved, hex. */
+  digest: z.string().max(64),
+  state: z.enum(["ran", "declined", "impossible"]),
+  /** Who approved or declined it, for people. */
+  by: z.string().max(100),
+});
+export type SetupRun = z.infer<typeof setupRunSchema>;
+
+/** The owner's uncommitted files, as the host committed them on top of `from` for the work to start with. */
+export const replayedSchema = z.strictObject({
+  from: z.string().max(64),
+  files: z.int().nonnegative(),
+  /** Files that were left out (artefacts, large ones, repositories of their own), the first of them. */
+  left: z.array(z.string().max(300)).max(20),
+});
+export type Replayed = z.infer<typeof replayedSchema>;
+
 export const receiptSchema = z.strictObject({
   verdict: z.enum(verdicts),
   why: shortText,
   base: z.string().max(64).nullable(),
+  /** Absent where the work started from the last commit alone. */
+  replayed: replayedSchema.optional(),
+  /** Absent where the workspace has no set-up, or no command may run. */
+  setup: setupRunSchema.optional(),
   head: z.string().max(64).nullable(),
   branch: z.string().max(200).nullable(),
   diffstat: z.strictObject({ files: z.int(), insertions: z.int(), deletions: z.int(), text: z.string().max(8000) }),

@@ -4,6 +4,7 @@ import { decideFollowUp } from "./ask-follow-up.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { decideHold } from "./hold.ts";
 import { decideBudget } from "./over-budget.ts";
+import { decideSetup } from "./setup-approval.ts";
 
 /**
  * Does what the answer means; the same answer again does nothing more, since a crash can come between the deed and the note of
@@ -15,4 +16,5 @@ export const effects: Readonly<Record<QuestionKind, Effect>> = {
   hold: decideHold,
   budget: decideBudget,
   follow: decideFollowUp,
+  setup: decideSetup,
 };

@@ -94,6 +94,8 @@ export interface Workbench {
 export interface Grant {
   token: Pick<OpsToken, "act" | "net" | "sec" | "lim" | "exp">;
   signal: AbortSignal;
+  /** Nobody can be asked: whoever gave the order said whether what needs an approval is approved. */
+  alone?: { approves: boolean };
   /** Resolves once something more was said about this attempt than at the call. */
   news(): Promise<void>;
 }

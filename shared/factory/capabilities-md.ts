@@ -4,8 +4,14 @@ import { showNanos } from "#core/ledger.ts";
 import { vpSeats } from "#core/vp.ts";
 import type { Profile } from "./profile.ts";
 
-/** Markdown for people and prompts. Holds no secret and no raw environment value. */
-export function capabilitiesMd(profile: Profile): string {
+/** How a workspace is made ready and tested, in words. */
+export interface WorkspaceNote {
+  test: string;
+  setup: string;
+}
+
+/** Markdown for people and prompts. Holds no secret and no raw environment value. `notes`: of workspaces, where somebody looked. */
+export function capabilitiesMd(profile: Profile, notes: Readonly<Record<string, WorkspaceNote>> = {}): string {
   const vps = vpSeats.filter((seat) => profile.capabilities[seat]);
   const lines = [
     `# ${profile.name}`,
@@ -36,8 +42,14 @@ export function capabilitiesMd(profile: Profile): string {
     "",
     "## Workspaces",
     "",
-    ...(Object.keys(profile.workspaces).length === 0 ? ["none"] : Object.keys(profile.workspaces).map((name) => `- ${name}`)),
+    ...(Object.keys(profile.workspaces).length === 0
+      ? ["none"]
+      : Object.keys(profile.workspaces).flatMap((name) => workspaceLines(name, notes[name]))),
     "",
   ];
   return lines.join("\n");
+}
+
+function workspaceLines(name: string, note: WorkspaceNote | undefined): string[] {
+  return [`- ${name}`, ...(note ? [`  - tests: ${note.test}`, `  - set-up: ${note.setup}`] : [])];
 }

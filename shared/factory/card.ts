@@ -3,12 +3,13 @@ import { flagsBeside, isDoubtful } from "#core/evidence.ts";
 import { type FollowDo, followWords } from "#core/follow-up.ts";
 import { showCost, type Total } from "#core/ledger.ts";
 import { byline } from "#core/persona.ts";
-import type { Receipt } from "#core/receipt.ts";
+import type { Receipt, Replayed } from "#core/receipt.ts";
 import { bold, code, italic, type Piece, pre, rich } from "#core/rich-text.ts";
 import { isTerminal, replayable, type TaskState } from "#core/task.ts";
 import type { Button, Letter, ReplyTo } from "#ports/chat.ts";
 import type { StoredTaskEvent, Task } from "#ports/tasks.ts";
 import type { Headquarters } from "./headquarters.ts";
+import { showSetupRun } from "./setup-words.ts";
 import { followUpsOf } from "./what-follows.ts";
 import { moment } from "./when.ts";
 
@@ -144,11 +145,13 @@ export function wishesOf({
   notBefore,
   deadline,
   replayOf,
-}: Pick<Task, "priority" | "notBefore" | "deadline" | "replayOf">): string {
+  withEdits = false,
+}: Pick<Task, "priority" | "notBefore" | "deadline" | "replayOf" | "withEdits">): string {
   return [
     ...(priority > 0 ? ["urgent"] : priority < 0 ? ["can wait"] : []),
     ...(notBefore === null ? [] : [`not before ${moment(notBefore)}`]),
     ...(deadline === null ? [] : [`expires unless begun by ${moment(deadline)}`]),
+    ...(withEdits ? ["with your uncommitted changes"] : []),
     ...(replayOf === null ? [] : [`${replayOf} again`]),
   ].join(" · ");
 }
@@ -174,10 +177,18 @@ export function flagLines(receipt: Receipt): string[] {
 
 function receiptText(receipt: Receipt): Piece[] {
   const lines: Piece[] = [bold(receipt.verdict), `: ${receipt.why}\n`, ...flagLines(receipt).map((line) => `${line}\n`)];
+  if (receipt.replayed) lines.push(`on top of ${ownChanges(receipt.replayed)}\n`);
+  if (receipt.setup && receipt.setup.exitCode !== 0) lines.push(`not set up: ${showSetupRun(receipt.setup).slice(0, 300)}\n`);
   if (receipt.diffstat.files > 0) lines.push(pre(receipt.diffstat.text.trimEnd().slice(0, 1500)), "\n");
   if (receipt.head) lines.push("commit ", code(receipt.head.slice(0, 12)), " on ", code(receipt.branch ?? ""), "\n");
   if (receipt.limitsHit.length > 0) lines.push(`stopped by: ${receipt.limitsHit.join(", ")}\n`);
   return lines;
+}
+
+/** What the work started with beside the last commit, and what of it was left out. */
+function ownChanges({ files, left }: Replayed): string {
+  const without = left.length > 0 ? `; left out: ${left.slice(0, 5).join(", ")}${left.length > 5 ? ", …" : ""}` : "";
+  return `${files === 1 ? "your uncommitted change" : `your ${files} uncommitted changes`}${without}`;
 }
 
 function seconds(task: Task) {

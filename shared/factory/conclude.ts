@@ -38,12 +38,17 @@ export function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt, { mis
     return bench.end("failed", "not_verified", `the order demands a verified result, but ${receipt.why}`, more);
   }
   const uncommitted = receipt.diffstat.files > 0 && receipt.head === null;
-  const reason = `${receipt.why}${uncommitted ? `; ${notCommitted(receipt)}` : ""}${withoutEdits(bench.worktree)}`;
+  const reason = `${receipt.why}${uncommitted ? `; ${notCommitted(receipt)}` : ""}${aboutEdits(bench.worktree)}`;
   return bench.end("succeeded", "finished", reason, more);
 }
 
-/** The work starts from the last commit: what the owner has in hand is neither seen nor touched, and that is said. */
-export function withoutEdits({ uncommitted }: Worktree) {
+/** Whether the work starts with what the owner has in hand, or from the last commit alone; either way that is not touched. */
+export function aboutEdits({ uncommitted, replayed }: Worktree) {
+  if (replayed) {
+    const left =
+      replayed.left.length > 0 ? `, without ${replayed.left.slice(0, 3).join(", ")}${replayed.left.length > 3 ? ", …" : ""}` : "";
+    return `; with your ${replayed.files === 1 ? "uncommitted change" : `${replayed.files} uncommitted changes`}${left}`;
+  }
   if (uncommitted === 0) return "";
   return `; without your ${uncommitted === 1 ? "uncommitted change" : `${uncommitted} uncommitted changes`}`;
 }

@@ -106,6 +106,7 @@ export async function dispatchTask(deps: Deps, task: Task, way: Route): Promise<
     limits: endingBy(task.limits, task.deadline, now),
     requireVerified: task.requireVerified,
     follow: task.follow,
+    ...(task.withEdits && { withEdits: true as const }),
   };
   const seq = await store.next(`seq:${way.to}`);
   const order = await seal(deps, "order", body, { aud: way.to, corr: task.id, seq });

@@ -9,6 +9,7 @@ import { budgetsFor } from "./budgets.ts";
 import { mintToken } from "./claim.ts";
 import type { Headquarters } from "./headquarters.ts";
 import { heedCaps } from "./over-budget.ts";
+import { heedSetups } from "./setup-approval.ts";
 
 type Deps = Pick<Headquarters, "store" | "signer" | "verifier" | "clock" | "ids" | "log" | "profile" | "settings" | "callsLeft">;
 
@@ -33,11 +34,12 @@ export async function acceptHeartbeat(deps: Deps, factory: Factory, beat: Body<"
     if (task.cancelRequested !== null) continue;
     tokens.push({ task: task.id, epoch: task.epoch, token: await mintToken(deps, { ...factory, facts: beat.facts }, task) });
   }
-  const capped = kept.flatMap((run) => {
+  const known = kept.flatMap((run) => {
     const task = held.find(({ id, epoch }) => id === run.task && epoch === run.epoch);
-    return task && task.cancelRequested === null ? [{ task, at: run.overBudget }] : [];
+    return task && task.cancelRequested === null ? [{ task, at: run.overBudget, asked: run.approval }] : [];
   });
-  await heedCaps(deps, capped);
+  await heedCaps(deps, known);
+  await heedSetups(deps, known);
   const controls = await store.controls.exchange(factory.id, beat.obeyed, controlsPerBeat, now);
   const budgets = await budgetsFor(deps, factory.id);
   return { now, status, stop, controls, heard: compared.heard, resend: compared.missing, tokens, budgets };

@@ -11,14 +11,15 @@ import { defaultPersonas, type Personas, type Seat } from "#core/persona.ts";
 import type { Role } from "#core/role.ts";
 import { byVp, vpSeats, vps } from "#core/vp.ts";
 import { type Thinking, thinkingLevels } from "#ports/llm.ts";
-import { anyText, boolean, type Env, list, maxPairs, oneOf, pairs, type Reader, reader, text, url, whole } from "./env-reader.ts";
+import { anyText, boolean, type Env, list, maxPairs, oneOf, type Reader, reader, text, url, whole } from "./env-reader.ts";
 import { type Inference, readInference } from "./inference.ts";
 import type { Providers } from "./provider-accounts.ts";
 import { settings } from "./settings.ts";
+import { readWorkspaces, type WorkspaceSettings } from "./workspace-settings.ts";
 
 export type { Env };
 
-export interface Profile {
+export interface Profile extends WorkspaceSettings {
   role: Role;
   id: string;
   name: string;
@@ -36,8 +37,6 @@ export interface Profile {
   /** A branch's own, beside those of headquarters. */
   budgets: readonly Budget[];
   slots: number;
-  workspaces: Readonly<Record<string, string>>;
-  workspaceTests: Readonly<Record<string, string>>;
   sandbox: "bubblewrap" | "none";
   /** What commands may reach (`#core/hosts.ts`), if headquarters says so too. */
   allowHosts: readonly string[];
@@ -139,11 +138,6 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
   const id = from.read("FACTORY_ID", z.string().regex(factoryIdPattern, "is not an id: lower-case letters, digits, hyphens, 2 to 40"));
   const fallback = defaultPersonas[role];
   const sandbox = from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap";
-  const workspaces = from.read("WORKSPACES", pairs(",", /^\//, "`name=/absolute/path`, separated by commas")) ?? {};
-  const workspaceTests = from.read("WORKSPACE_TESTS", pairs(";", /\S/, "`name=command`, separated by semicolons")) ?? {};
-  for (const name of Object.keys(workspaceTests)) {
-    if (!Object.hasOwn(workspaces, name)) from.complain("WORKSPACE_TESTS", `names ${name}, which WORKSPACES does not`);
-  }
   if (role === "branch") {
     for (const [name, setting] of Object.entries(settings)) {
       if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
@@ -169,8 +163,7 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
     pricesFile: from.read("PRICES_FILE", z.string().regex(/^\//, "is not an absolute path")),
     budgets: role === "branch" ? readBudgets(from, id ?? options.id ?? "factory") : [],
     slots: from.read("MAX_CONCURRENT_TASKS", whole(1, 64)) ?? 1,
-    workspaces,
-    workspaceTests,
+    ...readWorkspaces(from),
     sandbox,
     allowHosts,
     allowSecretFiles:

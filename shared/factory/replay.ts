@@ -49,11 +49,25 @@ export async function replay(deps: Headquarters, { id, update, message, name }: 
   }
   // Reckoned from when the owner asked, so that the same update comes to the same wish.
   const still = (at: number | null) => (at !== null && at > update.receivedAt ? at : null);
-  const { chat, title, instruction, kind, workspace, wanted, priority, limits, requireVerified } = old;
+  const { chat, title, instruction, kind, workspace, wanted, priority, limits, requireVerified, withEdits = false } = old;
   const { task } = await delegate(
     deps,
     {
-      ...{ id: newId, chat, message, title, instruction, kind, workspace, factory: wanted, priority, limits, requireVerified, after },
+      ...{
+        id: newId,
+        chat,
+        message,
+        title,
+        instruction,
+        kind,
+        workspace,
+        factory: wanted,
+        priority,
+        limits,
+        requireVerified,
+        withEdits,
+        after,
+      },
       notBefore: still(old.notBefore),
       deadline: still(old.deadline),
       replayOf: id,

@@ -162,6 +162,22 @@ export const settings: Readonly<Record<string, Setting>> = {
   MAX_CONCURRENT_TASKS: { for: "branch", about: "Tasks worked on at once (slots), 1 to 64.", otherwise: "1" },
   WORKSPACES: { for: "branch", about: "Repositories to work on: `name=/absolute/path`, separated by commas.", otherwise: "none" },
   WORKSPACE_TESTS: { for: "branch", about: "Their test commands: `name=command`, separated by semicolons.", otherwise: "detected" },
+  WORKSPACE_SETUP: {
+    for: "branch",
+    about:
+      "What makes a worktree of theirs ready: `name=command`, separated by semicolons; `none` for nothing. It [runs](repositories.md#set-up) once the owner approved it.",
+    otherwise: "detected by the lock file",
+  },
+  WORKSPACE_HOSTS: {
+    for: "branch",
+    about: "What that may reach: `name=host:port host:port`, separated by semicolons; `none` for no network.",
+    otherwise: "detected",
+  },
+  RETAIN_DAYS: {
+    for: "branch",
+    about: "Days that finished branches, logs and transcripts are [kept](repositories.md#what-is-kept).",
+    otherwise: "30",
+  },
   SANDBOX: {
     for: "branch",
     about: "`bubblewrap`, or `none`: then no command is ever run, and ENABLE_SHELL is off.",

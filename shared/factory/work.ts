@@ -13,7 +13,7 @@ import { runAgent } from "./agent-loop.ts";
 import type { Bench, Outcome, Tell } from "./bench.ts";
 import type { Grant, Workshop } from "./branch.ts";
 import { openCap } from "./cap.ts";
-import { concluded, interrupted, withoutEdits } from "./conclude.ts";
+import { aboutEdits, concluded, interrupted } from "./conclude.ts";
 import { noteOnConventions } from "./conventions.ts";
 import { finishTool } from "./finish.ts";
 import { followUp, prospectsOf } from "./follow-up.ts";
@@ -21,6 +21,7 @@ import { heed } from "./heed.ts";
 import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
 import { observed, scopeOf } from "./scope.ts";
+import { approvalsOf, noteOnSetup, setUp } from "./setup.ts";
 import { runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
 import { weigh } from "./weigh.ts";
 
@@ -57,7 +58,7 @@ export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell:
   try {
     assigned = assign(order, deps.profile);
     record("routed", deps.profile.personas.primary, `gave it to ${assigned.persona}: ${assigned.reason}`);
-    worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch);
+    worktree = await deps.workspaces.open(workspaceOf(deps, order), order.task, order.epoch, { withEdits: order.withEdits ?? false });
   } catch (error) {
     return end("failed", "not_started", publicMessage(error));
   }
@@ -93,7 +94,10 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));
   const test: Test = { scope, timeoutMs: Math.min(testTimeoutMs, limits.wallS * 1000) };
 
-  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}${withoutEdits(worktree)}`);
+  record("started", persona, `works in ${worktree.branch}, from ${worktree.base.slice(0, 12)}${aboutEdits(worktree)}`);
+  const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
+  const setup = mayRun ? await setUp(deps, bench, test, owner) : null;
+  if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
   const before = mayRun ? await testsAtBase(deps, bench, test) : null;
 
   const staff = staffIn(seat);
@@ -116,12 +120,11 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     names: toolsFor(staff.tools, profile.inference[seat][0]),
     ran,
   });
-  const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
   const inference = await deps.inferenceFor(seat, meter);
   const agent = await runAgent({
     system: staff.prompt({ persona, factory: profile.name, worktree: worktree.path, test: worktree.test }),
     preface: [],
-    prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}`,
+    prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}${noteOnSetup(setup)}`,
     tools: [...hands.tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
     llm: cap.through(under(meter, inference.llm)),
@@ -154,6 +157,8 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const receipt: Receipt = {
     ...weighed,
     base: worktree.base,
+    ...(worktree.replayed && { replayed: worktree.replayed }),
+    ...(setup && { setup }),
     branch: changes.head ? worktree.branch : null,
     ...changes,
     commands,
@@ -163,7 +168,7 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     usage: spentOf(meter),
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
-    approvals: [],
+    approvals: approvalsOf(setup),
     prospects: await prospectsOf(deps, bench, changes.head),
     followed: null,
   };

@@ -9,7 +9,7 @@ export const attemptStates = ["accepted", "running", "reported"] as const;
 export type AttemptState = (typeof attemptStates)[number];
 
 /** What is kept of an attempt while it is worked on; it goes with it. */
-export const attemptFacts = ["begun", "cap", "commands", "still", "tests-at-base"] as const;
+export const attemptFacts = ["approval", "begun", "cap", "commands", "setup", "still", "tests-at-base"] as const;
 
 /** The key of such a fact. */
 export function attemptFact(what: (typeof attemptFacts)[number], { task, epoch }: { task: string; epoch: number }): string {

@@ -32,6 +32,8 @@ export interface NewTask {
   follow: Follow | null;
   limits: Limits;
   requireVerified: boolean;
+  /** It starts with what the owner has changed and not committed; false: from the last commit alone. */
+  withEdits?: boolean;
   /** When the update that led to it was received: the start of its story. */
   receivedAt: number;
 }

@@ -1,6 +1,7 @@
 /** A repository of the owner's, worked on in a worktree of the task's own. The owner's checkout is never touched. */
 import type { FileChange } from "#core/evidence.ts";
-import type { Receipt } from "#core/receipt.ts";
+import type { Receipt, Replayed } from "#core/receipt.ts";
+import type { Setup } from "#core/setup.ts";
 
 /** The branch of an attempt. */
 export function branchOf({ task, epoch }: { task: string; epoch: number }): string {
@@ -18,12 +19,16 @@ export interface Worktree {
   base: string;
   /** As `branchOf` names it. */
   branch: string;
-  /** Files that the owner has changed and not committed: the work starts without them. */
+  /** Files that the owner has changed and not committed, and that the work starts without. */
   uncommitted: number;
   /** The branch that the owner's checkout was on when it was opened; null: on none. */
   into: string | null;
+  /** Those that it starts with: `base` is then a commit of the host's that holds them. Null: it was not asked to. */
+  replayed: Replayed | null;
   /** The command that tests it, or null. */
   test: string | null;
+  /** What makes it ready, or null. By the files of `base`, or by the owner's setting. */
+  setup: Setup | null;
 }
 
 /** What a repository tells whoever works on it, as it lay in the worktree: data, of which nothing was run or followed. */
@@ -40,7 +45,7 @@ export type Changes = Pick<Receipt, "head" | "diffstat" | "patch" | "patchSha256
 export interface Workspaces {
   names(): string[];
   /** Makes the worktree, or finds it again after a crash. Rejects with `workspace_failed`. */
-  open(workspace: string, task: string, epoch: number): Promise<Worktree>;
+  open(workspace: string, task: string, epoch: number, how?: { withEdits: boolean }): Promise<Worktree>;
   /** @param masked paths that are closed to whoever works there. Absolute */
   conventions(worktree: Worktree, masked: readonly string[]): Promise<Conventions>;
   /**
@@ -59,4 +64,9 @@ export interface Workspaces {
   close(worktree: Pick<Worktree, "branch">): Promise<void>;
   /** Closes all worktrees but those of these attempts: a factory that was killed may have left some. */
   tidy(open: readonly { task: string; epoch: number }[]): Promise<void>;
+  /**
+   * Deletes branches of closed worktrees that are merged, or closed longer than `retainMs` ago: none that moved since, or is checked out.
+   * Resolves to those that went.
+   */
+  sweep(by: { now: number; retainMs: number }): Promise<string[]>;
 }

@@ -85,7 +85,12 @@ const shown: string[] = [];
 const branch = {
   ...bench.branch,
   sandbox,
-  workspaces: gitWorkspaces({ workspaces: { shop: plan.repo }, root: join(plan.home, "worktrees"), log: bench.branch.log }),
+  workspaces: gitWorkspaces({
+    workspaces: { shop: plan.repo },
+    root: join(plan.home, "worktrees"),
+    branches: join(plan.home, "branches"),
+    log: bench.branch.log,
+  }),
   handsFor: (given: Parameters<typeof bench.branch.handsFor>[0]) => {
     const hands = coderHands({ ...given, seesImages: false, redact: bench.branch.redactor.clean, logDir: join(plan.home, "logs") });
     const watched = (tool: Tool): Tool => ({

@@ -31,7 +31,18 @@ export function inAWorktree() {
     git("init", "-q");
     git("commit", "-q", "--allow-empty", "-m", "first");
     git("worktree", "add", "-q", root);
-    worktree = { path: root, gitDir: join(repo, ".git"), workspace: "demo", base: "", branch: "", uncommitted: 0, into: null, test: null };
+    worktree = {
+      path: root,
+      gitDir: join(repo, ".git"),
+      workspace: "demo",
+      base: "",
+      branch: "",
+      uncommitted: 0,
+      into: null,
+      replayed: null,
+      test: null,
+      setup: null,
+    };
     writeFileSync(join(dir, "outside.txt"), "outside\n");
   });
 

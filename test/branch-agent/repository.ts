@@ -57,4 +57,4 @@ export function put(at: string, files: Record<string, string | Buffer>) {
 }
 
 export const workspaces = (more: Partial<Parameters<typeof gitWorkspaces>[0]> = {}) =>
-  gitWorkspaces({ workspaces: { demo: repo }, root, log: silent, ...more });
+  gitWorkspaces({ workspaces: { demo: repo }, root, branches: join(dir, "branches"), log: silent, ...more });

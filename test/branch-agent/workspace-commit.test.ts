@@ -140,4 +140,47 @@ describe("the host's commit", () => {
     rmSync(join(worktree.path, "inner/.git"), { recursive: true });
     expect((await all.commit(worktree, "work", author)).diffstat.files).toBe(2);
   });
+
+  const bare = { HEAD: "ref: refs/heads/main\n", "objects/x": "", "refs/x": "", config: "[core]\n\tfsmonitor = touch /tmp/owned\n" };
+  it.each<[string, Record<string, string>, string]>([
+    ["a bare repository among the sources", inside("src/fixture", bare), '"src/fixture/"'],
+    ["one that borrows another's objects", inside("lib", { HEAD: "x", commondir: "../.git\n" }), '"lib/"'],
+    ["a .git by another case", { "sub/.GIT/config": "x" }, '"sub/.GIT"'],
+    ["a .git by its short name", { "git~1/config": "x" }, '"git~1"'],
+    ["a .git with what a Mac leaves out", { "sub/.g\u200cit/config": "x" }, "sub/"],
+    ["a .git with what Windows leaves out", { "sub/.git. . /config": "x" }, "sub/"],
+  ])("refuses %s", async (_, files, name) => {
+    const all = workspaces();
+    const worktree = await all.open("demo", "t", 1);
+    put(worktree.path, files);
+    const message = expect.stringContaining(name);
+    await expect(all.commit(worktree, "work", author)).rejects.toMatchObject({ code: "workspace_failed", message });
+    expect(git("rev-parse", "uac/t-1")).toBe(worktree.base);
+  });
+
+  it("refuses a change that makes a repository of what is tracked, and lets names alone that only look like it", async () => {
+    put(repo, { "fixture/HEAD": "x", "fixture/objects/x": "", "docs/git~": "fine", ".github/x": "fine", "a.git/HEAD": "fine" });
+    git("add", "-A");
+    git("commit", "-qm", "fixture");
+    const all = workspaces();
+    const worktree = await all.open("demo", "t", 1);
+    put(worktree.path, { "docs/git~": "2", ".github/x": "2", "a.git/HEAD": "2", ".gitmodules": "x", ".gitignore": "y" });
+    expect((await all.commit(worktree, "work", author)).diffstat.files).toBe(5);
+    put(worktree.path, { "fixture/refs/x": "" });
+    await expect(all.commit(worktree, "work", author)).rejects.toMatchObject({ message: expect.stringContaining('"fixture/"') });
+  });
+
+  it("says that what was put into a submodule is not in it", async () => {
+    git("update-index", "--add", "--cacheinfo", `160000,${git("rev-parse", "HEAD")},vendor/lib`);
+    git("commit", "-qm", "submodule");
+    const all = workspaces();
+    const worktree = await all.open("demo", "t", 1);
+    put(worktree.path, { "vendor/lib/x.c": "x", "a.txt": "two\n" });
+    const { diffstat } = await all.commit(worktree, "work", author);
+    expect(diffstat).toMatchObject({ files: 1, text: expect.stringContaining("vendor/lib/ (a submodule)") });
+  });
 });
+
+function inside(directory: string, files: Record<string, string>) {
+  return Object.fromEntries(Object.entries(files).map(([name, content]) => [`${directory}/${name}`, content]));
+}

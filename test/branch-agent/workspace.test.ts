@@ -31,7 +31,9 @@ describe("a worktree of its own", () => {
       branch: "uac/task_1-2",
       uncommitted: 2,
       into: "main",
+      replayed: null,
       test: "npm test",
+      setup: null,
     });
     expect(readFileSync(join(worktree.path, "a.txt"), "utf8")).toBe("one\n");
     expect(existsSync(join(worktree.path, "untracked"))).toBe(false);
@@ -145,6 +147,11 @@ describe("the test command", () => {
     ["a broken package.json beside a Makefile", { "package.json": "{", Makefile: "all:\n\ntest: all\n\ttrue\n" }, "make test"],
     ["a Makefile that only sets a variable", { Makefile: "test := 1\n" }, null],
     ["pytest", { "pyproject.toml": "[tool.pytest.ini_options]\n" }, "python3 -m pytest -q"],
+    [
+      "pytest that the set-up installs",
+      { "conftest.py": "", "requirements.txt": "pytest\n" },
+      'PATH="$PWD/.venv/bin:$PATH" python3 -m pytest -q',
+    ],
     ["Go", { "go.mod": "module x\n" }, "go test ./..."],
     ["Rust", { "Cargo.toml": "[package]\n" }, "cargo test"],
     ["nothing", {}, null],

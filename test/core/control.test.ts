@@ -8,7 +8,8 @@ const told = (seq: number, wish: Partial<Control> & Pick<Control, "do">) =>
   ({ id: `ctl_${seq}`, seq, ...attempt, ...wish }) as Extract<Control, { task: string }>;
 
 describe("what was said about an attempt", () => {
-  it("is nothing at first", () => expect(standing([])).toEqual({ cancel: null, paused: false, steers: [], raises: [], finish: null }));
+  it("is nothing at first", () =>
+    expect(standing([])).toEqual({ cancel: null, paused: false, steers: [], raises: [], approvals: [], finish: null }));
 
   it("is the same in whatever order it came", () => {
     const wishes = fc.array(fc.constantFrom("pause", "resume", "steer"), { maxLength: 8 });

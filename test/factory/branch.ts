@@ -17,7 +17,8 @@ import type { FileChange } from "#core/evidence.ts";
 import type { Follow } from "#core/follow-up.ts";
 import { defaultLimits } from "#core/limits.ts";
 import { type OpsToken, opsTokenMinutes } from "#core/ops-token.ts";
-import type { CommandRun } from "#core/receipt.ts";
+import type { CommandRun, Replayed } from "#core/receipt.ts";
+import type { Setup } from "#core/setup.ts";
 import { openAllowances } from "#factory/allowances.ts";
 import type { Branch } from "#factory/branch.ts";
 import { parseProfile } from "#factory/profile.ts";
@@ -54,6 +55,8 @@ export interface BranchOptions {
   output?: (run: number) => string;
   /** Files that the owner has changed and not committed. */
   uncommitted?: number;
+  replayed?: Replayed;
+  setup?: Setup;
   /** The tests take all the time they are given. */
   endless?: boolean;
   clock?: Clock;
@@ -154,7 +157,9 @@ export async function openBranch(options: BranchOptions = {}) {
           branch: branchName,
           uncommitted: options.uncommitted ?? 0,
           into: "main",
+          replayed: options.replayed ?? null,
           test: tests && "npm test",
+          setup: options.setup ?? null,
         };
       },
       async commit(_, __, author) {
@@ -174,6 +179,7 @@ export async function openBranch(options: BranchOptions = {}) {
         state.closed.push(closed);
       },
       tidy: async () => {},
+      sweep: async () => [],
     },
     followUps: {
       prospects: async (_, mayPush) => ({ into: "main", remote: mayPush ? state.remote : null, can: ["merge", "discard"] }),

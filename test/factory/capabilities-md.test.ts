@@ -44,6 +44,12 @@ it("tells the bounds, and workspaces by name alone", () => {
   expect(section(page({}), "Workspaces")).toEqual(["none"]);
 });
 
+it("tells how a workspace is tested and set up, where somebody looked", () => {
+  const profile = parseProfile({ FACTORY_ID: "desk-1", WORKSPACES: "shop=/srv/shop,site=/srv/site" }, options);
+  const text = capabilitiesMd(profile, { shop: { test: "`npm test` (detected)", setup: "none" } });
+  expect(section(text, "Workspaces")).toEqual(["- shop", "  - tests: `npm test` (detected)", "  - set-up: none", "- site"]);
+});
+
 it("holds no secret of headquarters, nor any address", () => {
   const env: Record<string, string> = {
     ...hqEnv,

@@ -1,11 +1,14 @@
 /** What a task's card and its completion say, at moments when nobody works on it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Flag } from "#core/evidence.ts";
+import { noTotal } from "#core/ledger.ts";
 import type { Receipt } from "#core/receipt.ts";
 import { cancelTask } from "#factory/cancel.ts";
+import { completionLetters } from "#factory/card.ts";
 import { delegate } from "#factory/delegate.ts";
 import { deliverLetters } from "#factory/deliver.ts";
 import { dispatchAll } from "#factory/dispatch.ts";
+import { replay } from "#factory/replay.ts";
 import { storyOf } from "../../hq-worker/tools/story.ts";
 import { receipt } from "../contracts/store/samples.ts";
 import { type HqBench, openHq, wish } from "./headquarters.ts";
@@ -67,6 +70,34 @@ it("is signed by headquarters where no factory took the task in", async () => {
   expect(texts.find((text) => text.includes("\n🚫 cancelled"))).toBe(
     "Fix the tests\n🚫 cancelled\ncancelled by the owner\nSimone @ HQ · t1-1-1",
   );
+});
+
+it("says that a task starts with the owner's uncommitted changes, and so does its order and its repetition", async () => {
+  const desk = await b.join();
+  await delegate(b.hq, wish({ withEdits: true }));
+  expect(await lastText()).toContain("with your uncommitted changes");
+  expect((await desk.orders())[0]?.body).toMatchObject({ withEdits: true });
+  await cancelTask(b.hq, "t1-1-1", "cancelled");
+  await replay(b.hq, { id: "t1-1-1", update: { id: 9, receivedAt: b.clock.now() }, message: 9, name: "Ann" });
+  expect(await b.task("t9-r")).toMatchObject({ withEdits: true });
+  await delegate(b.hq, wish({ id: "t2-1-1" }));
+  expect((await desk.orders())[1]?.body).not.toHaveProperty("withEdits");
+});
+
+it("tells at the end what the work began with, and that it was not set up", async () => {
+  await b.join();
+  await delegate(b.hq, wish());
+  const task = await b.task();
+  const receipt = {
+    ...{ verdict: "unverified", why: "the tests failed before and still fail", head: null, patch: null, limitsHit: [] },
+    diffstat: { files: 0, insertions: 0, deletions: 0, text: "" },
+    replayed: { from: "a".repeat(40), files: 2, left: [".env", "big.bin"] },
+    setup: { command: "npm ci", hosts: [], digest: "d", state: "ran", by: "Ann", exitCode: 1, durationMs: 2000, tail: "" },
+  } as unknown as Receipt;
+  const [done] = task ? completionLetters(b.hq, { ...task, receipt }, noTotal) : [];
+  const text = done?.body.kind === "text" ? done.body.content.text : "";
+  expect(text).toContain("on top of your 2 uncommitted changes; left out: .env, big.bin");
+  expect(text).toContain("not set up: npm ci ended with 1 after 2.0 s");
 });
 
 describe("what was seen of the tests", () => {

@@ -203,6 +203,7 @@ const rows: Record<string, Row> = {
     ],
   },
   SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
+  RETAIN_DAYS: { good: "7", is: { retainMs: 7 * 86_400_000 }, bad: [["0", /a whole number from 1 to 3650/]] },
   ALLOW_HOSTS: {
     good: "Registry.npmjs.org, *.example.org:8443, 10.0.0.5:5432,[::1]:80, registry.npmjs.org:443",
     is: { allowHosts: ["registry.npmjs.org:443", "*.example.org:8443", "10.0.0.5:5432", "[::1]:80"] },
@@ -235,7 +236,7 @@ const rows: Record<string, Row> = {
   ),
 };
 /** Read elsewhere, or tested by themselves below. */
-const elsewhere = ["UAC_HOME", "WORKSPACE_TESTS"];
+const elsewhere = ["UAC_HOME", "WORKSPACE_HOSTS", "WORKSPACE_SETUP", "WORKSPACE_TESTS"];
 
 describe("every variable of a branch", () => {
   it("has a row here", () => {
@@ -386,6 +387,23 @@ it("knows the test commands of its workspaces, and of no others", () => {
   expect(branch(env).workspaceTests).toEqual({ shop: "npm test, quietly", site: "make check" });
   expect(refused({ ...env, WORKSPACE_TESTS: "shp=npm test" })).toEqual(["WORKSPACE_TESTS names shp, which WORKSPACES does not"]);
   expect(refused({ ...env, WORKSPACE_TESTS: "npm test" })).toEqual([expect.stringContaining("name=command")]);
+});
+
+it("knows what makes its workspaces ready, what that may reach, and how long things are kept", () => {
+  const env = { WORKSPACES: "shop=/srv/shop,site=/srv/site", WORKSPACE_SETUP: "shop=make deps; site=none" };
+  const hosts = { WORKSPACE_HOSTS: "shop=PyPI.org:443  *.pythonhosted.org:443; site=none", RETAIN_DAYS: "7" };
+  expect(branch({ ...env, ...hosts })).toMatchObject({
+    workspaceSetups: { shop: "make deps", site: null },
+    workspaceHosts: { shop: ["*.pythonhosted.org:443", "pypi.org:443"], site: [] },
+    retainMs: 7 * 86_400_000,
+  });
+  expect(branch(env)).toMatchObject({ workspaceHosts: {}, retainMs: 30 * 86_400_000 });
+  expect(refused({ ...env, WORKSPACE_SETUP: "shp=x" })).toEqual(["WORKSPACE_SETUP names shp, which WORKSPACES does not"]);
+  for (const odd of ["pypi.org:99999", "https://pypi.org:443", "*:443"]) {
+    expect(refused({ ...env, WORKSPACE_HOSTS: `shop=${odd}` }), odd).toEqual([expect.stringContaining("allowed: host:port")]);
+  }
+  expect(refused({ ...env, WORKSPACE_SETUP: `shop=${"x".repeat(1001)}` })).toEqual([expect.stringContaining("more than 1000")]);
+  expect(refused({ RETAIN_DAYS: "0" })).toEqual([expect.stringContaining("from 1 to 3650")]);
 });
 
 it("gives the redactor every secret that is set", () => {

@@ -18,9 +18,11 @@ const worktree = {
   base: "",
   branch: "",
   uncommitted: 0,
-  test: null,
   workspace: "shop",
   into: null,
+  replayed: null,
+  test: null,
+  setup: null,
 };
 
 async function scoped(env: Record<string, string>, token: Partial<OpsToken>) {

@@ -44,6 +44,11 @@ export function controlsOf({ q, write }: Database): Controls {
           .update(tasks)
           .set({ ...after("resume", now), code: "running", reason, leaseUntil: now + leaseMs, updatedAt: now })
           .where(and(here, eq(tasks.state, "paused"), eq(tasks.code, overBudgetCode)));
+      case "approve":
+        return q
+          .update(tasks)
+          .set({ ...after("resume", now), code: "running", reason, leaseUntil: now + leaseMs, updatedAt: now })
+          .where(and(here, eq(tasks.state, "awaiting_approval")));
       case "steer":
         return q
           .update(tasks)

@@ -70,6 +70,7 @@ export const tasks = sqliteTable(
     followJson: text("follow_json"),
     limitsJson: text("limits_json").notNull(),
     requireVerified: integer("require_verified", { mode: "boolean" }).notNull(),
+    withEdits: integer("with_edits", { mode: "boolean" }).notNull().default(false),
     state: text({ enum: taskStates }).notNull(),
     epoch: integer().notNull(),
     lost: integer().notNull().default(0),

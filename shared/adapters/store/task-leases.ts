@@ -30,7 +30,8 @@ export function taskLeases({ q, run, write }: Database): Pick<Tasks, "expired" |
         and f.last_heartbeat_at > ${now - leaseMs} and tasks.lease_until > ${now - missedMs})`;
       // A factory that was retired resumes nothing.
       const there = sql`not exists (select 1 from factories as g where g.id = tasks.factory and g.status = 'retired')`;
-      const rests = and(eq(tasks.state, "paused"), isNull(tasks.cancelRequested), there) as SQL;
+      // Both wait for the owner, not for the factory.
+      const rests = and(inArray(tasks.state, ["paused", "awaiting_approval"]), isNull(tasks.cancelRequested), there) as SQL;
       const rows = await run(
         q
           .select(taskColumns)

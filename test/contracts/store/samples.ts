@@ -38,6 +38,7 @@ export const newTask: NewTask = {
   follow: null,
   limits: { usd: 1000, tokens: 2000, steps: 30, wallS: 40 },
   requireVerified: true,
+  withEdits: false,
   receivedAt: 90,
 };
 

@@ -1,0 +1,1 @@
+ALTER TABLE `tasks` ADD `with_edits` integer DEFAULT false NOT NULL;
