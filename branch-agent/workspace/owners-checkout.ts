@@ -6,9 +6,9 @@
 import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UacError } from "#core/errors.ts";
-import type { Place } from "./commit.ts";
 import { type GitCall, git, neutralised, type Setting } from "./git.ts";
 import { moveHeld, type RefMove } from "./held-ref.ts";
+import type { Place } from "./repository.ts";
 
 /** What git writes down while it is in the middle of something. */
 const underWay = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_START", "index.lock"];
