@@ -1,12 +1,9 @@
 /**
- * Control groups: the kernel's own bounds on all that a task runs. A factory has one group, with one for each task in it. Which version
- * works here, and how much of it, is found out by trying.
+ * Control groups, whichever version: the kernel's own bounds on all that a task runs. A factory has one group, with one for each task in it.
  */
 import { readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openV1 } from "./cgroup-v1.ts";
-import { openV2 } from "./cgroup-v2.ts";
 import type { Limits } from "./limits.ts";
 
 export type Controlled = "memory" | "processes" | "cpu";
@@ -43,12 +40,7 @@ export interface Places {
   self: string;
 }
 
-const places: Places = { mountinfo: "/proc/self/mountinfo", self: "/proc/self/cgroup" };
-
-/** The first driver that works here; null: none does. */
-export function openCgroups(where: Places = places): Cgroups | null {
-  return openV2(where) ?? openV1(where);
-}
+export const kernelsPlaces: Places = { mountinfo: "/proc/self/mountinfo", self: "/proc/self/cgroup" };
 
 /** With the process's number and start, so that a number used again is not taken for the one that made it. */
 export const ownName = () => `uac-${process.pid}-${startOf(process.pid)}`;

@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { UacError } from "#core/errors.ts";
-import { type Cgroups, openCgroups, type TaskGroup } from "./cgroup.ts";
+import { type Cgroups, kernelsPlaces, type TaskGroup } from "./cgroup.ts";
+import { openV1 } from "./cgroup-v1.ts";
+import { openV2 } from "./cgroup-v2.ts";
 import { type Limits, size } from "./limits.ts";
 import { openUsers, type Users } from "./run-as.ts";
 import { firstLook, type Watched } from "./watchdog.ts";
@@ -30,7 +32,7 @@ export interface Means {
 
 /** By trying. */
 export async function findMeans(): Promise<Means> {
-  const cgroups = openCgroups();
+  const cgroups = openV2(kernelsPlaces) ?? openV1(kernelsPlaces);
   // Killed outright, it is its successor that clears up.
   if (cgroups) process.once("exit", cgroups.removeAll);
   return { cgroups, users: await openUsers() };
@@ -60,7 +62,7 @@ export function openTasks(limits: Limits, { cgroups, users }: Means): Tasks {
     users,
     of(worktree) {
       const known = tasks.get(worktree);
-      if (known) return known;
+      if (known !== undefined) return known;
       const task = begin(worktree).catch((error: unknown) => {
         tasks.delete(worktree);
         throw error;

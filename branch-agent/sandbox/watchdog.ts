@@ -78,7 +78,7 @@ export function watch(task: Watched, first: () => number, end: (why: string) => 
     if (now === null) return;
     const low = now.free < Math.min(floor.bytes, now.total * floor.part);
     const lost = disk.free - now.free;
-    if (disk.freeFiles - now.freeFiles >= measureAfterFiles) {
+    if (disk.freeFiles - now.freeFiles >= Math.min(measureAfterFiles, limits.files / 4)) {
       const files = await measure(task.worktree, ["--inodes"]);
       disk.freeFiles = now.freeFiles;
       if (files !== null && files.sum > limits.files && files.sum > disk.files) endWith(hits.overFiles(limits, files.sum));
