@@ -13,7 +13,7 @@ export const bombs = {
   bigFile: "head -c 100000000 /dev/zero > big",
   manyBytes: "for i in $(seq 2000); do head -c 10000000 /dev/zero > part-$i; done",
   manyFiles: "for i in $(seq 100); do mkdir d$i; (cd d$i && touch $(seq 1000)); done; sleep 60",
-  temporary: "head -c 3000000000 /dev/zero > /tmp/big",
+  temporary: "for i in $(seq 100); do head -c 30000000 /dev/zero > /tmp/part-$i || exit 1; done",
   output: "yes",
   sleep: "sleep 1000",
   threads: `node -e 'const { Worker } = require("worker_threads"); for (let i = 0; i < 80; i++) new Worker("setInterval(() => {}, 1000)", { eval: true })'`,
