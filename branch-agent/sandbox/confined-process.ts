@@ -128,7 +128,8 @@ export function runConfined({ bwrap, args, task, pipe }: Launch, command: Sandbo
       for (const timer of timers) clearTimeout(timer);
       command.signal?.removeEventListener("abort", stop);
       for (const stream of [pipe.output, statusPipe]) stream.destroy();
-      hit ??= watching.over();
+      const own = watching.over();
+      hit ??= own;
       const ended = /"exit-code":\s*(\d+)/.exec(status.read().output)?.[1];
       if (Number(ended) === tooLargeFile) hit ??= hits.fileSize(task.limits);
       if (!stopping && ended === undefined && hit === null) {

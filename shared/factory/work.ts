@@ -62,7 +62,7 @@ export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell:
     return end("failed", "not_started", publicMessage(error));
   }
   try {
-    return await atTheBench(deps, { order, grant, assigned, worktree, record, end });
+    return await atTheBench(deps, { order, grant, assigned, worktree, record, end }).finally(() => deps.sandbox.leave(worktree.path));
   } catch (error) {
     // Without its journal the factory can't report either: the attempt goes on when the journal is back.
     if (hasCode(error, "store_unavailable")) throw error;

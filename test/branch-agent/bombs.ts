@@ -19,13 +19,20 @@ export const bombs = {
   threads: `node -e 'const { Worker } = require("worker_threads"); for (let i = 0; i < 80; i++) new Worker("setInterval(() => {}, 1000)", { eval: true })'`,
 } as const;
 export type Bomb = keyof typeof bombs;
-export type Blasts = Record<Bomb, SandboxRun & { /** The other task's commands meanwhile. */ beside: SandboxRun[]; /** The same task's, afterwards. */ after: SandboxRun }>;
+export type Blasts = Record<
+  Bomb,
+  SandboxRun & { /** The other task's commands meanwhile. */ beside: SandboxRun[] /** The same task's, afterwards. */; after: SandboxRun }
+>;
 
 const command = (text: string, cwd: string, timeoutMs = 40_000) => ({ command: text, cwd, timeoutMs, env: {}, maxOutput: 4_000 });
 const scopeOf = (worktree: string) => ({ worktree, readOnly: [], masked: [], network: [] });
 
 /** @param lacking what the machine offers and is not used */
-export async function blast(worktree: string, other: string, lacking: readonly (keyof Means)[]): Promise<{ bounds: string[]; blasts: Blasts }> {
+export async function blast(
+  worktree: string,
+  other: string,
+  lacking: readonly (keyof Means)[],
+): Promise<{ bounds: string[]; blasts: Blasts }> {
   const found = await findMeans();
   const means = { ...found, ...Object.fromEntries(lacking.map((name) => [name, null])) };
   const sandbox = bubblewrap({ limits: small, means: async () => means });
