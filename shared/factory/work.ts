@@ -62,12 +62,14 @@ export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell:
     return end("failed", "not_started", publicMessage(error));
   }
   try {
-    return await atTheBench(deps, { order, grant, assigned, worktree, record, end }).finally(() => deps.sandbox.leave(worktree.path));
+    return await atTheBench(deps, { order, grant, assigned, worktree, record, end });
   } catch (error) {
     // Without its journal the factory can't report either: the attempt goes on when the journal is back.
     if (hasCode(error, "store_unavailable")) throw error;
     deps.log.error("the work broke off", { task: order.task, epoch: order.epoch, error });
     return end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
+  } finally {
+    await deps.sandbox.leave(worktree.path);
   }
 }
 

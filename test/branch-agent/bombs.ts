@@ -19,31 +19,34 @@ export const bombs = {
   threads: `node -e 'const { Worker } = require("worker_threads"); for (let i = 0; i < 80; i++) new Worker("setInterval(() => {}, 1000)", { eval: true })'`,
 } as const;
 export type Bomb = keyof typeof bombs;
-export type Blasts = Record<
-  Bomb,
-  SandboxRun & { /** The other task's commands meanwhile. */ beside: SandboxRun[] /** The same task's, afterwards. */; after: SandboxRun }
->;
+export interface Blast extends SandboxRun {
+  /** The other task's commands meanwhile. */
+  beside: SandboxRun[];
+  /** The same task's, afterwards. */
+  after: SandboxRun;
+}
+export type Blasts = Record<Bomb, Blast>;
 
 const command = (text: string, cwd: string, timeoutMs = 40_000) => ({ command: text, cwd, timeoutMs, env: {}, maxOutput: 4_000 });
 const scopeOf = (worktree: string) => ({ worktree, readOnly: [], masked: [], network: [] });
 
-/** @param lacking what the machine offers and is not used */
+/** @param how.lacking what the machine offers and is not used */
 export async function blast(
   worktree: string,
   other: string,
-  lacking: readonly (keyof Means)[],
+  { lacking = [], only = Object.keys(bombs) as Bomb[] }: { lacking?: readonly (keyof Means)[]; only?: readonly Bomb[] } = {},
 ): Promise<{ bounds: string[]; blasts: Blasts }> {
   const found = await findMeans();
   const means = { ...found, ...Object.fromEntries(lacking.map((name) => [name, null])) };
   const sandbox = bubblewrap({ limits: small, means: async () => means });
   await sandbox.check();
   const blasts: Partial<Blasts> = {};
-  for (const bomb of Object.keys(bombs) as Bomb[]) blasts[bomb] = await one(sandbox, worktree, other, bomb);
+  for (const bomb of only) blasts[bomb] = await one(sandbox, worktree, other, bomb);
   await Promise.all([sandbox.leave(worktree), sandbox.leave(other)]);
   return { bounds: sandbox.bounds(), blasts: blasts as Blasts };
 }
 
-async function one(sandbox: Sandbox, worktree: string, other: string, bomb: Bomb): Promise<Blasts[Bomb]> {
+async function one(sandbox: Sandbox, worktree: string, other: string, bomb: Bomb): Promise<Blast> {
   let over = false;
   const bombing = sandbox.run(scopeOf(worktree), command(bombs[bomb], worktree, bomb === "sleep" ? 500 : 40_000)).finally(() => {
     over = true;
