@@ -42,7 +42,9 @@ const givenNamespace = ["--userns", "5", ...["CAP_SETUID", "CAP_SETGID", "CAP_SE
  * @param options.nodeDir a Node's package directory (with `bin/node`); by default that of the running one
  * @param options.outside how hosts are found and called; by default as this machine does
  */
-export function bubblewrap(options: { bwrap?: string; nodeDir?: string; outside?: Partial<Outside>; limits?: Limits; means?: () => Promise<Means> } = {}): Sandbox {
+export function bubblewrap(
+  options: { bwrap?: string; nodeDir?: string; outside?: Partial<Outside>; limits?: Limits; means?: () => Promise<Means> } = {},
+): Sandbox {
   let version = "";
   let ready: Promise<Ready> | undefined;
   let found: Tasks | undefined;

@@ -129,9 +129,9 @@ describe.runIf(asRoot)("as root", () => {
     const user = Number(first.output);
     expect(user).toBeGreaterThan(0);
     expect(statSync(own).uid).toBe(user);
-    const files = trackedFiles();
+    const files = trackedFiles({ root: own, masked: [] });
     const made = join(own, "new", "deep", "file");
-    await files.write({ path: made, shown: "new/deep/file", exists: false }, Buffer.from("by a tool\n"));
+    await files.write({ path: made, shown: "new/deep/file", exists: false, base: own }, Buffer.from("by a tool\n"));
     expect([made, dirname(made), dirname(dirname(made))].map((path) => statSync(path).uid)).toEqual([user, user, user]);
     expect(await run("echo more >> new/deep/file; touch new/deep/beside; cat before new/deep/file")).toMatchObject({
       exitCode: 0,
