@@ -26,6 +26,7 @@ import type { Sandbox } from "#ports/sandbox.ts";
 import { openGateway } from "./gateway/server.ts";
 import { libsqlJournal } from "./journal/libsql.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
+import { fairShare } from "./sandbox/limits.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { coderHands } from "./tools/coder-hands.ts";
 import { declaredIn } from "./workspace/commands.ts";
@@ -138,10 +139,14 @@ export function warmUpModel({ inference }: Pick<Profile, "inference">): void {
 }
 
 /** Where commands run. Rejects with `sandbox_unavailable` where they may and nothing can confine them. */
-export async function openSandbox({ sandbox: kind, capabilities }: Pick<Profile, "sandbox" | "capabilities">): Promise<Sandbox> {
-  if (kind === "none") return noSandbox();
-  const sandbox = bubblewrap();
-  if (capabilities.shell) await sandbox.check();
+export async function openSandbox(
+  profile: Pick<Profile, "sandbox" | "capabilities" | "slots" | "taskMemory" | "taskDisk">,
+  log?: Log,
+): Promise<Sandbox> {
+  if (profile.sandbox === "none") return noSandbox();
+  const sandbox = bubblewrap({ limits: fairShare(profile.slots, { memory: profile.taskMemory, disk: profile.taskDisk }) });
+  if (profile.capabilities.shell) await sandbox.check();
+  for (const bound of sandbox.bounds()) log?.info(`commands: ${bound}`);
   return sandbox;
 }
 

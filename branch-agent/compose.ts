@@ -47,7 +47,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
 
   await mkdir(home, { recursive: true, mode: 0o700 });
   await writeFile(join(home, "capabilities.md"), capabilitiesMd(profile, await describeCommands(profile.workspaces, declaredIn(profile))));
-  const sandbox = await openSandbox(profile);
+  const sandbox = await openSandbox(profile, log);
 
   const clock = hqClock(steadyClock(systemClock));
   const journal = await openJournal(home, profile.retainMs);

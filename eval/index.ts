@@ -36,7 +36,10 @@ async function main(): Promise<number> {
     return 0;
   }
   const tasks = chosen(await loadTasks(args.folder), args.only);
-  const sandbox = await openSandbox({ sandbox: "bubblewrap", capabilities: defaultCapabilities("branch") });
+  const sandbox = await openSandbox({
+    ...{ sandbox: "bubblewrap", capabilities: defaultCapabilities("branch") },
+    ...{ slots: 1, taskMemory: null, taskDisk: null },
+  });
   const scratch = await mkdtemp(join(tmpdir(), "uac-eval-"));
   const stop = new AbortController();
   const onSignal = () => stop.abort("the evaluation was stopped");

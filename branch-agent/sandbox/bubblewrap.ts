@@ -2,46 +2,60 @@
  * The sandbox on Linux: bubblewrap with an allow-listed file system, no network or a proxy to named hosts, no capabilities, an environment
  * of its own.
  *
- * Bounded for each command: wall time, output kept, processes and threads (not for root, whom the kernel exempts), open files, size of a
- * file, /tmp, shared memory, core dumps (none). Neither memory nor the size of the worktree is bounded; when memory runs out, the command
- * is what the kernel kills first.
+ * Bounded for each command: wall time, output, open files, size of a file, /tmp, shared memory, core dumps (none). For all commands of one
+ * worktree together: memory, processes, CPU, and what the worktree holds (`tasks.ts`).
  */
 import { spawn } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
-import { delimiter, join, sep } from "node:path";
+import { delimiter, dirname, join, sep } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
 import { runConfined, unavailable } from "./confined-process.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
+import { fairShare, type Limits } from "./limits.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
 import { type Network, networks } from "./network.ts";
+import { withOpenParents } from "./open-parents.ts";
+import { type OutputPipe, openPipes } from "./output-pipe.ts";
 import type { Outside } from "./proxy.ts";
 import { secretFinder } from "./secrets.ts";
+import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
 
 const checkMs = 10_000;
 /** `--disable-userns` and `--size` came with it. */
 const oldestVersion = [0, 8] as const;
 
 const isolation = [
-  ...["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns"],
+  ...["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"],
   ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"],
 ];
 const noNetwork = ["--unshare-net"];
+const ownNamespace = ["--unshare-user", "--disable-userns"];
+/** One that is open already (`run-as.ts`), and just enough in it to become another user; becoming it drops these. */
+const givenNamespace = ["--userns", "5", ...["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"].flatMap((name) => ["--cap-add", name])];
 
 /**
  * @param options.bwrap the program; looked up on PATH otherwise
+ * @param options.limits of one worktree's commands; the whole machine's for one, by default
+ * @param options.means what is there to bound with, where it is not to be found out
  * @param options.nodeDir a Node's package directory (with `bin/node`); by default that of the running one
  * @param options.outside how hosts are found and called; by default as this machine does
  */
-export function bubblewrap(options: { bwrap?: string; nodeDir?: string; outside?: Partial<Outside> } = {}): Sandbox {
+export function bubblewrap(
+  options: { bwrap?: string; nodeDir?: string; outside?: Partial<Outside>; limits?: Limits; means?: () => Promise<Means> } = {},
+): Sandbox {
   let version = "";
   let ready: Promise<Ready> | undefined;
+  let found: Tasks | undefined;
+  const limits = options.limits ?? fairShare(1);
 
   interface Ready {
     bwrap: string;
     system: System;
     enter: ReturnType<typeof networks>;
+    tasks: Tasks;
+    takePipe: () => Promise<OutputPipe>;
   }
 
   async function prepare(): Promise<Ready> {
@@ -57,7 +71,8 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string; outside?
       throw unavailable(`bubblewrap ${version || "of unknown version"} is too old`, `Install ${oldestVersion.join(".")} or newer`);
     }
     const system = systemMounts(options.nodeDir);
-    const trial = await collect(bwrap, [...isolation, ...noNetwork, ...system.args, "/bin/bash", "-c", "true"]);
+    const tasks = openTasks(limits, await (options.means ?? findMeans)());
+    const trial = await collect(bwrap, [...isolation, ...ownNamespace, ...noNetwork, ...system.args, "/bin/bash", "-c", "true"]);
     if (trial.code !== 0) {
       throw unavailable(
         `bubblewrap may not confine here: ${trial.output.trim().slice(-300)}`,
@@ -65,7 +80,10 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string; outside?
           "for bwrap, from the package apparmor-profiles)",
       );
     }
-    return { bwrap, system, enter: networks({ bwrap, nsenter: findProgram("nsenter"), outside: options.outside ?? {} }) };
+    found = tasks;
+    if (tasks.users) system.args = withOpenParents(system.args);
+    const enter = networks({ bwrap, nsenter: findProgram("nsenter"), outside: options.outside ?? {} });
+    return { bwrap, system, enter, tasks, takePipe: openPipes() };
   }
 
   /** Once it worked it is not tried again; a failure is, since the owner may have repaired it. */
@@ -85,25 +103,53 @@ export function bubblewrap(options: { bwrap?: string; nodeDir?: string; outside?
       await prepared();
     },
     async run(scope, command) {
-      const { bwrap, system, enter } = await prepared();
+      const { bwrap, system, enter, tasks, takePipe } = await prepared();
+      const { worktree } = placesOf(scope, command);
+      if (command.signal?.aborted) return { exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 };
+      const task = await tasks.of(worktree);
       // Once: the list may shrink, and a command with half a network is none.
       const network = scope.network.length > 0 ? await enter(scope) : null;
+      let pipe: OutputPipe | undefined;
       try {
-        const run = await runConfined([...(network?.join ?? []), bwrap], argumentsFor(system, scope, command, network), command);
+        const args = argumentsFor(system, scope, command, { task, network });
+        pipe = await takePipe();
+        const run = await runConfined({ bwrap: [...(network?.join ?? []), bwrap], args, task, pipe }, command);
         return { ...run, refusals: network?.refusals() ?? [] };
       } finally {
+        pipe?.free();
         network?.leave();
       }
     },
+    async leave(worktree) {
+      await found?.leave(worktree);
+    },
+    bounds: () => found?.bounds() ?? [],
   };
 }
 
-function argumentsFor(system: System, scope: SandboxScope, command: SandboxCommand, network: Network | null): string[] {
+function placesOf(scope: SandboxScope, command: SandboxCommand) {
   const worktree = realpathSync(scope.worktree);
+  // Before anything else: the worktree is handed to the command's user.
+  if (dirname(worktree) === sep || worktree === sep) {
+    throw new UacError("bad_input", `"${worktree}" cannot be a worktree: it lies at the root. Give a directory further down.`);
+  }
   const cwd = realpathSync(command.cwd);
   if (cwd !== worktree && !cwd.startsWith(worktree + sep)) {
     throw new UacError("bad_input", "The command was to run outside the worktree; give a directory inside it.");
   }
+  return { worktree, cwd };
+}
+
+/** What a command shares with others. */
+interface Held {
+  task: Task;
+  network: Network | null;
+}
+
+function argumentsFor(system: System, scope: SandboxScope, command: SandboxCommand, held: Held): string[] {
+  const { task, network } = held;
+  const { worktree, cwd } = placesOf(scope, command);
+  const mounts = scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree));
   const environment = {
     ...sandboxEnvironment,
     ...cachesIn(worktree),
@@ -116,9 +162,10 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
   return [
     ...isolation,
     ...(network ? [] : noNetwork),
+    ...(task.user ? givenNamespace : ownNamespace),
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...system.args,
-    ...scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree)),
+    ...(task.user ? withOpenParents(mounts) : mounts),
     "--remount-ro",
     "/",
     "--chdir",

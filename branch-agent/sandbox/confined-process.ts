@@ -1,10 +1,16 @@
 /** One command under bwrap, from its start until nothing of it is left. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { UacError } from "#core/errors.ts";
 import type { SandboxCommand, SandboxRun } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
+import { hits, type Limits } from "./limits.ts";
+import type { OutputPipe } from "./output-pipe.ts";
+import { becoming } from "./run-as.ts";
+import type { Task } from "./tasks.ts";
+import { watch } from "./watchdog.ts";
 
 /** Between the request to end and the end. */
 const graceMs = 2_000;
@@ -13,54 +19,69 @@ const reapMs = 5_000;
 /** So long the kernel may take to end the last of them: one that hangs in a disk's or a network's driver ends when that answers. */
 const goneMs = 60_000;
 const longestLookMs = 20;
+/** A shell's exit code for a command that SIGXFSZ ended. */
+const tooLargeFile = 128 + 25;
 
 /**
- * Outside. Its `cat` gives the command a true pipe: Node's are sockets, on which opening /dev/stdout fails. Descriptors that the factory
- * itself inherited are closed: an open file is a way out.
+ * Outside. Descriptors that the factory itself inherited are closed: an open file is a way out. Then what the command inherits: open files
+ * (-n), size of a file (-f, in blocks of 1024 bytes), core dumps (-c); one that is lower already cannot be set, and stays. The score makes
+ * the command, not the factory, what the kernel kills when memory runs out. Last, it enters the task's control groups: without them nothing
+ * is run.
  */
-const outside = `exec > >(exec cat 3>&- 4<&-)
-for fd in /proc/self/fd/*; do fd=\${fd##*/}; ((fd > 4 && fd < 255)) && eval "exec $fd>&-"; done
+const outside = ({
+  limits,
+  user,
+  group,
+}: Task) => `for fd in /proc/self/fd/*; do fd=\${fd##*/}; ((fd > 5 && fd < 255)) && eval "exec $fd>&-"; done
+for limit in "-c 0" "-n ${limits.openFiles}" "-f ${Math.floor(limits.fileSize / 1024)}"; do ulimit $limit 2> /dev/null; done
+${user ? boundProcesses(limits) : ""}
+echo 1000 > /proc/self/oom_score_adj
+${(group?.join ?? []).map((path) => `echo $$ > '${path.replaceAll("'", "'\\''")}' || exit 1`).join("\n")}
 exec "$@"`;
 
-/**
- * Inside. Processes (-u) are counted only within the user namespace when the limit is set here. -n: open files. -f: size of a file, in
- * blocks of 1024 bytes, so 4 GB. -c: core dumps. One that is lower already cannot be set, and stays. The score makes the command, not the
- * factory, what the kernel kills when memory runs out.
- */
-const inside = `exec 2>&1
-for limit in "-c 0" "-n 16384" "-f 4194304" "-u 2048"; do ulimit $limit 2> /dev/null; done
-echo 1000 > /proc/self/oom_score_adj
-exec /bin/bash -c "$1"`;
+/** Root is exempt, until it has become another. Of anybody else all processes on the machine would count, but in the user namespace only its own do. */
+const boundProcesses = (limits: Limits) => `ulimit -u ${limits.processes} 2> /dev/null`;
+const inside = (limits: Limits) => `${boundProcesses(limits)}; exec /bin/bash -c "$1"`;
 
-/**
- * @param bwrap the program, after what starts it
- * @param args its options; the command is not among them
- */
-export function runConfined(bwrap: readonly string[], args: string[], command: SandboxCommand): Promise<SandboxRun> {
+function words({ user, limits }: Task, command: string): string[] {
+  // The namespace's descriptor is not for the command.
+  return user ? [...becoming(user.id), "/bin/bash", "-c", `exec 5<&-; ${command}`] : ["/bin/bash", "-c", inside(limits), "bash", command];
+}
+
+/** What a command is started with. */
+export interface Launch {
+  /** The program, after what starts it. */
+  bwrap: readonly string[];
+  /** Options of bwrap; the command is not among them. */
+  args: string[];
+  task: Task;
+  pipe: OutputPipe;
+}
+
+export function runConfined({ bwrap, args, task, pipe }: Launch, command: SandboxCommand): Promise<SandboxRun> {
   const started = performance.now();
   const outcome = boundedOutput(command.maxOutput);
-  const complaints = boundedOutput(4_096);
   const status = boundedOutput(4_096);
   const elapsed = () => Math.round(performance.now() - started);
-  if (command.signal?.aborted) {
-    return Promise.resolve({ exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 });
-  }
   return new Promise((resolve, reject) => {
     // The arguments go through a pipe, and the own environment is empty: /proc/1 inside, and `ps` outside, show both.
-    const words = [...bwrap, "--json-status-fd", "3", "--args", "4", "--", "/bin/bash", "-c", inside, "bash", command.command];
-    const child = spawn("/bin/bash", ["-c", outside, "bash", ...words], {
+    const launch = [...bwrap, "--json-status-fd", "3", "--args", "4", "--", ...words(task, command.command)];
+    const child = spawn("/bin/bash", ["-c", outside(task), "bash", ...launch], {
       env: {},
       cwd: "/",
-      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
+      stdio: ["ignore", pipe.input, pipe.input, "pipe", "pipe", ...(task.user ? [task.user.namespace] : [])],
       // A session of its own: an interrupt typed at the factory's terminal is the factory's to handle.
       detached: true,
     });
-    const [, stdout, stderr, statusPipe, argsPipe] = child.stdio as [null, Readable, Readable, Readable, Writable];
-    stdout.on("data", (chunk: Buffer) => {
+    pipe.handedOver();
+    const [, , , statusPipe, argsPipe] = child.stdio as [null, null, null, Readable, Writable];
+    let printed = 0;
+    pipe.output.on("data", (chunk: Buffer) => {
       outcome.push(chunk);
       command.onOutput?.(chunk);
+      printed += chunk.length;
+      if (printed > task.limits.output) endNow(hits.overOutput(task.limits));
     });
-    stderr.on("data", complaints.push);
     statusPipe.on("data", status.push);
     argsPipe.on("error", () => {}); // bwrap ended before it read them: its own complaint says why
     argsPipe.end(args.map((arg) => `${arg}\0`).join(""));
@@ -68,13 +89,14 @@ export function runConfined(bwrap: readonly string[], args: string[], command: S
     let timedOut = false;
     let stopping = false;
     let settled = false;
+    let hit: string | null = null;
     const timers: NodeJS.Timeout[] = [];
 
     /** The namespace's first process, as this machine counts. */
     const innerPid = () => Number(/"child-pid":\s*(\d+)/.exec(status.read().output)?.[1] ?? 0);
     const signalInside = (signal: NodeJS.Signals) => {
       const inner = innerPid();
-      // The namespace's first process ignores SIGTERM, and takes everything in it along on SIGKILL. `cat` is spared, to hand on what it has.
+      // The namespace's first process ignores SIGTERM, and takes everything in it along on SIGKILL.
       if (inner > 0) send(signal === "SIGKILL" ? inner : -inner, signal);
       else send(-(child.pid ?? 0), signal);
     };
@@ -85,35 +107,54 @@ export function runConfined(bwrap: readonly string[], args: string[], command: S
       timers.push(setTimeout(() => signalInside("SIGKILL"), graceMs));
       timers.push(setTimeout(finish, graceMs + reapMs, null));
     };
+    /** One that went over a bound is not asked first: it would go on meanwhile. */
+    const endNow = (why: string) => {
+      if (stopping) return;
+      hit = why;
+      stop();
+      signalInside("SIGKILL");
+    };
     const onTimeout = () => {
       timedOut = true;
       stop();
     };
     timers.push(setTimeout(onTimeout, command.timeoutMs));
     command.signal?.addEventListener("abort", stop, { once: true });
+    const watching = watch(task, innerPid, endNow);
 
     function finish(code: number | null) {
       if (settled) return;
       settled = true;
       for (const timer of timers) clearTimeout(timer);
       command.signal?.removeEventListener("abort", stop);
-      for (const stream of [stdout, stderr, statusPipe]) stream.destroy();
+      for (const stream of [pipe.output, statusPipe]) stream.destroy();
+      const own = watching.over();
+      hit ??= own;
       const ended = /"exit-code":\s*(\d+)/.exec(status.read().output)?.[1];
-      if (!stopping && ended === undefined) {
-        const why = complaints.read().output.trim() || `it ended with ${code}`;
+      if (Number(ended) === tooLargeFile) hit ??= hits.fileSize(task.limits);
+      if (!stopping && ended === undefined && hit === null) {
+        const why = outcome.read().output.trim() || `it ended with ${code}`;
         reject(unavailable(`bubblewrap could not start the command: ${why.slice(-500)}`, "See whether the worktree is still there"));
         return;
       }
-      const run = { exitCode: stopping ? null : Number(ended), timedOut, ...outcome.read(), durationMs: elapsed() };
+      const exitCode = stopping || ended === undefined ? null : Number(ended);
+      const run = { exitCode, timedOut, ...outcome.read(), durationMs: elapsed(), ...(hit !== null && { limit: hit }) };
       // bwrap itself ends with the command; what the command left behind is killed after that.
       emptied(innerPid()).then(() => resolve(run), reject);
     }
     child.once("error", (cause) => {
       settled = true;
+      watching.over();
       for (const timer of timers) clearTimeout(timer);
       reject(unavailable(`/bin/bash could not be started: ${cause.message}`, "Install bash"));
     });
-    child.once("close", finish);
+    // Everything that it printed has been read when its pipe ends; that it has ended, and how, is told apart from that.
+    let code: number | null = null;
+    const parts = [once(pipe.output, "close"), once(child, "close").then(([exit]) => (code = exit))];
+    Promise.all(parts).then(
+      () => finish(code),
+      () => finish(code),
+    );
   });
 }
 

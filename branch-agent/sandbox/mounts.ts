@@ -9,6 +9,9 @@ import { isOpened } from "./secrets.ts";
 const tmpSize = 1024 ** 3;
 const sharedMemorySize = 256 * 1024 ** 2;
 
+/** Before what the command's user writes to: bwrap makes it as the factory's. */
+const anybodys = ["--perms", "1777"];
+
 export const sandboxHome = "/tmp/home";
 /** Where a Node that lies in nobody's package directory is shown. */
 const loneNode = "/opt/node/bin/node";
@@ -53,8 +56,8 @@ export function systemMounts(nodeDir: string | undefined): System {
   args.push("--proc", "/proc");
   const writable = process.getuid?.() === 0 ? procReadOnlyForRoot : [];
   for (const path of writable.map((name) => `/proc/${name}`)) args.push("--ro-bind-try", path, path);
-  args.push("--dev", "/dev", "--size", String(sharedMemorySize), "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
-  args.push("--size", String(tmpSize), "--tmpfs", "/tmp", "--dir", sandboxHome);
+  args.push("--dev", "/dev", ...anybodys, "--size", String(sharedMemorySize), "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
+  args.push(...anybodys, "--size", String(tmpSize), "--tmpfs", "/tmp", ...anybodys, "--dir", sandboxHome);
   const node = findNode(nodeDir);
   if (!node.dir && node.bin === dirname(loneNode)) args.push("--ro-bind", realpathSync(process.execPath), loneNode);
   return { args, nodeDir: node.dir, path: [node.bin, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].join(":") };

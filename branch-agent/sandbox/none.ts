@@ -7,6 +7,8 @@ export function noSandbox(): Sandbox {
   return {
     name: "none",
     async check() {},
+    async leave() {},
+    bounds: () => ["no command is run"],
     async run() {
       throw new UacError(
         "sandbox_unavailable",

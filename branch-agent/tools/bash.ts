@@ -46,6 +46,8 @@ function reach(hosts: readonly string[]): string {
 }
 
 function ending(run: SandboxRun, limit: number): string {
+  const { limit: hit, ...otherwise } = run;
+  if (hit !== undefined) return run.exitCode === null ? hit : `${ending(otherwise, limit)}; ${hit}`;
   if (run.timedOut) return `ended after ${limit} s; raise timeout_s (up to ${longest}), do less at once, or run it in the background`;
   if (run.exitCode === null) return "stopped from outside";
   return `exit ${run.exitCode}, ${(run.durationMs / 1000).toFixed(1)} s`;

@@ -42,6 +42,9 @@ export interface Profile extends WorkspaceSettings {
   allowHosts: readonly string[];
   /** Files that look like credentials and may be seen in worktrees all the same: paths or patterns. */
   allowSecretFiles: readonly string[];
+  /** Bytes that one task's commands may use together, and its worktree may hold; null: as the machine allows. */
+  taskMemory: number | null;
+  taskDisk: number | null;
   drainMs: number;
   logLevel: "debug" | "info" | "warn" | "error";
   hqUrl: string | null;
@@ -143,6 +146,10 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
       if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
     }
   }
+  const bytes = (name: string, least: number) => {
+    const megabytes = from.read(name, whole(least, 100_000_000));
+    return megabytes === null ? null : megabytes * 1e6;
+  };
   const capabilities = readCapabilities(from, env, role, sandbox);
   const allowHosts = from.read("ALLOW_HOSTS", list(hostEntry, "a host: `name`, `name:port` or `*.name:port`")) ?? [];
   const called: readonly Seat[] = role === "headquarters" ? ["primary"] : vpSeats.filter((seat) => capabilities[seat]);
@@ -171,6 +178,8 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
         "ALLOW_SECRET_FILES",
         list((path) => (/^(?!\/)[^\0]{1,128}$/.test(path) ? path : null), "a path in the worktree"),
       ) ?? [],
+    taskMemory: bytes("TASK_MEMORY_MB", 64),
+    taskDisk: bytes("TASK_DISK_MB", 16),
     drainMs: (from.read("DRAIN_SECONDS", whole(0, 3600)) ?? 30) * 1000,
     logLevel: from.read("LOG_LEVEL", oneOf("debug", "info", "warn", "error")) ?? "info",
     hqUrl: from.read("HQ_URL", url("https:", "http:")),

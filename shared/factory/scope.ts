@@ -33,6 +33,8 @@ export function observed(sandbox: Sandbox, tell: (sentence: string) => void): Sa
       return sandbox.name;
     },
     check: () => sandbox.check(),
+    leave: (worktree) => sandbox.leave(worktree),
+    bounds: () => sandbox.bounds(),
     async run(scope, command) {
       const run = await sandbox.run(scope, command);
       for (const sentence of run.refusals ?? []) tell(sentence);

@@ -195,6 +195,12 @@ export const settings: Readonly<Record<string, Setting>> = {
       "Files that look like credentials ([which](sandbox.md#secrets)) and may be seen in worktrees all the same: `.env.test, test/fixtures/*.pem`. Headquarters and the factory must both name them.",
     otherwise: "none",
   },
+  TASK_MEMORY_MB: {
+    for: "branch",
+    about: "Most memory of one task's commands together, in megabytes: [how](sandbox.md#bounds).",
+    otherwise: "80 % of the machine's, shared among MAX_CONCURRENT_TASKS",
+  },
+  TASK_DISK_MB: { for: "branch", about: "Most that one task's worktree may hold, in megabytes.", otherwise: "10000" },
   DRAIN_SECONDS: { for: "branch", about: "How long running tasks may go on after SIGTERM before they are given back.", otherwise: "30" },
   UAC_HOME: { for: "branch", about: "Where the factory keeps its key, journal and worktrees.", otherwise: "~/.uac" },
   HQ_URL: { for: "branch", about: "Headquarters' address. https, except on loopback.", otherwise: "as enrolled" },

@@ -43,7 +43,7 @@ export async function runTests(
     signal: grant.signal,
   });
   if (run.timedOut) record("started", assigned.persona, `the tests did not end: ${worktree.test} was stopped after ${timeoutMs / 1000} s`);
-  const tail = deps.redactor.clean(run.output).slice(-testTailChars);
+  const tail = deps.redactor.clean(run.limit ? `${run.output}\n[${run.limit}]` : run.output).slice(-testTailChars);
   const counted = run.truncated ? null : countTests(run.output);
   return { command: worktree.test.slice(0, 2000), exitCode: run.exitCode, durationMs: run.durationMs, tail, ...(counted && { counted }) };
 }

@@ -69,6 +69,8 @@ export async function work(deps: Workshop, attempt: Attempt, grant: Grant, tell:
     if (hasCode(error, "store_unavailable")) throw error;
     deps.log.error("the work broke off", { task: order.task, epoch: order.epoch, error });
     return end("failed", "broke_off", `The work broke off: ${publicMessage(error)}`, { persona: assigned.persona });
+  } finally {
+    await deps.sandbox.leave(worktree.path);
   }
 }
 

@@ -37,6 +37,8 @@ export interface SandboxRun {
   durationMs: number;
   /** Connections that were not let through, in sentences; a few of them. */
   refusals?: readonly string[];
+  /** Which bound it hit, as a sentence for whoever ran it, without an end: `it was refused processes …`. */
+  limit?: string;
 }
 
 export interface Sandbox {
@@ -45,4 +47,8 @@ export interface Sandbox {
   /** Rejects with `sandbox_unavailable` (and what to install) if nothing can be confined here. */
   check(): Promise<void>;
   run(scope: SandboxScope, command: SandboxCommand): Promise<SandboxRun>;
+  /** A worktree's last command has been run: ends whatever is left, and gives back what was kept for it. Repeatable. */
+  leave(worktree: string): Promise<void>;
+  /** How commands are bounded here, and how not, in sentences; empty until `check` has found out. */
+  bounds(): string[];
 }

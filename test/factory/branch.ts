@@ -192,6 +192,8 @@ export async function openBranch(options: BranchOptions = {}) {
     sandbox: {
       name: "as told",
       check: async () => undefined,
+      leave: async () => undefined,
+      bounds: () => [],
       async run(_, { command, signal, timeoutMs }): Promise<SandboxRun> {
         state.commands.push(command);
         if (options.endless) {

@@ -76,8 +76,8 @@ interface Row {
   /** Refused, with what is said. Absent: any text of reasonable length will do. */
   bad?: [string, RegExp][];
 }
-const wholes = (max: string): [string, RegExp][] =>
-  ["0", "-1", "NaN", "1.5", "1e3", "many", `${max}0`].map((value) => [value, new RegExp(`allowed: a whole number from 1 to ${max}`)]);
+const wholes = (max: string, min = "1"): [string, RegExp][] =>
+  ["0", "-1", "NaN", "1.5", "1e3", "many", `${max}0`].map((value) => [value, new RegExp(`allowed: a whole number from ${min} to ${max}`)]);
 /** Of a provider: where paths are put behind. */
 const more = /holds a login|has a part from \? or # on/;
 const baseUrl = (): [string, RegExp][] => [
@@ -202,6 +202,8 @@ const rows: Record<string, Row> = {
       [Array.from({ length: 65 }, (_, i) => `w${i}=/${i}`).join(","), /names more than 64/],
     ],
   },
+  TASK_MEMORY_MB: { good: "512", is: { taskMemory: 512e6 }, bad: wholes("100000000", "64") },
+  TASK_DISK_MB: { good: "2000", is: { taskDisk: 2e9 }, bad: wholes("100000000", "16") },
   SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
   RETAIN_DAYS: { good: "7", is: { retainMs: 7 * 86_400_000 }, bad: [["0", /a whole number from 1 to 3650/]] },
   ALLOW_HOSTS: {
