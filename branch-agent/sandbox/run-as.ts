@@ -11,6 +11,7 @@ import { UacError } from "#core/errors.ts";
 const bases = [1_900_000_000, 64_000];
 const most = 256;
 const setpriv = "/usr/bin/setpriv";
+const unshare = "/usr/bin/unshare";
 const chownMs = 60_000;
 const readyMs = 5_000;
 
@@ -24,7 +25,7 @@ export interface Users {
 
 /** Null where this process is not root, or has no such numbers to give: then commands run as who it is. */
 export async function openUsers(): Promise<Users | null> {
-  if (process.getuid?.() !== 0 || !existsSync(setpriv)) return null;
+  if (process.getuid?.() !== 0 || ![setpriv, unshare].every((path) => existsSync(path))) return null;
   const base = bases.find((number) => mapped(number));
   const namespace = base === undefined ? null : await makeNamespace(base).catch(() => null);
   if (base === undefined || namespace === null) return null;
@@ -70,7 +71,7 @@ function mapped(number: number): boolean {
 async function makeNamespace(base: number): Promise<number> {
   // The second shell is root in the namespace, which the first became only after it was made; so the second alone may forbid more of them.
   const forbid = "echo 0 > /proc/sys/user/max_user_namespaces && echo ready && read -r end";
-  const child = spawn("unshare", ["--user", "--", "/bin/sh", "-c", `echo made; read -r go; exec /bin/sh -c '${forbid}'`], {
+  const child = spawn(unshare, ["--user", "--", "/bin/sh", "-c", `echo made; read -r go; exec /bin/sh -c '${forbid}'`], {
     stdio: ["pipe", "pipe", "ignore"],
     timeout: readyMs,
     killSignal: "SIGKILL",
