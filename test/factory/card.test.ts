@@ -88,13 +88,12 @@ it("tells at the end what the work began with, and that it was not set up", asyn
   await b.join();
   await delegate(b.hq, wish());
   const task = await b.task();
-  const receipt = {
-    ...{ verdict: "unverified", why: "the tests failed before and still fail", head: null, patch: null, limitsHit: [] },
-    diffstat: { files: 0, insertions: 0, deletions: 0, text: "" },
+  const began: Receipt = {
+    ...receipt,
     replayed: { from: "a".repeat(40), files: 2, left: [".env", "big.bin"] },
     setup: { command: "npm ci", hosts: [], digest: "d", state: "ran", by: "Ann", exitCode: 1, durationMs: 2000, tail: "" },
-  } as unknown as Receipt;
-  const [done] = task ? completionLetters(b.hq, { ...task, receipt }, noTotal) : [];
+  };
+  const [done] = task ? completionLetters(b.hq, { ...task, receipt: began }, noTotal) : [];
   const text = done?.body.kind === "text" ? done.body.content.text : "";
   expect(text).toContain("on top of your 2 uncommitted changes; left out: .env, big.bin");
   expect(text).toContain("not set up: npm ci ended with 1 after 2.0 s");
