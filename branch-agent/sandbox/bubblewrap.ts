@@ -169,7 +169,7 @@ function argumentsFor(system: System, scope: SandboxScope, command: SandboxComma
     "--remount-ro",
     "/",
     "--chdir",
-    cwd,
+    task.user ? "/" : cwd,
   ];
 }
 

@@ -1,6 +1,7 @@
 /** One command under bwrap, from its start until nothing of it is left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { UacError } from "#core/errors.ts";
@@ -36,16 +37,20 @@ const outside = ({
 for limit in "-c 0" "-n ${limits.openFiles}" "-f ${Math.floor(limits.fileSize / 1024)}"; do ulimit $limit 2> /dev/null; done
 ${user ? boundProcesses(limits) : ""}
 echo 1000 > /proc/self/oom_score_adj
-${(group?.join ?? []).map((path) => `echo $$ > '${path.replaceAll("'", "'\\''")}' || exit 1`).join("\n")}
+${(group?.join ?? []).map((path) => `echo $$ > ${quoted(path)} || exit 1`).join("\n")}
 exec "$@"`;
 
 /** Root is exempt, until it has become another. Of anybody else all processes on the machine would count, but in the user namespace only its own do. */
 const boundProcesses = (limits: Limits) => `ulimit -u ${limits.processes} 2> /dev/null`;
 const inside = (limits: Limits) => `${boundProcesses(limits)}; exec /bin/bash -c "$1"`;
 
-function words({ user, limits }: Task, command: string): string[] {
+const quoted = (path: string) => `'${path.replaceAll("'", "'\\''")}'`;
+
+/** A directory that is its user's alone bwrap can't enter, which has no right left to pass everywhere: the user goes there. */
+function words({ user, limits }: Task, { command, cwd }: SandboxCommand): string[] {
+  if (!user) return ["/bin/bash", "-c", inside(limits), "bash", command];
   // The namespace's descriptor is not for the command.
-  return user ? [...becoming(user.id), "/bin/bash", "-c", `exec 5<&-; ${command}`] : ["/bin/bash", "-c", inside(limits), "bash", command];
+  return [...becoming(user.id), "/bin/bash", "-c", `exec 5<&-; cd ${quoted(realpathSync(cwd))} || exit 1; unset OLDPWD; ${command}`];
 }
 
 /** What a command is started with. */
@@ -65,7 +70,7 @@ export function runConfined({ bwrap, args, task, pipe }: Launch, command: Sandbo
   const elapsed = () => Math.round(performance.now() - started);
   return new Promise((resolve, reject) => {
     // The arguments go through a pipe, and the own environment is empty: /proc/1 inside, and `ps` outside, show both.
-    const launch = [...bwrap, "--json-status-fd", "3", "--args", "4", "--", ...words(task, command.command)];
+    const launch = [...bwrap, "--json-status-fd", "3", "--args", "4", "--", ...words(task, command)];
     const child = spawn("/bin/bash", ["-c", outside(task), "bash", ...launch], {
       env: {},
       cwd: "/",

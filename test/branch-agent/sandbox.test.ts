@@ -133,7 +133,7 @@ describe("what must stay outside", () => {
 
   it("gets only the sandbox's own environment and what it is given", async () => {
     const { output } = await run("env | cut -d= -f1 | sort", { env: { GIVEN: "1" } });
-    const own = ["HOME", "PATH", "PWD", "SHLVL", "TMPDIR", "_", ...Object.keys(sandboxEnvironment)];
+    const own = ["CARGO_HOME", "GOMODCACHE", "HOME", "PATH", "PWD", "SHLVL", "TMPDIR", "_", ...Object.keys(sandboxEnvironment)];
     expect(new Set(output.trim().split("\n"))).toEqual(new Set(["GIVEN", ...own]));
   });
 
