@@ -20,8 +20,12 @@ export interface Request {
   goesOn: boolean;
 }
 
-const usage = { input_tokens: 5000, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
-const counted = { ...usage, cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 } };
+/** Four bytes a token. */
+function usageOf(bytes: number) {
+  const input_tokens = Math.ceil(bytes / 4);
+  const uncached = { cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
+  return { ...uncached, input_tokens, cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 } };
+}
 const now = () => performance.timeOrigin + performance.now();
 
 function inputOf(act: Act): Record<string, unknown> {
@@ -62,7 +66,8 @@ const server = createServer(async (incoming, response) => {
   const same = before.findIndex((part, i) => part !== parts[i]);
   const fresh = parts.slice(same === -1 ? before.length : same).join("").length;
   const step = body.messages.filter((message: { role: string }) => message.role === "assistant").length;
-  const message = toMessage(says(step), body.model, counted);
+  const bytes = Buffer.byteLength(raw);
+  const message = toMessage(says(step), body.model, usageOf(bytes));
   if (body.stream) {
     const frames = [...anthropicWire.frames(message, unspoilt, body)];
     response.writeHead(200, { "content-type": "text/event-stream" });
@@ -71,7 +76,7 @@ const server = createServer(async (incoming, response) => {
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify(message));
   }
-  requests.push({ came, answered: now(), bytes: Buffer.byteLength(raw), fresh, goesOn: same === -1 });
+  requests.push({ came, answered: now(), bytes, fresh, goesOn: same === -1 });
   before = parts;
 });
 server.listen(0, "127.0.0.1", () => process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}\n`));
