@@ -27,7 +27,7 @@ const tooLargeFile = 128 + 25;
  * Outside. Descriptors that the factory itself inherited are closed: an open file is a way out. Then what the command inherits: open files
  * (-n), size of a file (-f, in blocks of 1024 bytes), core dumps (-c); one that is lower already cannot be set, and stays. The score makes
  * the command, not the factory, what the kernel kills when memory runs out. Last, it enters the task's control groups: without them nothing
- * is run.
+ * is run. A factory that was killed meanwhile is noticed; from then on bwrap notices it.
  */
 const outside = ({
   limits,
@@ -38,6 +38,7 @@ for limit in "-c 0" "-n ${limits.openFiles}" "-f ${Math.floor(limits.fileSize / 
 ${user ? boundProcesses(limits) : ""}
 echo 1000 > /proc/self/oom_score_adj
 ${(group?.join ?? []).map((path) => `echo $$ > ${quoted(path)} || exit 1`).join("\n")}
+kill -0 ${process.pid} || exit 1
 exec "$@"`;
 
 /** Root is exempt, until it has become another. Of anybody else all processes on the machine would count, but in the user namespace only its own do. */

@@ -1,8 +1,9 @@
 /** What a sandboxed command sees of the file system, as arguments of bwrap. */
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, sep } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
+import { etcMounts } from "./etc.ts";
 import { isOpened } from "./secrets.ts";
 
 /** Where programs may write beside the worktree: memory, gone with the command. Bytes. */
@@ -15,14 +16,6 @@ const anybodys = ["--perms", "1777"];
 export const sandboxHome = "/tmp/home";
 /** Where a Node that lies in nobody's package directory is shown. */
 const loneNode = "/opt/node/bin/node";
-
-/** The files of /etc that ordinary programs need; each mount costs some 0.2 ms. All else stays outside, `/etc/shadow` first. */
-const etc = [
-  "alternatives crypto-policies group hosts ld.so.cache localtime nsswitch.conf os-release passwd pki/ca-trust pki/tls/cert.pem",
-  "pki/tls/certs pki/tls/openssl.cnf protocols services ssl/cert.pem ssl/certs ssl/openssl.cnf",
-].flatMap((line) => line.split(" "));
-/** Parts of a JDK lie in a directory of /etc with the version in its name. */
-const etcByVersion = /^java(-\d+-openjdk)?$/;
 
 /**
  * What root could write there, even without capabilities. bwrap 0.8.0 itself covers /proc/sys only where the directory is writable; for
@@ -47,12 +40,7 @@ export function systemMounts(nodeDir: string | undefined): System {
     if (stat?.isSymbolicLink()) args.push("--symlink", readlinkSync(path), path);
     else if (stat?.isDirectory()) args.push("--ro-bind", path, path);
   }
-  const versioned = readdirSync("/etc").filter((name) => etcByVersion.test(name));
-  for (const path of [...etc, ...versioned].map((name) => `/etc/${name}`)) {
-    const link = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : "";
-    if (/^(\/|\.\.\/)usr\//.test(link)) args.push("--symlink", link, path);
-    else if (existsSync(path)) args.push("--ro-bind", path, path);
-  }
+  args.push(...etcMounts());
   args.push("--proc", "/proc");
   const writable = process.getuid?.() === 0 ? procReadOnlyForRoot : [];
   for (const path of writable.map((name) => `/proc/${name}`)) args.push("--ro-bind-try", path, path);
