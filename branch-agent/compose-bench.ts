@@ -150,10 +150,19 @@ export async function openSandbox(
   return sandbox;
 }
 
-/** The journal of the factory in `home`; made if it is not there. */
-export function openJournal(home: string, transcriptMs?: number): Promise<Journal> {
+/**
+ * The journal of the factory in `home`; made if it is not there. One that need not survive a power cut, as where nothing is resumed, waits
+ * for the disk as little as it can.
+ */
+export async function openJournal(
+  home: string,
+  { transcriptMs, survives = "power cut" }: { transcriptMs?: number; survives?: "power cut" | "kill" } = {},
+): Promise<Journal> {
   const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
-  return libsqlJournal(open(), open(), transcriptMs);
+  const client = open();
+  const journal = await libsqlJournal(client, open(), transcriptMs);
+  if (survives === "kill") await client.execute("pragma synchronous = normal");
+  return journal;
 }
 
 /** What models cost here: the operator's own file goes before the lists that come with the program. Throws `bad_config`. */

@@ -15,6 +15,10 @@ import { homeOf, readEnrolment } from "./state.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { git } from "./workspace/git.ts";
 
+/** When earlier runs' leavings were last looked through: a fact of the journal's, ms. */
+const sweptKey = "swept";
+const dayMs = 86_400_000;
+
 export interface CodeOptions {
   /** A directory in the repository. */
   path: string;
@@ -56,7 +60,7 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
   });
   const clock = steadyClock(systemClock);
   // One for all runs: budgets count what they spend together. A factory in the same home has its own.
-  const journal = await openJournal(home, profile.retainMs);
+  const journal = await openJournal(home, { transcriptMs: profile.retainMs, survives: "kill" });
   try {
     const life = randomIds.next("life");
     const run = await beginRun(home, randomIds.next("code").slice(0, "code_".length + 8));
@@ -80,8 +84,7 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
       workspace,
       path,
       async close() {
-        // Of earlier runs: nobody waits for the answer any more.
-        await bench.workshop.workspaces.sweep({ now: clock.now(), retainMs: profile.retainMs });
+        await sweepDaily(bench.workshop, profile.retainMs);
         await bench.close();
         await journal.close();
         await run.end();
@@ -91,6 +94,14 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
     await journal.close();
     throw error;
   }
+}
+
+/** What earlier runs left and is old goes, once a day: now nobody waits for an answer any more. */
+async function sweepDaily({ journal, workspaces, clock }: Workshop, retainMs: number) {
+  const now = clock.now();
+  if (now - Number((await journal.get(sweptKey)) ?? 0) < dayMs) return;
+  await workspaces.sweep({ now, retainMs });
+  await journal.set(sweptKey, String(now));
 }
 
 /** Who works: as this machine joined, if it did, since its settings may be for that factory. Nobody but the coder calls a model. */

@@ -50,7 +50,7 @@ export async function openBranch(env: Env, arrange: (branch: Branch) => Branch =
   const sandbox = await openSandbox(profile, log);
 
   const clock = hqClock(steadyClock(systemClock));
-  const journal = await openJournal(home, profile.retainMs);
+  const journal = await openJournal(home, { transcriptMs: profile.retainMs });
   const life = randomIds.next("life");
   const orphans = await journal.release(clock.now(), life);
   if (orphans > 0)
