@@ -90,7 +90,7 @@ describe("the walls", () => {
     expect(files.length).toBeGreaterThan(100);
     expect(edges.length).toBeGreaterThan(500);
     // What it loads was made of files that are checked here.
-    const itself = "branch-agent/bundle.ts: return createRequire(file)(file);: use import";
+    const itself = "branch-agent/bundle.js: return createRequire(file)(file);: use import";
     expect(problems.filter((problem) => !problem.startsWith("test/"))).toEqual([itself]);
   });
 
@@ -163,7 +163,7 @@ describe("the Worker", () => {
 describe("a bare clone", () => {
   it("sets itself up with built-ins alone", () => {
     const firstRun = (edge: Edge) => !edge.typeOnly && !edge.dynamic;
-    const entries = ["scripts/start.mjs", "scripts/test.mjs", "scripts/check.mjs", "scripts/with-node24.mjs", "branch-agent/index.ts"];
+    const entries = ["scripts/start.mjs", "scripts/test.mjs", "scripts/check.mjs", "scripts/with-node24.mjs", "branch-agent/index.js"];
     expect(entries.filter((entry) => !files.includes(entry))).toEqual([]);
     const run = reachable(edges, entries, firstRun);
     const needed = edges.filter((edge) => run.has(edge.from) && firstRun(edge));

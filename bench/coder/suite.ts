@@ -19,7 +19,7 @@ const secondsPerRound = 4;
 const noOpRounds = 150;
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const agent = here("../../branch-agent/index.ts");
+const agent = here("../../branch-agent/index.js");
 
 const contenders = ["bare", "bare with tests", "ours"] as const;
 type Contender = (typeof contenders)[number];

@@ -18,7 +18,7 @@ import { type Child, startChild } from "./child.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const approvalMs = 30_000;
-const agent = ["--import", "tsx", join(root, "branch-agent", "index.ts")];
+const agent = ["--import", "tsx", join(root, "branch-agent", "index.js")];
 
 export interface BranchOptions {
   dir: string;

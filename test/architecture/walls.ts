@@ -164,7 +164,7 @@ export const passes: readonly Pass[] = [
     to: /^drizzle-orm$|^@libsql\/client$/,
     reason: "the factory's own journal is a local libSQL file",
   },
-  { from: /^branch-agent\/bundle\.ts$/, to: /^esbuild$/, reason: "the program makes one file of itself, for a quick start" },
+  { from: /^branch-agent\/bundle\.js$/, to: /^esbuild$/, reason: "the program makes one file of itself, for a quick start" },
 ];
 
 /** The layer of a file, named as in the table. */

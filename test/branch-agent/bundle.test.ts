@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { program } from "../../branch-agent/bundle.ts";
+import { program } from "../../branch-agent/bundle.js";
 
 let root: string;
 beforeEach(() => {
@@ -54,7 +54,7 @@ it("starts from its sources where nothing can be written", async () => {
 
 it("is what the command runs, under tsx too", async () => {
   for (const loader of [[], ["--import", "tsx"]]) {
-    const { stdout } = await promisify(execFile)(process.execPath, [...loader, "branch-agent/index.ts", "--version"]);
+    const { stdout } = await promisify(execFile)(process.execPath, [...loader, "branch-agent/index.js", "--version"]);
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   }
 });

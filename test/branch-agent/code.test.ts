@@ -68,7 +68,7 @@ interface Said {
 function call(args: readonly string[], how: { cwd?: string; env?: Record<string, string>; input?: string } = {}): Promise<Said> {
   return new Promise((resolve) => {
     const options = { cwd: how.cwd ?? dir, env: how.env ?? env() };
-    const program = ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), join(root, "branch-agent/index.ts"), "code", ...args];
+    const program = ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), join(root, "branch-agent/index.js"), "code", ...args];
     const child = execFile(process.execPath, program, options, (_, out, err) => resolve({ code: child.exitCode, out, err }));
     children.push(child);
     child.stdin?.end(how.input ?? "");
@@ -156,7 +156,7 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
 
 /** A run that goes on while the test looks. */
 function begin(cwd: string, more: Record<string, string> = {}) {
-  const program = ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), join(root, "branch-agent/index.ts")];
+  const program = ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), join(root, "branch-agent/index.js")];
   const child = spawn(process.execPath, [...program, "code", "Write a note."], { cwd, env: env(more), stdio: "ignore" });
   children.push(child);
   return child;

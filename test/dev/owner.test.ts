@@ -101,7 +101,7 @@ describe("its exit code", () => {
 
 it("is headquarters' alone: a factory has no such command, and none that headquarters' secrets would open", async () => {
   for (const command of ["answer", "questions"]) {
-    const ended = await run([command, "q1", "wait"], {}, "branch-agent/index.ts");
+    const ended = await run([command, "q1", "wait"], {}, "branch-agent/index.js");
     expect([ended.code, ended.out]).toEqual([2, ""]);
   }
 });

@@ -10,8 +10,12 @@ const sources = ["branch-agent", "shared", "package.json", "package-lock.json"];
 /** So many versions are kept: another checkout's state may be in use while this one starts. */
 const kept = 4;
 
-/** The program that `cli/main.ts` is. Where no file can be made of it (nothing may be written), from its sources. */
-export async function program(root: string): Promise<typeof import("./cli/main.ts")> {
+/**
+ * The program that `cli/main.ts` is. Where no file can be made of it (nothing may be written), from its sources.
+ * @param {string} root the checkout
+ * @returns {Promise<typeof import("./cli/main.ts")>}
+ */
+export async function program(root) {
   const folder = join(root, "node_modules", ".cache", "uac");
   const file = join(folder, `branch-agent-${digestOf(root)}.cjs`);
   try {
@@ -25,16 +29,18 @@ export async function program(root: string): Promise<typeof import("./cli/main.t
   return createRequire(file)(file);
 }
 
-async function make(entry: string, folder: string, file: string) {
+/** @param {string} entry @param {string} folder @param {string} file */
+async function make(entry, folder, file) {
   const { build } = await import("esbuild");
   mkdirSync(folder, { recursive: true });
   const draft = `${file}.${randomUUID()}.tmp`;
   await build({
-    ...{ entryPoints: [entry], outfile: draft, bundle: true, platform: "node", target: "node24", logLevel: "error" },
+    ...{ entryPoints: [entry], outfile: draft, bundle: true, logLevel: /** @type {const} */ ("error") },
+    ...{ platform: /** @type {const} */ ("node"), target: "node24" },
     // Less text is less memory; names stay, for traces.
     ...{ minifyWhitespace: true, minifySyntax: true },
     // CommonJS, and no `import()` left: tsx, under which this may run, would read and rewrite the whole file at every start.
-    ...{ format: "cjs", supported: { "dynamic-import": false } },
+    ...{ format: /** @type {const} */ ("cjs"), supported: { "dynamic-import": false } },
     // A native module can't be in it.
     external: ["libsql"],
   });
@@ -45,12 +51,16 @@ async function make(entry: string, folder: string, file: string) {
   for (const old of byAge.slice(kept)) rmSync(old, { force: true });
 }
 
-function changedAt(path: string): number {
+/** @param {string} path */
+function changedAt(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Of names, sizes and times: to read them all would take as long as the start. */
-function digestOf(root: string): string {
+/**
+ * Of names, sizes and times: to read them all would take as long as the start.
+ * @param {string} root
+ */
+function digestOf(root) {
   const hash = createHash("sha256");
   for (const source of sources) {
     const path = join(root, source);
