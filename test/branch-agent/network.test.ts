@@ -127,15 +127,18 @@ describe("what is let through", () => {
     expect(refusals).toEqual([]);
   });
 
-  it.each(["GET", "DELETE", "OPTIONS", "POST"])("a %s with a body in chunks as one request, though the body reads like another", async (method) => {
-    const within = "GET /smuggled HTTP/1.1\\r\\nHost: other.example\\r\\n\\r\\n";
-    const { output } = await run(
-      `printf '${within}' | curl -sS -X ${method} -H 'Transfer-Encoding: chunked' -H 'Expect:' --data-binary @- http://good.example/whole`,
-    );
-    expect(output).toBe(`web ${method} /whole\n`);
-    expect(heard).toEqual([`${method} good.example /whole`]);
-    expect(bodies).toEqual(["GET /smuggled HTTP/1.1\r\nHost: other.example\r\n\r\n"]);
-  });
+  it.each(["GET", "DELETE", "OPTIONS", "POST"])(
+    "a %s with a body in chunks as one request, though the body reads like another",
+    async (method) => {
+      const within = "GET /smuggled HTTP/1.1\\r\\nHost: other.example\\r\\n\\r\\n";
+      const { output } = await run(
+        `printf '${within}' | curl -sS -X ${method} -H 'Transfer-Encoding: chunked' -H 'Expect:' --data-binary @- http://good.example/whole`,
+      );
+      expect(output).toBe(`web ${method} /whole\n`);
+      expect(heard).toEqual([`${method} good.example /whole`]);
+      expect(bodies).toEqual(["GET /smuggled HTTP/1.1\r\nHost: other.example\r\n\r\n"]);
+    },
+  );
 
   it("other protocols at their ports, though the server speaks first", async () => {
     const { output } = await run(raw("good.example:22", Buffer.from("hello\n").toString("hex")));
