@@ -157,10 +157,12 @@ export function openProxy(options: ProxyOptions): HostProxy {
     const { host, port, path } = targetOf(incoming.url ?? "", /^http:\/\/[^/]/i.test(incoming.url ?? ""));
     const socket = await reach(host, port);
     const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !hopByHop.has(name)));
+    // Node frames no body of a GET or DELETE by itself: without this, such a body would be the next request to whoever listens.
+    const framing = incoming.headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" };
     const outgoing = httpRequest({
       method: incoming.method ?? "GET",
       path,
-      headers: { ...headers, host: port === 80 ? host : `${host}:${port}`, connection: "close" },
+      headers: { ...headers, ...framing, host: port === 80 ? host : `${host}:${port}`, connection: "close" },
       createConnection: () => socket,
     });
     response.once("close", () => socket.destroy());

@@ -1,5 +1,6 @@
 /** The host's commit of what lies in a worktree, and what it amounts to. Plumbing only: it knows no hooks and no signing. */
 import { createHash } from "node:crypto";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Changes, Worktree } from "#ports/workspace.ts";
 import { isSecret } from "../sandbox/secrets.ts";
@@ -52,9 +53,23 @@ async function stage(call: GitCall & Place): Promise<string[]> {
   await refuseRepositories(call.workTree, [...others.filter((path) => path.endsWith("/")), ...modified, ...wanted]);
   left.push(...(await changedSubmodules(call)));
   const secrets = wanted.filter((path) => isSecret(join(call.workTree, path)));
-  const input = [...modified, ...wanted.filter((path) => !secrets.includes(path))].map((path) => `${path}\0`).join("");
-  await git(["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], { ...call, input });
+  const formless = await withoutForm(call.workTree, modified);
+  const update = (flags: string[], paths: string[]) =>
+    git(["update-index", "-z", ...flags, "--stdin"], { ...call, input: paths.map((path) => `${path}\0`).join("") });
+  if (formless.size > 0) await update(["--force-remove"], [...formless]);
+  const kept = [...modified.filter((path) => !formless.has(path)), ...wanted.filter((path) => !secrets.includes(path))];
+  await update(["--add", "--remove", "--replace"], kept);
   return [...secrets, ...left];
+}
+
+/** Those of the tracked `paths` that are pipes, sockets or devices now, so removed: git would refuse the whole commit for one of them. */
+async function withoutForm(root: string, paths: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const path of paths) {
+    const stat = await lstat(join(root, path)).catch(() => null);
+    if (stat && !stat.isFile() && !stat.isSymbolicLink() && !stat.isDirectory()) found.add(path);
+  }
+  return found;
 }
 
 async function changes(call: GitCall, base: string, tip: string, left: readonly string[]): Promise<Changes> {

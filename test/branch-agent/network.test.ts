@@ -18,6 +18,8 @@ let web: HttpServer;
 let tls: Server;
 let talker: Server;
 const heard: string[] = [];
+/** What came with requests to the web, whole. */
+const bodies: string[] = [];
 const asked: string[] = [];
 const dialled: string[] = [];
 /** What the name server says, in turn; the last is repeated. */
@@ -59,7 +61,12 @@ beforeAll(async () => {
   const pem = (path: string) => execFileSync("cat", [path]);
   web = createHttp((request, response) => {
     heard.push(`${request.method} ${request.headers.host} ${request.url}`);
-    response.end(`web ${request.method} ${request.url}\n`);
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += String(chunk)));
+    request.on("end", () => {
+      bodies.push(body);
+      response.end(`web ${request.method} ${request.url}\n`);
+    });
   });
   tls = createTls({ key: pem(join(dir, "key")), cert: pem(join(worktree, "ca.crt")) }, (socket: TLSSocket) => {
     socket.on("error", () => {});
@@ -87,6 +94,7 @@ afterAll(() => {
 
 beforeEach(() => {
   heard.length = 0;
+  bodies.length = 0;
   asked.length = 0;
   dialled.length = 0;
   answers = { "good.example": [[publicAddress]], "a.wild.example": [[publicAddress]] };
@@ -118,6 +126,19 @@ describe("what is let through", () => {
     ]);
     expect(refusals).toEqual([]);
   });
+
+  it.each(["GET", "DELETE", "OPTIONS", "POST"])(
+    "a %s with a body in chunks as one request, though the body reads like another",
+    async (method) => {
+      const within = "GET /smuggled HTTP/1.1\\r\\nHost: other.example\\r\\n\\r\\n";
+      const { output } = await run(
+        `printf '${within}' | curl -sS -X ${method} -H 'Transfer-Encoding: chunked' -H 'Expect:' --data-binary @- http://good.example/whole`,
+      );
+      expect(output).toBe(`web ${method} /whole\n`);
+      expect(heard).toEqual([`${method} good.example /whole`]);
+      expect(bodies).toEqual(["GET /smuggled HTTP/1.1\r\nHost: other.example\r\n\r\n"]);
+    },
+  );
 
   it("other protocols at their ports, though the server speaks first", async () => {
     const { output } = await run(raw("good.example:22", Buffer.from("hello\n").toString("hex")));

@@ -63,6 +63,19 @@ describe("the host's commit", () => {
     ]);
   });
 
+  it("takes a tracked file that became a named pipe for removed, and commits the rest", async () => {
+    const all = workspaces();
+    const worktree = await all.open("demo", "t", 1);
+    rmSync(join(worktree.path, "a.txt"));
+    execFileSync("mkfifo", [join(worktree.path, "a.txt")]);
+    put(worktree.path, { "new.txt": "n\n" });
+    const made = await all.commit(worktree, "work", author);
+    expect(git("ls-tree", "--name-only", made.head ?? "").split("\n")).toContain("new.txt");
+    expect(git("ls-tree", "--name-only", made.head ?? "").split("\n")).not.toContain("a.txt");
+    expect(made.diffstat.text).toContain("a.txt");
+    expect(await all.commit(worktree, "again", author)).toEqual(made);
+  });
+
   it("reverses what it says: the patch makes the head from the base", async () => {
     const all = workspaces();
     const worktree = await all.open("demo", "t", 1);
