@@ -56,7 +56,8 @@ export type Role = "front-desk" | "coder" | "none";
 
 export function roleOf(tools: ReadonlySet<string>): Role {
   if (tools.has("delegate")) return "front-desk";
-  return ["bash", "read", "edit", "finish"].every((name) => tools.has(name)) ? "coder" : "none";
+  const edits = tools.has("edit") || tools.has("apply_patch");
+  return edits && ["bash", "read", "finish"].every((name) => tools.has(name)) ? "coder" : "none";
 }
 
 /** Seconds that the command of "holds-on" sleeps: its processes are known by them. */

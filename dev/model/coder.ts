@@ -4,6 +4,7 @@
  * memory of its own, and a killed turn goes on where it was.
  */
 import { type Conversation, fill, type Step } from "./conversation.ts";
+import { asOffered } from "./files.ts";
 import { type Call, type Plan, repair } from "./repair.ts";
 import type { Says } from "./wire.ts";
 
@@ -31,7 +32,8 @@ function isRepair(instruction: string): boolean {
 }
 
 function toCall(talk: Conversation, call: Call) {
-  return { name: call.name, input: fill(talk.tools.get(call.name), call.input) };
+  const { name, input } = asOffered(talk.tools, call);
+  return { name, input: fill(talk.tools.get(name), input) };
 }
 
 function same(step: Step, call: { name: string; input: unknown }): boolean {

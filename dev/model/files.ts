@@ -1,5 +1,7 @@
 /** Files as the tools show them and want them changed. */
 
+import type { Call } from "./repair.ts";
+
 /** Paths out of a listing, one a line; whatever else a tool says there is left out. */
 export function readListing(text: string): string[] {
   return text
@@ -22,6 +24,16 @@ export function readNumbered(shown: string): string {
     text.push(match?.[2] ?? "");
   }
   return text.length > 0 ? text.join("\n") : shown;
+}
+
+/** What a coder that is offered `apply_patch` in its place does instead of an `edit` of whole lines. */
+export function asOffered(tools: { has(name: string): boolean }, call: Call): Call {
+  if (call.name !== "edit" || !tools.has("apply_patch")) return call;
+  const { path, edits } = call.input as { path: string; edits: readonly { old: string; new: string }[] };
+  const lines = (sign: string, text: string) => (text === "" ? [] : text.split("\n").map((line) => sign + line));
+  const hunks = edits.flatMap((edit) => ["@@", ...lines("-", edit.old), ...lines("+", edit.new)]);
+  const input = ["*** Begin Patch", `*** Update File: ${path}`, ...hunks, "*** End Patch"].join("\n");
+  return { ...call, name: "apply_patch", input: { input } };
 }
 
 /** One edit that turns `before` into `after`: whole lines, and as many of them as make the old ones unique. */

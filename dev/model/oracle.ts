@@ -3,7 +3,7 @@
  * does follows from the number of its steps alone, so it goes on after any crash.
  */
 import { readConversation } from "./conversation.ts";
-import { hunk } from "./files.ts";
+import { asOffered, hunk } from "./files.ts";
 import type { Call } from "./repair.ts";
 import type { Says, WireRequest } from "./wire.ts";
 
@@ -36,8 +36,8 @@ export function playing(solution: Solution | null): (request: WireRequest) => Sa
   const finish: Call = { name: "finish", input: { status: "done", summary } };
   return (request) => {
     if (!request.tools?.some(({ name }) => name === "finish")) return null;
-    const { steps } = readConversation(request, "first");
-    return { call: calls[steps.length] ?? finish };
+    const { steps, tools } = readConversation(request, "first");
+    return { call: asOffered(tools, calls[steps.length] ?? finish) };
   };
 }
 

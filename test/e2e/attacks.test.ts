@@ -82,7 +82,7 @@ function orderFor(aud: string, more: { body?: Record<string, unknown>; head?: Re
   const now = Math.floor(Date.now() / 1000);
   const body = {
     ...{ task: `t-forged-${randomIds.secret(4)}`, epoch: 1, kind: "coder", title: "Fix it", instruction: mission, workspace: "demo-shop" },
-    ...{ limits: defaultLimits, requireVerified: false, ...more.body },
+    ...{ limits: defaultLimits, requireVerified: false, follow: null, ...more.body },
   };
   const head = {
     v: wireVersion,
