@@ -43,8 +43,7 @@ export interface OpenCode {
  * is no repository, or `sandbox_unavailable`.
  */
 export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode> {
-  const path = await repositoryAt(options.path);
-  const read = await profileOf(env, options.model);
+  const [path, read] = await Promise.all([repositoryAt(options.path), profileOf(env, options.model)]);
   const workspace = await nameOf(read, path);
   const tests = options.test === undefined ? read.workspaceTests : { ...read.workspaceTests, [workspace]: options.test };
   const profile: Profile = { ...read, workspaces: { [workspace]: path }, workspaceTests: tests };
@@ -52,7 +51,9 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
   // What a factory tells of its day is noise to somebody who reads along.
   const { redactor, log } = openVoice(env, env.LOG_LEVEL ? profile.logLevel : "warn", prettyLog);
   for (const caution of profile.cautions) log.warn(caution);
-  const sandbox = await openSandbox(profile);
+  const opening = openSandbox(profile);
+  // Awaited below: it tries the sandbox while the journal is opened.
+  opening.catch(() => undefined);
 
   const home = join(homeOf(env), "code");
   await mkdir(home, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
@@ -65,6 +66,7 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
     const life = randomIds.next("life");
     const run = await beginRun(home, randomIds.next("code").slice(0, "code_".length + 8));
     const branches = join(home, "branches");
+    const sandbox = await opening;
     await clearLeftRuns({ home, branches, journal, clock, log, life });
     const bench = await openBench({
       self: profile.id,

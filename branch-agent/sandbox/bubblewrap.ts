@@ -64,15 +64,18 @@ export function bubblewrap(
     }
     const bwrap = findProgram(options.bwrap ?? "bwrap");
     if (!bwrap) throw unavailable("bubblewrap is not installed", "Install it (apt install bubblewrap, dnf install bubblewrap)");
-    const seen = await collect(bwrap, ["--version"]);
+    const system = systemMounts(options.nodeDir);
+    const [seen, means, trial] = await Promise.all([
+      collect(bwrap, ["--version"]),
+      (options.means ?? findMeans)(),
+      collect(bwrap, [...isolation, ...ownNamespace, ...noNetwork, ...system.args, "/bin/bash", "-c", "true"]),
+    ]);
     version = /(\d+)\.(\d+)[.\d]*/.exec(seen.output)?.[0] ?? "";
     const [major = 0, minor = 0] = version.split(".").map(Number);
     if (major === oldestVersion[0] && minor < oldestVersion[1]) {
       throw unavailable(`bubblewrap ${version || "of unknown version"} is too old`, `Install ${oldestVersion.join(".")} or newer`);
     }
-    const system = systemMounts(options.nodeDir);
-    const tasks = openTasks(limits, await (options.means ?? findMeans)());
-    const trial = await collect(bwrap, [...isolation, ...ownNamespace, ...noNetwork, ...system.args, "/bin/bash", "-c", "true"]);
+    const tasks = openTasks(limits, means);
     if (trial.code !== 0) {
       throw unavailable(
         `bubblewrap may not confine here: ${trial.output.trim().slice(-300)}`,

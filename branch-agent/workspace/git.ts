@@ -9,6 +9,8 @@
  * - aliases cannot stand in for git's own commands, and no other is called.
  */
 import { spawn } from "node:child_process";
+import { readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { UacError } from "#core/errors.ts";
 import { boundedOutput } from "../sandbox/bounded-output.ts";
@@ -101,9 +103,41 @@ async function once(args: readonly string[], call: GitCall) {
   return { code, out: Buffer.concat(kept).toString("utf8"), complaint: complaints.read().output };
 }
 
-/** Settings that empty every driver and hook which the repository's own configuration names. */
+/** By git directory: what its configuration named, and by which files' state. */
+const named = new Map<string, { stamp: string; settings: Setting[] }>();
+const namedKept = 64;
+
+/** Settings that empty every driver and hook which the repository's own configuration names. It is read anew when its files have changed. */
 export async function neutralised(gitDir: string): Promise<Setting[]> {
+  const stamp = await stampOf(gitDir);
+  const known = named.get(gitDir);
+  if (known?.stamp === stamp) return known.settings;
   const { out } = await git(["config", "--list", "--name-only", "-z", "--includes"], { gitDir });
+  const settings = emptied(out);
+  named.delete(gitDir);
+  // Nobody knows where the files lie that it includes.
+  if (!/^include(if\..*)?\.path$/ims.test(out.replaceAll("\0", "\n"))) named.set(gitDir, { stamp, settings });
+  for (const oldest of named.keys()) {
+    if (named.size <= namedKept) break;
+    named.delete(oldest);
+  }
+  return settings;
+}
+
+/** The state of a repository's own files of configuration; a worktree shares the repository's. */
+async function stampOf(gitDir: string): Promise<string> {
+  const common = await readFile(join(gitDir, "commondir"), "utf8").catch(() => ".");
+  const files = [join(resolve(gitDir, common.trim()), "config"), join(gitDir, "config.worktree")];
+  const states = files.map((path) =>
+    stat(path, { bigint: true }).then(
+      ({ ino, size, mtimeNs }) => `${ino} ${size} ${mtimeNs}`,
+      () => "",
+    ),
+  );
+  return (await Promise.all(states)).join("\n");
+}
+
+function emptied(out: string): Setting[] {
   const settings = new Map<string, string>();
   for (const key of out.split("\0")) {
     const [, filter] = /^filter\.(.+)\.[^.]+$/s.exec(key) ?? [];
