@@ -1,19 +1,7 @@
 /** What a sandboxed command sees of /etc. */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ownDirectory } from "./own-directory.ts";
 
 /** What ordinary programs need. All else stays outside, `/etc/shadow` first. */
 const shown = [
@@ -28,8 +16,7 @@ const shownByVersion = /^java(-\d+-openjdk)?$/;
  * this process, as they are when it starts; only directories are mounted as they are.
  */
 export function etcMounts(): string[] {
-  const copy = mkdtempSync(join(tmpdir(), "uac-etc-"));
-  process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
+  const copy = ownDirectory("etc");
   chmodSync(copy, 0o755);
   const args = ["--ro-bind", copy, "/etc"];
   for (const name of [...shown, ...readdirSync("/etc").filter((each) => shownByVersion.test(each))]) {

@@ -3,11 +3,11 @@
  * opens a named one; a few lie in a directory of this process, each for one command at a time.
  */
 import { execFile } from "node:child_process";
-import { chmodSync, closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { ownDirectory } from "./own-directory.ts";
 
 const anybodyWrites = 0o622;
 
@@ -29,11 +29,7 @@ export function openPipes(): () => Promise<OutputPipe> {
   let made = 0;
 
   async function make(): Promise<string> {
-    if (!directory) {
-      const own = mkdtempSync(join(tmpdir(), "uac-output-"));
-      directory = own;
-      process.once("exit", () => rmSync(own, { recursive: true, force: true }));
-    }
+    directory ??= ownDirectory("output");
     const path = join(directory, String(++made));
     await promisify(execFile)("mkfifo", [path]);
     // The directory is ours alone. The command's user, who may be another, opens it by its descriptor.

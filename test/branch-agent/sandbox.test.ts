@@ -325,7 +325,7 @@ describe("bounds", () => {
       bubblewrap().run({ worktree: "${worktree}", readOnly: [], masked: [], network: [] },
         { command: "sleep ${mark}", cwd: "${worktree}", timeoutMs: 60000, env: {}, maxOutput: 100 });`;
     const factory = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
-    while (!processesWith(`sleep ${mark}`).some((line) => /^\d+ sleep/.test(line))) await sleep(20);
+    while (sleepersOf(mark).length === 0) await sleep(20);
     factory.kill("SIGKILL");
     expect(await goneWithin(`sleep ${mark}`, 20_000)).toEqual([]);
   });

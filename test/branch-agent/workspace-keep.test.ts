@@ -135,7 +135,7 @@ describe("many tasks on one repository", () => {
 
 /** The owner commits, makes branches and packs, again and again, until told to stop. */
 function ownersGit() {
-  const script = `while :; do echo $RANDOM > owner.txt; git add owner.txt; git commit -qm owner; git branch -f side; git pack-refs --all; git repack -qd; git worktree prune; done`;
+  const script = `exec 2> /dev/null; while kill -0 $PPID; do echo $RANDOM > owner.txt; git add owner.txt; git commit -qm owner; git branch -f side; git pack-refs --all; git repack -qd; git worktree prune; done`;
   const child = spawn("bash", ["-c", script], { cwd: repo, stdio: "ignore", detached: true });
   return {
     stop: () =>
