@@ -48,8 +48,7 @@ const shownBy = {
   outbox: "no order is forgotten",
 } as const;
 
-// They wait for leases to run out more than they do anything.
-test.concurrent.each(sabotages)(
+test.each(sabotages)(
   "fault 18: the negative control: without its %s the run must fail",
   async (guard) => {
     const { code, said } = await chaos("--tasks", "6", "--seed", "18", "--hq", "node", "--sabotage", guard);
