@@ -11,16 +11,17 @@ import { delimiter, dirname, join, sep } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
-import { runConfined, unavailable } from "./confined-process.ts";
+import { runConfined } from "./confined-process.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
 import { fairShare, type Limits } from "./limits.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
 import { type Network, networks } from "./network.ts";
 import { withOpenParents } from "./open-parents.ts";
-import { type OutputPipe, openPipes } from "./output-pipe.ts";
 import type { Outside } from "./proxy.ts";
 import { secretFinder } from "./secrets.ts";
+import { openSlots, type Slot, type Slots } from "./slots.ts";
 import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
+import { unavailable } from "./unavailable.ts";
 
 const checkMs = 10_000;
 /** `--disable-userns` and `--size` came with it. */
@@ -55,7 +56,7 @@ export function bubblewrap(
     system: System;
     enter: ReturnType<typeof networks>;
     tasks: Tasks;
-    takePipe: () => Promise<OutputPipe>;
+    slots: Slots;
   }
 
   async function prepare(): Promise<Ready> {
@@ -75,7 +76,8 @@ export function bubblewrap(
     if (major === oldestVersion[0] && minor < oldestVersion[1]) {
       throw unavailable(`bubblewrap ${version || "of unknown version"} is too old`, `Install ${oldestVersion.join(".")} or newer`);
     }
-    const tasks = openTasks(limits, means);
+    const slots = openSlots();
+    const tasks = openTasks(limits, means, slots.directory);
     if (trial.code !== 0) {
       throw unavailable(
         `bubblewrap may not confine here: ${trial.output.trim().slice(-300)}`,
@@ -86,7 +88,7 @@ export function bubblewrap(
     found = tasks;
     if (tasks.users) system.args = withOpenParents(system.args);
     const enter = networks({ bwrap, nsenter: findProgram("nsenter"), outside: options.outside ?? {} });
-    return { bwrap, system, enter, tasks, takePipe: openPipes() };
+    return { bwrap, system, enter, tasks, slots };
   }
 
   /** Once it worked it is not tried again; a failure is, since the owner may have repaired it. */
@@ -106,20 +108,20 @@ export function bubblewrap(
       await prepared();
     },
     async run(scope, command) {
-      const { bwrap, system, enter, tasks, takePipe } = await prepared();
+      const { bwrap, system, enter, tasks, slots } = await prepared();
       const { worktree } = placesOf(scope, command);
       if (command.signal?.aborted) return { exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 };
       const task = await tasks.of(worktree);
       // Once: the list may shrink, and a command with half a network is none.
       const network = scope.network.length > 0 ? await enter(scope) : null;
-      let pipe: OutputPipe | undefined;
+      let slot: Slot | undefined;
       try {
-        const args = argumentsFor(system, scope, command, { task, network });
-        pipe = await takePipe();
-        const run = await runConfined({ bwrap: [...(network?.join ?? []), bwrap], args, task, pipe }, command);
+        const options = optionsFor(system, scope, command, { task, network });
+        slot = await slots.take();
+        const run = await runConfined({ bwrap: [...(network?.join ?? []), bwrap], options, task, slot }, command);
         return { ...run, refusals: network?.refusals() ?? [] };
       } finally {
-        pipe?.free();
+        slot?.free();
         network?.leave();
       }
     },
@@ -149,7 +151,7 @@ interface Held {
   network: Network | null;
 }
 
-function argumentsFor(system: System, scope: SandboxScope, command: SandboxCommand, held: Held): string[] {
+function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand, held: Held): string[] {
   const { task, network } = held;
   const { worktree, cwd } = placesOf(scope, command);
   const mounts = scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree));

@@ -9,8 +9,8 @@ import { closeSync, openSync } from "node:fs";
 import type { Server } from "node:net";
 import type { Readable } from "node:stream";
 import type { SandboxScope } from "#ports/sandbox.ts";
-import { unavailable } from "./confined-process.ts";
 import { type HostProxy, type Outside, openProxy } from "./proxy.ts";
+import { unavailable } from "./unavailable.ts";
 
 const proxyPort = 3128;
 const openMs = 10_000;

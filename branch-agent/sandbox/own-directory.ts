@@ -5,16 +5,25 @@ import { join } from "node:path";
 
 /** Of those that a process which was killed left behind: `uac-<process numbers' namespace>-<process>-…`. */
 const pattern = /^uac-(\w+)-(\d+)-/;
-let swept = false;
+/** This process's; null: it has none yet, and has not looked for others'. */
+let own: string[] | null = null;
 
 /** Makes one for `name`; it goes when the process ends. What processes left that did not come to that goes now. */
 export function ownDirectory(name: string): string {
   const space = namespace();
-  if (!swept) sweep(space);
-  swept = true;
+  own ??= begin(space);
   const path = mkdtempSync(join(tmpdir(), `uac-${space}-${process.pid}-${name}-`));
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  own.push(path);
   return path;
+}
+
+function begin(space: string): string[] {
+  sweep(space);
+  const paths: string[] = [];
+  process.once("exit", () => {
+    for (const path of paths) rmSync(path, { recursive: true, force: true });
+  });
+  return paths;
 }
 
 /** The same number is another process in another namespace, which may share the directory. */

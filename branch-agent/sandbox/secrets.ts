@@ -6,7 +6,7 @@ import { closeSync, constants, existsSync, lstatSync, openSync, readdirSync, rea
 import { basename, dirname, join, matchesGlob, relative } from "node:path";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import { artefactDirectories } from "../workspace/artefacts.ts";
-import { unavailable } from "./confined-process.ts";
+import { unavailable } from "./unavailable.ts";
 
 interface Rule {
   /** Of the file, lower case; with `within`, only in such a directory. */

@@ -7,12 +7,14 @@ import { openV1 } from "./cgroup-v1.ts";
 import { openV2 } from "./cgroup-v2.ts";
 import { type Limits, size } from "./limits.ts";
 import { openUsers, type Users } from "./run-as.ts";
+import { openStarter, type Starter } from "./starter.ts";
 import { firstLook, type Watched } from "./watchdog.ts";
 
 /** One worktree's. */
 export interface Task extends Watched {
   /** Its commands' user, and the open namespace in which it exists; null: they run as who the factory is. */
   user: { id: number; namespace: number } | null;
+  starter: Starter;
 }
 
 export interface Tasks {
@@ -38,7 +40,8 @@ export async function findMeans(): Promise<Means> {
   return { cgroups, users: await openUsers() };
 }
 
-export function openTasks(limits: Limits, { cgroups, users }: Means): Tasks {
+/** @param slots the directory of what commands are started from */
+export function openTasks(limits: Limits, { cgroups, users }: Means, slots: string): Tasks {
   const tasks = new Map<string, Promise<Task>>();
   const controlled = cgroups?.controls ?? [];
 
@@ -55,7 +58,8 @@ export function openTasks(limits: Limits, { cgroups, users }: Means): Tasks {
         { cause },
       );
     }
-    return { worktree, limits, group, controlled, disk: firstLook(worktree), user };
+    const starter = openStarter({ limits, user, group, directory: slots });
+    return { worktree, limits, group, controlled, disk: firstLook(worktree), user, starter };
   }
 
   return {
@@ -75,6 +79,7 @@ export function openTasks(limits: Limits, { cgroups, users }: Means): Tasks {
       const task = await tasks.get(key)?.catch(() => null);
       tasks.delete(key);
       if (!task) return;
+      task.starter.end();
       await task.group?.remove();
       if (task.user) users?.giveBack(task.user.id);
     },
