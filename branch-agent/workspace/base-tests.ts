@@ -18,8 +18,7 @@ const hows = { A: "added", M: "edited", T: "edited", D: "deleted", R: "moved" } 
 /** By the worktree's index, which the host's commit has filled. */
 export async function testChanges(place: Place, base: string): Promise<FileChange[]> {
   const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
-  const tree = (await git(["write-tree"], call)).out.trim();
-  const ignored = await ignoredConfig(call);
+  const [tree, ignored] = await Promise.all([git(["write-tree"], call).then(({ out }) => out.trim()), ignoredConfig(call)]);
   const changed = parseRaw((await git([...plain, "--raw", "-z", base, tree], call)).out);
   const found = changed.filter(({ path, from }) => concernsTests(path) || (from !== undefined && concernsTests(from))).slice(0, filesMax);
   if (found.length === 0) return ignored;

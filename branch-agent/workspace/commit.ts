@@ -27,31 +27,33 @@ export async function commitAll(
   const left = await stage(call);
   const tree = (await git(["write-tree"], call)).out.trim();
   if (!author) return { ...(await changes(call, await resolve(call, `${worktree.base}^{tree}`), tree, left)), head: null };
-  const tip = await resolve(call, "HEAD");
-  if (tree !== (await resolve(call, "HEAD^{tree}"))) {
-    const env = {
-      ...{ GIT_AUTHOR_NAME: author.name, GIT_AUTHOR_EMAIL: author.email },
-      ...{ GIT_COMMITTER_NAME: author.name, GIT_COMMITTER_EMAIL: author.email },
-    };
-    const commit = await git(["commit-tree", tree, "-p", tip, "-F", "-"], { ...call, env, input: message });
-    await git(["update-ref", "-m", "commit", `refs/heads/${worktree.branch}`, commit.out.trim(), tip], { ...call, env });
-  }
-  return changes(call, worktree.base, await resolve(call, `refs/heads/${worktree.branch}`), left);
+  const [tip = "", before = ""] = (await git(["rev-parse", "HEAD", "HEAD^{tree}"], call)).out.split("\n");
+  if (tree === before) return changes(call, worktree.base, tip, left);
+  const env = {
+    ...{ GIT_AUTHOR_NAME: author.name, GIT_AUTHOR_EMAIL: author.email },
+    ...{ GIT_COMMITTER_NAME: author.name, GIT_COMMITTER_EMAIL: author.email },
+  };
+  const commit = (await git(["commit-tree", tree, "-p", tip, "-F", "-"], { ...call, env, input: message })).out.trim();
+  await git(["update-ref", "-m", "commit", `refs/heads/${worktree.branch}`, commit, tip], { ...call, env });
+  return changes(call, worktree.base, commit, left);
 }
 
 /** Puts the worktree into its index; answers what was left out. */
 async function stage(call: GitCall & Place): Promise<string[]> {
   const excludes = artefactDirectories.map((directory) => `--exclude=${directory}/`);
-  const others = listed(await git(["ls-files", "-z", "--others", "--exclude-standard", ...excludes], call));
+  const [others, modified, submodules] = await Promise.all([
+    git(["ls-files", "-z", "--others", "--exclude-standard", ...excludes], call).then(listed),
+    git(["diff-files", "-z", "--name-only", "--ignore-submodules=all"], call).then(listed),
+    changedSubmodules(call),
+  ]);
   const tracks = async (directory: string) => (await git(["ls-files", "-z", "--", directory], call)).out !== "";
   const { wanted, left } = await sift(
     call.workTree,
     others.filter((path) => !path.endsWith("/")),
     tracks,
   );
-  const modified = listed(await git(["diff-files", "-z", "--name-only", "--ignore-submodules=all"], call));
   await refuseRepositories(call.workTree, [...others.filter((path) => path.endsWith("/")), ...modified, ...wanted]);
-  left.push(...(await changedSubmodules(call)));
+  left.push(...submodules);
   const secrets = wanted.filter((path) => isSecret(join(call.workTree, path)));
   const formless = await withoutForm(call.workTree, modified);
   const update = (flags: string[], paths: string[]) =>
@@ -78,18 +80,17 @@ async function changes(call: GitCall, base: string, tip: string, left: readonly 
       ? `left out as artefacts or secrets: ${left.slice(0, leftShown).join(", ")}${left.length > leftShown ? ", …" : ""}\n`
       : "";
   if (tip === base) return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: note }, patch: null, patchSha256: null };
-  const numbers = await git([...plainDiff, "--numstat", base, tip], call);
-  const rows = numbers.out
-    .split("\n")
-    .filter((row) => row !== "")
-    .map((row) => row.split("\t"));
+  const [counts, patch] = await Promise.all([git([...plainDiff, "--numstat", "--stat=100", base, tip], call), patchOf(call, base, tip)]);
+  // First a row for each file: lines added, removed, path. A line of the picture begins with a blank.
+  const lines = counts.out.split("\n");
+  const rows = lines.filter((line) => /^[\d-]+\t/.test(line)).map((line) => line.split("\t"));
+  const picture = lines.slice(rows.length).join("\n");
   // A binary file counts "-" lines.
   const sum = (column: 0 | 1) => rows.reduce((total, row) => total + (Number(row[column]) || 0), 0);
-  const text = (await git([...plainDiff, "--stat=100", base, tip], call)).out;
   return {
     head: tip,
-    diffstat: { files: rows.length, insertions: sum(0), deletions: sum(1), text: shortened(text, statMax - note.length) + note },
-    ...(await patchOf(call, base, tip)),
+    diffstat: { files: rows.length, insertions: sum(0), deletions: sum(1), text: shortened(picture, statMax - note.length) + note },
+    ...patch,
   };
 }
 

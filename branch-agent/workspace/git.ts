@@ -103,20 +103,19 @@ async function once(args: readonly string[], call: GitCall) {
   return { code, out: Buffer.concat(kept).toString("utf8"), complaint: complaints.read().output };
 }
 
-/** By git directory: what its configuration named, and by which files' state. */
-const named = new Map<string, { stamp: string; settings: Setting[] }>();
+/** What a repository's configuration named, by the state of its files. */
+const named = new Map<string, Setting[]>();
 const namedKept = 64;
 
 /** Settings that empty every driver and hook which the repository's own configuration names. It is read anew when its files have changed. */
 export async function neutralised(gitDir: string): Promise<Setting[]> {
-  const stamp = await stampOf(gitDir);
-  const known = named.get(gitDir);
-  if (known?.stamp === stamp) return known.settings;
+  const state = await configState(gitDir);
+  const known = named.get(state);
+  if (known) return known;
   const { out } = await git(["config", "--list", "--name-only", "-z", "--includes"], { gitDir });
   const settings = emptied(out);
-  named.delete(gitDir);
   // Nobody knows where the files lie that it includes.
-  if (!/^include(if\..*)?\.path$/ims.test(out.replaceAll("\0", "\n"))) named.set(gitDir, { stamp, settings });
+  if (!/^include(if\..*)?\.path$/ims.test(out.replaceAll("\0", "\n"))) named.set(state, settings);
   for (const oldest of named.keys()) {
     if (named.size <= namedKept) break;
     named.delete(oldest);
@@ -124,13 +123,13 @@ export async function neutralised(gitDir: string): Promise<Setting[]> {
   return settings;
 }
 
-/** The state of a repository's own files of configuration; a worktree shares the repository's. */
-async function stampOf(gitDir: string): Promise<string> {
+/** Of a repository's own files of configuration: a worktree that has none of its own shares the repository's. */
+async function configState(gitDir: string): Promise<string> {
   const common = await readFile(join(gitDir, "commondir"), "utf8").catch(() => ".");
   const files = [join(resolve(gitDir, common.trim()), "config"), join(gitDir, "config.worktree")];
   const states = files.map((path) =>
     stat(path, { bigint: true }).then(
-      ({ ino, size, mtimeNs }) => `${ino} ${size} ${mtimeNs}`,
+      ({ dev, ino, size, mtimeNs, ctimeNs }) => `${path} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`,
       () => "",
     ),
   );

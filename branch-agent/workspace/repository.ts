@@ -50,10 +50,9 @@ export async function discard(path: string, source: { gitDir: string; cwd: strin
   await rm(path, { recursive: true, force: true });
 }
 
-/** Looks at the owner's checkout without refreshing its index. A bare repository has none. */
+/** Looks at the owner's checkout without refreshing its index. */
 export async function countUncommitted(path: string, gitDir: string): Promise<number> {
   const call = { cwd: path, config: await neutralised(gitDir), env: { GIT_OPTIONAL_LOCKS: "0" } };
-  if ((await git(["rev-parse", "--is-inside-work-tree"], call)).out.trim() !== "true") return 0;
   const { out } = await git(["status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=all"], call);
   return out.split("\0").filter((line) => line !== "").length;
 }

@@ -48,14 +48,21 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
       throw new UacError("not_found", `${which}; there are: ${known}. Name one of them, or register another.`);
     }
     const { sourceGitDir, gitDir } = await findRepository(workspace, path);
-    const head = await resolve({ gitDir: sourceGitDir }, "HEAD^{commit}").catch((cause: unknown) => {
-      throw failed(`The workspace "${workspace}" has no commit to start from. Commit something in it first.`, cause);
-    });
-    const into = (await git(["symbolic-ref", "--quiet", "--short", "HEAD"], { gitDir: sourceGitDir, accept: [1] })).out.trim() || null;
+    const [head, { out: into }, uncommitted] = await Promise.all([
+      resolve({ gitDir: sourceGitDir }, "HEAD^{commit}").catch((cause: unknown) => {
+        throw failed(`The workspace "${workspace}" has no commit to start from. Commit something in it first.`, cause);
+      }),
+      git(["symbolic-ref", "--quiet", "--short", "HEAD"], { gitDir: sourceGitDir, accept: [1] }),
+      withEdits ? 0 : countUncommitted(path, sourceGitDir),
+    ]);
     const start = withEdits
-      ? { ...(await replayEdits({ path, gitDir: sourceGitDir, head }, join(root, `${name}.index`))), uncommitted: 0 }
-      : { base: head, replayed: null, uncommitted: await countUncommitted(path, sourceGitDir) };
-    const record = { ...start, workspace, into, sourceGitDir, gitDir, branch: `uac/${name}`, test: null, setup: null, ready: false };
+      ? await replayEdits({ path, gitDir: sourceGitDir, head }, join(root, `${name}.index`))
+      : { base: head, replayed: null };
+    const branch = `uac/${name}`;
+    const record = {
+      ...{ ...start, uncommitted, workspace, into: into.trim() || null, sourceGitDir, gitDir, branch },
+      ...{ test: null, setup: null, ready: false },
+    };
     await records.write(name, record);
     return record;
   }
@@ -74,10 +81,9 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
 
   async function addWorktree(path: string, record: WorktreeRecord) {
     const source = { gitDir: record.sourceGitDir, cwd: root, config: await neutralised(record.sourceGitDir) };
+    let exists = false;
     for (let tries = 1; ; tries += 1) {
-      await discard(path, source);
-      // What an earlier attempt committed is kept: then the branch is there, and is taken up again.
-      const exists = (await git(["show-ref", "--verify", "--quiet", `refs/heads/${record.branch}`], { ...source, accept: [1] })).code === 0;
+      if (tries > 1 || existsSync(path)) await discard(path, source);
       const what = exists ? [path, record.branch] : ["-b", record.branch, path, record.base];
       try {
         await git(["worktree", "add", "--force", "--no-checkout", ...what], source);
@@ -85,6 +91,8 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
       } catch (error) {
         if (tries === addTries) throw error;
         log.warn("a worktree could not be added at once", { worktree: path, tries, error });
+        // What an earlier attempt committed is kept: then the branch is there, and is taken up again.
+        exists = (await git(["show-ref", "--verify", "--quiet", `refs/heads/${record.branch}`], { ...source, accept: [1] })).code === 0;
       }
     }
   }
