@@ -2,6 +2,7 @@
 import { type TestRun, testRunSchema } from "#core/receipt.ts";
 import { countTests } from "#core/test-counts.ts";
 import { attemptFact } from "#ports/journal.ts";
+import type { Llm } from "#ports/llm.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import type { Bench } from "./bench.ts";
 import type { Workshop } from "./branch.ts";
@@ -26,6 +27,20 @@ export async function testsAtBase(deps: Workshop, bench: Bench, test: Test): Pro
   const run = await runTests(deps, bench, test);
   if (!grant.signal.aborted) await deps.journal.set(key, JSON.stringify(run));
   return run;
+}
+
+/**
+ * The model is asked while the tests at base still run, and its reply is acted on when they are over: from then on the files change. Whether
+ * they came to a result is for whoever awaits them.
+ */
+export function actedOnAfter(tests: Promise<unknown>, llm: Llm): Llm {
+  return {
+    ...llm,
+    async complete(request) {
+      const [reply] = await Promise.all([llm.complete(request), tests.catch(() => null)]);
+      return reply;
+    },
+  };
 }
 
 export async function runTests(

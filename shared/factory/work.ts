@@ -22,7 +22,7 @@ import { type Assignment, assign } from "./lead.ts";
 import { type Meter, metering, under } from "./metering.ts";
 import { observed, scopeOf } from "./scope.ts";
 import { approvalsOf, noteOnSetup, setUp } from "./setup.ts";
-import { runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
+import { actedOnAfter, runTests, type Test, testsAtBase, testTimeoutMs } from "./test-runs.ts";
 import { weigh } from "./weigh.ts";
 
 const logChars = 15_000;
@@ -100,7 +100,8 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const owner = await heed(deps, order, grant, (kind, text) => record(kind, persona, text));
   const setup = mayRun ? await setUp(deps, bench, test, owner) : null;
   if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
-  const before = mayRun ? await testsAtBase(deps, bench, test) : null;
+  const baseTests = mayRun ? testsAtBase(deps, bench, test) : Promise.resolve(null);
+  baseTests.catch(() => undefined); // Awaited below: they run beside the model's first call.
 
   const staff = staffIn(seat);
   const { task, epoch } = order;
@@ -129,7 +130,7 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     prompt: `${order.title}\n\n${order.instruction}${await noteOnConventions(deps, bench, scope.masked)}${noteOnSetup(setup)}`,
     tools: [...hands.tools, finishTool],
     transcript: journal.transcript(order.task, order.epoch),
-    llm: cap.through(under(meter, inference.llm)),
+    llm: actedOnAfter(baseTests, cap.through(under(meter, inference.llm))),
     spent: meter.total,
     limits,
     deadline: () => startedAt + limits.wallS * 1000 + owner.stoodStill(),
@@ -138,6 +139,7 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     mayAnswer: false,
     key: `${order.task}-${order.epoch}`,
     async between(entries) {
+      if (entries.length > 1) await baseTests;
       const heard = await owner.between(entries);
       await cap.hear();
       return [...hands.news(entries).map((text) => ({ type: "user" as const, text })), ...heard];
@@ -147,12 +149,17 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     onStep: (_, text) => record("step", persona, text),
   })
     .finally(hands.close)
-    .finally(inference.close);
+    .finally(inference.close)
+    .finally(() => baseTests.catch(() => null));
+  const before = await baseTests;
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
 
   const changes = await commit(deps, bench);
   if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${changes.diffstat.files} files`);
-  const after = mayRun && changes.diffstat.files > 0 ? await runTests(deps, bench, test) : null;
+  const [after, prospects] = await Promise.all([
+    mayRun && changes.diffstat.files > 0 ? runTests(deps, bench, test) : null,
+    prospectsOf(deps, bench, changes.head),
+  ]);
   const weighed = await weigh(deps, bench, test, { before, after, changes, mayRun });
   if (grant.signal.aborted) return interrupted(bench, String(grant.signal.reason));
 
@@ -171,7 +178,7 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
     wallMs: Math.max(0, clock.now() - startedAt - owner.stoodStill()),
     limitsHit: agent.kind === "stopped" && agent.code.endsWith("_limit") ? [agent.code] : [],
     approvals: approvalsOf(setup),
-    prospects: await prospectsOf(deps, bench, changes.head),
+    prospects,
     followed: null,
   };
   record("finished", persona, `${receipt.verdict}: ${receipt.why}`);

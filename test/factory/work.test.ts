@@ -118,6 +118,31 @@ describe("the verdict is measured", () => {
   });
 });
 
+describe("the tests at base", () => {
+  it("run beside the model's first call, and nothing is touched until they are over", async () => {
+    b = await openBranch({ script: fixing });
+    const { run } = b.branch.sandbox;
+    const touched: number[] = [];
+    b.branch.sandbox.run = async (...args) => {
+      // They end only after the model has answered, and some.
+      while (b.state.runs === 0 && b.llm.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+      touched.push(b.edit.calls.length);
+      return run(...args);
+    };
+    expect(await again()).toMatchObject({ receipt: { verdict: "verified", testsBefore: { exitCode: 1 }, testsAfter: { exitCode: 0 } } });
+    expect(touched[0]).toBe(0);
+  });
+
+  it("that can't run break it off, after the first step at most", async () => {
+    b = await openBranch({ script: fixing });
+    b.branch.sandbox.run = () => Promise.reject(new UacError("sandbox_unavailable", "No sandbox: the disk is away."));
+    expect(await again()).toMatchObject({ code: "broke_off", reason: expect.stringContaining("the disk is away") });
+    expect(b.llm.requests.length).toBeLessThanOrEqual(1);
+    expect(b.state.commits).toBe(0);
+  });
+});
+
 describe("what became of the tests", () => {
   const edited = { path: "test/a.test.js", how: "edited", added: [], removed: ["expect(1)"], before: null, after: null } as const;
   const node = (ran: number) => `ℹ tests ${ran}\nℹ skipped 0\n`;
