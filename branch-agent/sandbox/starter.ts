@@ -19,8 +19,8 @@ export interface Starter {
    * nothing runs.
    */
   start(slot: string): Promise<number>;
-  /** Ends the shell, and with it all that it started. */
-  end(): void;
+  /** Ends the shell, and with it all that it started; resolves when it has ended. */
+  end(): Promise<void>;
 }
 
 export interface StarterOptions {
@@ -73,9 +73,8 @@ export function openStarter(options: StarterOptions): Starter {
       });
       return shell.start(slot);
     },
-    end() {
-      shell?.end();
-      shell = null;
+    async end() {
+      await shell?.end();
     },
   };
 }
@@ -98,21 +97,29 @@ function openShell(options: StarterOptions, ended: () => void): Shell {
   stderr.on("data", complaints.push);
   stdin.on("error", () => {}); // it has ended: told below
 
+  const { promise: gone, resolve: isGone } = Promise.withResolvers<void>();
   const end = () => {
+    ended();
     stdin.destroy();
     child.kill("SIGKILL");
+    return gone;
   };
   const fail = (why: string) => {
-    ended();
-    end();
+    void end();
     for (const { reject, timer } of waiting.values()) {
       clearTimeout(timer);
       reject(unavailable(`the command could not be started: ${complaints.read().output.trim() || why}`, "See what the task still runs"));
     }
     waiting.clear();
   };
-  child.once("error", ({ message }) => fail(message));
-  child.once("close", (code) => fail(`its shell ended with ${code}`));
+  child.once("error", ({ message }) => {
+    fail(message);
+    isGone();
+  });
+  child.once("close", (code) => {
+    fail(`its shell ended with ${code}`);
+    isGone();
+  });
   createInterface({ input: stdout }).on("line", (line) => {
     const [slot = "", pid] = line.split(" ");
     const start = waiting.get(slot);

@@ -79,7 +79,7 @@ export function openTasks(limits: Limits, { cgroups, users }: Means, slots: stri
       const task = await tasks.get(key)?.catch(() => null);
       tasks.delete(key);
       if (!task) return;
-      task.starter.end();
+      await task.starter.end();
       await task.group?.remove();
       if (task.user) users?.giveBack(task.user.id);
     },
