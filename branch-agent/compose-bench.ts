@@ -158,7 +158,8 @@ export async function openJournal(
   home: string,
   { transcriptMs, survives = "power cut" }: { transcriptMs?: number; survives?: "power cut" | "kill" } = {},
 ): Promise<Journal> {
-  const open = () => createClient({ url: `file:${join(home, "journal.db")}` });
+  // One connection each: what is set on it would not hold for those that a pool opens beside it.
+  const open = () => createClient({ url: `file:${join(home, "journal.db")}`, concurrency: 1 });
   const client = open();
   const journal = await libsqlJournal(client, open(), transcriptMs);
   if (survives === "kill") await client.execute("pragma synchronous = normal");

@@ -24,18 +24,23 @@ export async function commitAll(
   author: { name: string; email: string } | null,
 ): Promise<Changes> {
   const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
-  const left = await stage(call);
+  const [left, at] = await Promise.all([stage(call), git(["rev-parse", "HEAD", "HEAD^{tree}", `${worktree.base}^{tree}`], call)]);
+  const [tip = "", ofTip = "", ofBase = ""] = at.out.split("\n");
   const tree = (await git(["write-tree"], call)).out.trim();
-  if (!author) return { ...(await changes(call, await resolve(call, `${worktree.base}^{tree}`), tree, left)), head: null };
-  const [tip = "", before = ""] = (await git(["rev-parse", "HEAD", "HEAD^{tree}"], call)).out.split("\n");
-  if (tree === before) return changes(call, worktree.base, tip, left);
+  const measured = measure(call, ofBase, tree, left);
+  if (!author) return { head: null, ...(await measured) };
+  if (tree === ofTip) return { head: tip === worktree.base ? null : tip, ...(await measured) };
   const env = {
     ...{ GIT_AUTHOR_NAME: author.name, GIT_AUTHOR_EMAIL: author.email },
     ...{ GIT_COMMITTER_NAME: author.name, GIT_COMMITTER_EMAIL: author.email },
   };
-  const commit = (await git(["commit-tree", tree, "-p", tip, "-F", "-"], { ...call, env, input: message })).out.trim();
-  await git(["update-ref", "-m", "commit", `refs/heads/${worktree.branch}`, commit, tip], { ...call, env });
-  return changes(call, worktree.base, commit, left);
+  async function commit() {
+    const head = (await git(["commit-tree", tree, "-p", tip, "-F", "-"], { ...call, env, input: message })).out.trim();
+    await git(["update-ref", "-m", "commit", `refs/heads/${worktree.branch}`, head, tip], { ...call, env });
+    return head;
+  }
+  const [head, facts] = await Promise.all([commit(), measured]);
+  return { head, ...facts };
 }
 
 /** Puts the worktree into its index; answers what was left out. */
@@ -74,13 +79,14 @@ async function withoutForm(root: string, paths: readonly string[]): Promise<Set<
   return found;
 }
 
-async function changes(call: GitCall, base: string, tip: string, left: readonly string[]): Promise<Changes> {
+/** What lies between two trees. */
+async function measure(call: GitCall, base: string, tree: string, left: readonly string[]): Promise<Omit<Changes, "head">> {
   const note =
     left.length > 0
       ? `left out as artefacts or secrets: ${left.slice(0, leftShown).join(", ")}${left.length > leftShown ? ", …" : ""}\n`
       : "";
-  if (tip === base) return { head: null, diffstat: { files: 0, insertions: 0, deletions: 0, text: note }, patch: null, patchSha256: null };
-  const [counts, patch] = await Promise.all([git([...plainDiff, "--numstat", "--stat=100", base, tip], call), patchOf(call, base, tip)]);
+  if (tree === base) return { diffstat: { files: 0, insertions: 0, deletions: 0, text: note }, patch: null, patchSha256: null };
+  const [counts, patch] = await Promise.all([git([...plainDiff, "--numstat", "--stat=100", base, tree], call), patchOf(call, base, tree)]);
   // First a row for each file: lines added, removed, path. A line of the picture begins with a blank.
   const lines = counts.out.split("\n");
   const rows = lines.filter((line) => /^[\d-]+\t/.test(line)).map((line) => line.split("\t"));
@@ -88,13 +94,12 @@ async function changes(call: GitCall, base: string, tip: string, left: readonly 
   // A binary file counts "-" lines.
   const sum = (column: 0 | 1) => rows.reduce((total, row) => total + (Number(row[column]) || 0), 0);
   return {
-    head: tip,
     diffstat: { files: rows.length, insertions: sum(0), deletions: sum(1), text: shortened(picture, statMax - note.length) + note },
     ...patch,
   };
 }
 
-async function patchOf(call: GitCall, base: string, tip: string): Promise<{ patch: string | null; patchSha256: string }> {
+async function patchOf(call: GitCall, base: string, tree: string): Promise<{ patch: string | null; patchSha256: string }> {
   const hash = createHash("sha256");
   const kept: Buffer[] = [];
   let size = 0;
@@ -103,7 +108,7 @@ async function patchOf(call: GitCall, base: string, tip: string): Promise<{ patc
     size += chunk.length;
     if (size <= patchMax) kept.push(chunk);
   };
-  await git([...plainDiff, "-p", base, tip], { ...call, onOutput });
+  await git([...plainDiff, "-p", base, tree], { ...call, onOutput });
   const bytes = Buffer.concat(kept);
   const patch = bytes.toString("utf8");
   // Not UTF-8: as text it would be another patch than the one that the digest names.
