@@ -57,18 +57,17 @@ function changedAt(path) {
 }
 
 /**
- * Of names, sizes and times: to read them all would take as long as the start.
+ * Of names, sizes and times: to read them all would take as long as the start. Node's own listing of a whole tree takes three times as long.
  * @param {string} root
  */
 function digestOf(root) {
   const hash = createHash("sha256");
-  for (const source of sources) {
-    const path = join(root, source);
-    const files = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: "utf8" }).toSorted() : [""];
-    for (const file of files) {
-      const { size, mtimeMs } = statSync(join(path, file));
-      hash.update(`${source}/${file} ${size} ${mtimeMs}\n`);
-    }
-  }
+  /** @param {string} name */
+  const add = (name) => {
+    const stats = statSync(`${root}/${name}`);
+    hash.update(`${name} ${stats.size} ${stats.mtimeMs}\n`);
+    if (stats.isDirectory()) for (const entry of readdirSync(`${root}/${name}`).sort()) add(`${name}/${entry}`);
+  };
+  for (const source of sources) add(source);
   return hash.digest("hex").slice(0, 16);
 }

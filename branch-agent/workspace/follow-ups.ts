@@ -68,7 +68,8 @@ async function prospects({ gitDir, base, into: wanted }: Worktree, mayPush: bool
   // A branch that was rewritten meanwhile holds the base no more: nothing is merged into it by a tap.
   const named = prospectsSchema.shape.into.safeParse(wanted).success;
   const tip = wanted === null || !named ? null : await tipOf(call, wanted);
-  const holds = tip !== null && (await git(["merge-base", "--is-ancestor", base, tip], { ...call, accept: [1] })).code === 0;
+  const isAbove = async (one: string) => (await git(["merge-base", "--is-ancestor", base, one], { ...call, accept: [1] })).code === 0;
+  const holds = tip !== null && (tip === base || (await isAbove(tip)));
   const into = holds ? wanted : null;
   const remote = mayPush ? await remoteFor(gitDir, into) : null;
   const mayPropose = remote?.project && into !== null && (await findGh()) !== null;
