@@ -3,7 +3,6 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire, enableCompileCache } from "node:module";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 
 /** All that it may be made of. */
 const sources = ["branch-agent", "shared", "package.json", "package-lock.json"];
@@ -24,8 +23,6 @@ export async function program(root) {
     return import("./cli/main.ts");
   }
   enableCompileCache(join(folder, "compiled"));
-  // The young generation keeps the size that it begins with: 15 MB less, for a program that waits far more than it computes.
-  setFlagsFromString("--semi-space-growth-factor=1");
   return createRequire(file)(file);
 }
 
