@@ -156,11 +156,7 @@ function reportOf(runs: Record<Contender, Run[]>, noOps: NoOps, outside: readonl
   add("sandboxed no-op ratio", noOp / bare, "ratio", "bare no-op p50");
   const all = [...runs.ours, ...runs["ours, tested"]];
   const stable = all.every((run) => run.requests.every(({ goesOn }) => goesOn));
-  add(
-    "requests that do not begin with the one before",
-    all.flatMap((run) => run.requests).filter((one) => !one.goesOn).length,
-    "requests",
-  );
+  add("requests that do not begin with the one before", all.flatMap((run) => run.requests).filter((one) => !one.goesOn).length, "requests");
   add("outside hosts contacted", outside.length, "hosts");
 
   const hold = (holds: boolean, what: string) => {

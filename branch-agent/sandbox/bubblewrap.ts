@@ -49,6 +49,8 @@ export function bubblewrap(
   let version = "";
   let ready: Promise<Ready> | undefined;
   let found: Tasks | undefined;
+  /** What is being made for a worktree must be there to be left. */
+  let entering: Promise<unknown> = Promise.resolve();
   const limits = options.limits ?? fairShare(1);
 
   interface Ready {
@@ -107,6 +109,14 @@ export function bubblewrap(
     async check() {
       await prepared();
     },
+    enter(worktree) {
+      const making = async () => {
+        const { tasks, slots } = await prepared();
+        const [, slot] = await Promise.all([tasks.of(realpathSync(worktree)), slots.take()]);
+        slot.free();
+      };
+      entering = Promise.allSettled([entering, making()]);
+    },
     async run(scope, command) {
       const { bwrap, system, enter, tasks, slots } = await prepared();
       const { worktree } = placesOf(scope, command);
@@ -126,6 +136,7 @@ export function bubblewrap(
       }
     },
     async leave(worktree) {
+      await entering;
       await found?.leave(worktree);
     },
     bounds: () => found?.bounds() ?? [],

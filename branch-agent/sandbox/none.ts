@@ -7,6 +7,7 @@ export function noSandbox(): Sandbox {
   return {
     name: "none",
     async check() {},
+    enter() {},
     async leave() {},
     bounds: () => ["no command is run"],
     async run() {

@@ -63,14 +63,19 @@ export const boundProcesses = (limits: Limits) => `ulimit -u ${limits.processes}
 
 export const quoted = (path: string) => `'${path.replaceAll("'", "'\\''")}'`;
 
-/** The shell is there from the first command on; one that has ended is replaced with the next. */
+/** A shell that has ended is replaced at the next command. */
 export function openStarter(options: StarterOptions): Starter {
   let shell: Shell | null = null;
+  const open = () => {
+    const opened = openShell(options, () => {
+      if (shell === opened) shell = null;
+    });
+    return opened;
+  };
+  shell = open();
   return {
     start(slot) {
-      shell ??= openShell(options, () => {
-        shell = null;
-      });
+      shell ??= open();
       return shell.start(slot);
     },
     async end() {
@@ -100,6 +105,8 @@ function openShell(options: StarterOptions, ended: () => void): Shell {
   const { promise: gone, resolve: isGone } = Promise.withResolvers<void>();
   const end = () => {
     ended();
+    // Now it is waited for.
+    child.ref();
     stdin.destroy();
     child.kill("SIGKILL");
     return gone;
@@ -116,10 +123,8 @@ function openShell(options: StarterOptions, ended: () => void): Shell {
     fail(message);
     isGone();
   });
-  child.once("close", (code) => {
-    fail(`its shell ended with ${code}`);
-    isGone();
-  });
+  child.once("exit", () => isGone());
+  child.once("close", (code) => fail(`its shell ended with ${code}`));
   createInterface({ input: stdout }).on("line", (line) => {
     const [slot = "", pid] = line.split(" ");
     const start = waiting.get(slot);

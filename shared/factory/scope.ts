@@ -33,6 +33,7 @@ export function observed(sandbox: Sandbox, tell: (sentence: string) => void): Sa
       return sandbox.name;
     },
     check: () => sandbox.check(),
+    enter: (worktree) => sandbox.enter(worktree),
     leave: (worktree) => sandbox.leave(worktree),
     bounds: () => sandbox.bounds(),
     async run(scope, command) {

@@ -91,6 +91,7 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   const startedAt = await begunAt(deps, order);
   const scope = scopeOf(deps, grant, worktree);
   const mayRun = grant.token.act.includes("exec");
+  if (mayRun) deps.sandbox.enter(worktree.path);
   const { commands, ran } = await commandsOf(deps, order);
 
   const limits = narrower(grant.token.lim, narrower(order.limits, profile.limits));

@@ -46,6 +46,8 @@ export interface Sandbox {
   readonly name: string;
   /** Rejects with `sandbox_unavailable` (and what to install) if nothing can be confined here. */
   check(): Promise<void>;
+  /** A worktree's commands are about to come: makes what they share, beside whatever else is done. What fails is told by the first of them. */
+  enter(worktree: string): void;
   run(scope: SandboxScope, command: SandboxCommand): Promise<SandboxRun>;
   /** A worktree's last command has been run: ends whatever is left, and gives back what was kept for it. Repeatable. */
   leave(worktree: string): Promise<void>;

@@ -192,6 +192,7 @@ export async function openBranch(options: BranchOptions = {}) {
     sandbox: {
       name: "as told",
       check: async () => undefined,
+      enter: () => undefined,
       leave: async () => undefined,
       bounds: () => [],
       async run(_, { command, signal, timeoutMs }): Promise<SandboxRun> {
