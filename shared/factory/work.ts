@@ -156,9 +156,11 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
   if (agent.kind === "stopped" && agent.code === "interrupted") return interrupted(bench, agent.reason);
 
   const changes = await commit(deps, bench);
-  if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${changes.diffstat.files} files`);
+  const { files } = changes.diffstat;
+  const many = `${files} ${files === 1 ? "file" : "files"}`;
+  if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${many}`);
   const [after, prospects] = await Promise.all([
-    mayRun && changes.diffstat.files > 0 ? runTests(deps, bench, test) : null,
+    mayRun && files > 0 ? runTests(deps, bench, test) : null,
     prospectsOf(deps, bench, changes.head),
   ]);
   const weighed = await weigh(deps, bench, test, { before, after, changes, mayRun });
