@@ -1,5 +1,5 @@
 /** The composition of `code`: one task at the same bench as a factory's, with nobody behind it. No headquarters, no bus, no key. */
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, realpath, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
@@ -117,9 +117,17 @@ async function profileOf(env: Env, model: string | undefined): Promise<Profile> 
 /** The repository that `path` lies in. */
 async function repositoryAt(path: string): Promise<string> {
   const real = await realpath(path).catch(() => null);
-  if (real === null) throw new UacError("bad_input", `There is no directory ${resolve(path)}. Name one with --workspace.`);
+  if (real === null || !(await stat(real)).isDirectory()) {
+    throw new UacError("bad_input", `There is no directory ${resolve(path)}. Name one with --workspace.`);
+  }
   const { code, out } = await git(["rev-parse", "--path-format=absolute", "--show-toplevel"], { cwd: real, accept: [128] });
   if (code === 0) return realpath(out.replace(/\n$/, ""));
+  if ((await git(["rev-parse", "--git-dir"], { cwd: real, accept: [128] })).code === 0) {
+    throw new UacError(
+      "workspace_failed",
+      `${real} is git's own directory, without a checkout. Name a checkout of it; git worktree add makes one.`,
+    );
+  }
   throw new UacError(
     "workspace_failed",
     `${real} lies in no git repository. Go into one, name one with --workspace, or make one of it: git init, and commit.`,

@@ -38,8 +38,10 @@ export function reportOf({ epoch: _, log: __, ...outcome }: Outcome, repository:
 
 /** @param cwd commands are shown as they are typed from there */
 export function showReport({ receipt, ...report }: Report, cwd: string): string {
+  // That the coder came to its end is no success yet.
+  const ended = report.outcome === "succeeded" && !report.ok ? "done, but not verified" : report.outcome;
   const lines = [
-    `${report.outcome}: ${report.reason}`,
+    `${ended}: ${report.reason}`,
     ...(report.summary ? ["", `${report.persona}: ${report.summary}`] : []),
     ...(receipt ? ["", ...receiptLines(receipt, report)] : []),
     ...(receipt?.branch
@@ -61,16 +63,20 @@ function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok
     ...flagsBeside(receipt).map(({ text }) => `note     ${text}`),
     ...(branch ? [`branch   ${branch} (${head?.slice(0, 12)}, from ${base?.slice(0, 12)})`] : []),
     ...(receipt.setup ? [`set-up   ${showSetupRun(receipt.setup)}`] : []),
-    ...(receipt.replayed ? [`with     ${receipt.replayed.files} files that were not committed`] : []),
-    `spent    ${showCost(spent)}, ${tokensOf(spent.usage).toLocaleString("en")} tokens, ${receipt.steps} steps, ${duration(receipt.wallMs)}`,
+    ...(receipt.replayed
+      ? [`with     ${several(receipt.replayed.files, "file")} that ${receipt.replayed.files === 1 ? "was" : "were"} not committed`]
+      : []),
+    `spent    ${showCost(spent)}, ${several(tokensOf(spent.usage), "token")}, ${several(receipt.steps, "step")}, ${duration(receipt.wallMs)}`,
     ...(diffstat.text ? ["", diffstat.text.trimEnd()] : []),
   ];
 }
 
-function takeLines({ branch, base }: Receipt, git: string): string[] {
+function takeLines({ branch, base, replayed }: Receipt, git: string): string[] {
+  const from = base?.slice(0, 12);
   return [
-    `look at it   ${git} diff ${base?.slice(0, 12)} ${branch}`,
-    `take it      ${git} merge ${branch}`,
+    `look at it   ${git} diff ${from} ${branch}`,
+    // A merge would meet, in the checkout, the very changes that the branch begins with. No setting of the owner's changes what diff-tree prints.
+    `take it      ${replayed ? `${git} diff-tree -p --binary ${from} ${branch} | ${git} apply` : `${git} merge ${branch}`}`,
     `throw away   ${git} branch -D ${branch}`,
   ];
 }
@@ -95,6 +101,10 @@ export function progressLines(
 }
 
 const labels: Partial<Record<string, string>> = { begin: "at work", paused: "at a budget" };
+
+function several(n: number, noun: string): string {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}
 
 function duration(ms: number): string {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;

@@ -1,7 +1,7 @@
 /** `code`: one task in one repository, here and now, with nobody behind it. */
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { publicMessage, UacError } from "#core/errors.ts";
+import { UacError } from "#core/errors.ts";
 import type { Env } from "#factory/profile.ts";
 import { openCode } from "../compose-code.ts";
 import { doAlone } from "../solo/task.ts";
@@ -29,15 +29,19 @@ export async function code(env: Env, cwd: string, given: CodeArguments): Promise
   const interrupt = new AbortController();
   const stopListening = onInterrupt(interrupt);
   try {
+    refuseEmpty(given);
     return await run(env, cwd, given, interrupt.signal);
-  } catch (error) {
-    // Whoever reads JSON finds the reason there too; the exit code and the sentence are the command line's.
-    const failure = { code: error instanceof UacError ? error.code : "internal", message: publicMessage(error) };
-    if (given.json) process.stdout.write(`${JSON.stringify({ ok: false, error: failure })}\n`);
-    throw error;
   } finally {
     stopListening();
   }
+}
+
+/** What a script's unset variable leaves: without its tests a repository would count as one that has none. */
+function refuseEmpty({ instruction, workspace, test, model }: CodeArguments) {
+  for (const [name, value] of Object.entries({ workspace, test, model })) {
+    if (value?.trim() === "") throw new UacError("bad_input", `--${name} is empty. Leave it out, or say what it is to be.`);
+  }
+  if (instruction.trim() === "") throw new UacError("bad_input", "The instruction is empty. Say what is to be done.");
 }
 
 async function run(env: Env, cwd: string, given: CodeArguments, signal: AbortSignal): Promise<number> {

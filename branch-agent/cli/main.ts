@@ -3,13 +3,15 @@
  * when it is called: one that needs no bus loads none.
  */
 import { Command, CommanderError } from "commander";
-import { hasCode, publicMessage } from "#core/errors.ts";
+import { hasCode, UacError } from "#core/errors.ts";
 import { version } from "../version.ts";
 import type { CodeArguments } from "./code.ts";
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3, notEnrolled: 4, interrupted: 130 } as const;
 
-/** Runs one command; resolves to the exit code. */
+const internal = "Something went wrong inside; called with LOG_LEVEL=debug it says where.";
+
+/** Runs one command; resolves to the exit code. With `--json` every end puts one object on standard output, an error as `{ ok: false, error }`. */
 export async function main(args: readonly string[]): Promise<number> {
   let code: number = exitCodes.ok;
   const run = (command: () => Promise<number>) => async () => {
@@ -54,8 +56,15 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    process.stderr.write(`${publicMessage(error)}\n`);
+    const isUsage = error instanceof CommanderError;
+    if (isUsage && error.exitCode === 0) return exitCodes.ok;
+    const known = error instanceof UacError;
+    const message = known ? error.message : isUsage ? error.message.replace(/^error: /, "") : internal;
+    // Whoever reads JSON finds the reason there too, whatever was wrong with the call.
+    const failure = { code: known ? error.code : isUsage ? "bad_input" : "internal", message };
+    if (args.includes("--json")) process.stdout.write(`${JSON.stringify({ ok: false, error: failure })}\n`);
+    if (isUsage) return exitCodes.usage;
+    process.stderr.write(`${message}\n`);
     if (process.env.LOG_LEVEL === "debug" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
     if (hasCode(error, "bad_config") || hasCode(error, "bad_input")) return exitCodes.usage;
     if (hasCode(error, "hq_unreachable")) return exitCodes.unreachable;

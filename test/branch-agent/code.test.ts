@@ -1,7 +1,7 @@
 /** `branch-agent code`: one task by itself, as a person calls it and as a script does. */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -117,9 +117,11 @@ it("exits 0 without tests, and says so; 1 where tests fail, or nothing was chang
     call(["Write a note."], { cwd: untested }),
     call(["Write a note.", "--workspace", failing, "--json"]),
     call(["Write a note.", "--workspace", untested, "--test", "test ! -e note.txt", "--json"]),
+    call(["Write a note.", "--workspace", failing]),
   ]);
-  expect(results.map(({ code }) => code)).toEqual([0, 1, 1]);
-  expect(results[0]?.out).toContain("the repository names no tests that could be run");
+  expect(results.map(({ code }) => code)).toEqual([0, 1, 1, 1]);
+  expect(results[3]?.out).toMatch(/^done, but not verified: the tests failed before and still fail\n/);
+  expect(results[0]?.out).toContain("succeeded: the repository names no tests that could be run");
   expect(JSON.parse(results[1]?.out ?? "")).toMatchObject({ ok: false, outcome: "succeeded", receipt: { verdict: "unverified" } });
   expect(JSON.parse(results[2]?.out ?? "")).toMatchObject({ ok: false, outcome: "failed", receipt: { verdict: "regressed" } });
 });
@@ -130,13 +132,18 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
   const shop = repository("shop");
   mkdirSync(join(dir, "empty"));
   const outside = { ...env(), GIT_CEILING_DIRECTORIES: dir };
-  const [none, uncommitted, keyless, empty, missing, usage] = await Promise.all([
+  execFileSync("git", ["clone", "-q", "--bare", shop, join(dir, "shop.git")], { stdio: "ignore" });
+  const [none, uncommitted, keyless, empty, missing, usage, file, gitDir, unset, scripted] = await Promise.all([
     call(["Do it."], { cwd: join(dir, "empty"), env: outside }),
     call(["Do it."], { cwd: bare }),
     call(["Do it.", "--json"], { cwd: shop, env: env({ LLM_PROVIDER: "anthropic" }) }),
     call(["-"], { cwd: shop, input: " \n" }),
     call(["Do it.", "--workspace", "nowhere"]),
     call([], { cwd: shop }),
+    call(["Do it.", "--workspace", join(shop, "state")]),
+    call(["Do it."], { cwd: join(dir, "shop.git") }),
+    call(["Do it.", "--test", "", "--json"], { cwd: shop }),
+    call(["--json"], { cwd: shop }),
   ]);
   expect(none).toMatchObject({ code: 1, out: "", err: expect.stringContaining("lies in no git repository") });
   expect(uncommitted).toMatchObject({
@@ -151,7 +158,26 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
   expect(empty).toMatchObject({ code: 2, err: expect.stringContaining("The instruction is empty") });
   expect(missing).toMatchObject({ code: 2, err: expect.stringContaining(`There is no directory ${join(dir, "nowhere")}`) });
   expect(usage).toMatchObject({ code: 2, err: expect.stringContaining("missing required argument 'instruction'") });
+  expect(file).toMatchObject({ code: 2, err: expect.stringContaining(`There is no directory ${join(shop, "state")}`) });
+  expect(gitDir).toMatchObject({ code: 1, err: expect.stringContaining("is git's own directory, without a checkout") });
+  expect(unset).toMatchObject({ code: 2, err: expect.stringContaining("--test is empty") });
+  expect(JSON.parse(unset.out)).toMatchObject({ ok: false, error: { code: "bad_input" } });
+  expect(scripted).toMatchObject({ code: 2, err: expect.stringContaining("missing required argument") });
+  expect(JSON.parse(scripted.out)).toEqual({ ok: false, error: { code: "bad_input", message: "missing required argument 'instruction'" } });
   expect(model.requests).toHaveLength(0);
+});
+
+it("tells how to take what started with uncommitted changes: in the checkout that still has them", async () => {
+  await knowing({ path: "state", before: "well\n", after: "well\nand good\n", executable: false });
+  const shop = repository("shop", { tests: false });
+  writeFileSync(join(shop, "state"), "well\n");
+  const { code, out, err } = await call(["Make it good.", "--with-edits"], { cwd: shop });
+  expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining("on uac/") });
+  expect(out).toContain("1 file that was not committed");
+  expect(err).toMatch(/committed: .*: 1 file\n/);
+  const take = /^take it +(.+)$/m.exec(out)?.[1] ?? "";
+  execFileSync("sh", ["-c", take], { cwd: shop });
+  expect(readFileSync(join(shop, "state"), "utf8")).toBe("well\nand good\n");
 });
 
 /** A run that goes on while the test looks. */
