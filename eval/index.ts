@@ -28,8 +28,8 @@ async function main(): Promise<number> {
   try {
     args = readArgs();
   } catch (error) {
-    say(`${error instanceof Error ? error.message : error}\n${usage}`);
-    return 2;
+    say(usage);
+    throw new UacError("bad_input", error instanceof Error ? error.message : String(error));
   }
   if (args.help) {
     process.stdout.write(usage);
@@ -56,7 +56,7 @@ async function main(): Promise<number> {
       rounds.push({ solver, results });
       say(`\n${showTable(solver, results)}\n`);
     }
-    if (stop.signal.aborted) return 130;
+    if (stop.signal.aborted) throw new UacError("interrupted", "The evaluation was stopped.");
     const ok = rounds.every(({ solver, results }) => isAsItShould(solver, totalsOf(results)));
     if (args.json)
       process.stdout.write(`${JSON.stringify({ ok, rounds: rounds.map((round) => ({ ...round, totals: totalsOf(round.results) })) })}\n`);
@@ -119,6 +119,10 @@ function readArgs() {
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  say(error instanceof UacError ? publicMessage(error) : error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const known = error instanceof UacError;
+  say(known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const failure = { code: known ? error.code : "internal", message: publicMessage(error) };
+  if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify({ ok: false, error: failure })}\n`);
+  if (hasCode(error, "interrupted")) return 130;
   return hasCode(error, "bad_input") || hasCode(error, "bad_config") ? 2 : 1;
 });

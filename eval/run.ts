@@ -134,5 +134,6 @@ function solutionOf({ repository, oracle, test }: EvalTask): Solution {
     const executable = file?.executable === true && before?.executable !== true;
     return { path, before: textOf(before), after: textOf(file), executable };
   });
-  return { files, test };
+  // Where a file goes, a folder may come.
+  return { files: files.toSorted((a, b) => Number(a.after !== null) - Number(b.after !== null)), test };
 }

@@ -99,6 +99,17 @@ async function loadTask(folder: string): Promise<EvalTask> {
   const hidden: Files = new Map([...(await filesIn(join(folder, "tests"))), ...inlined(task.tests)]);
   const outside = [...repository.keys(), ...oracle.keys(), ...hidden.keys(), ...untouched].find((path) => !isInside(path));
   if (outside !== undefined) throw new UacError("bad_input", `${JSON.stringify(outside)} is no path inside a repository`);
+  const solved = [...new Set([...repository.keys(), ...oracle.keys()])].filter((path) => oracle.get(path) !== null);
+  for (const [where, paths] of [
+    ["files", [...repository.keys()]] as const,
+    ["oracle", solved] as const,
+    ["tests", [...hidden.keys()]] as const,
+  ]) {
+    const both = fileAndFolder(paths);
+    if (both !== undefined) throw new UacError("bad_input", `${where}: ${both} is a file and a folder`);
+  }
+  const idle = untouched.find((path) => ![...repository.keys()].some((one) => one === path || one.startsWith(`${path}/`)));
+  if (idle !== undefined) throw new UacError("bad_input", `untouched: ${idle} is not there, so nothing would be looked at`);
   return { name, instruction, language, test, judge, repository, oracle: oracle.size > 0 ? oracle : null, hidden, untouched, needs };
 }
 
@@ -114,6 +125,8 @@ function ofText(text: string): TaskFile {
 async function filesIn(folder: string): Promise<[string, TaskFile][]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const odd = entries.find((entry) => !entry.isFile() && !entry.isDirectory());
+  if (odd) throw new UacError("bad_input", `${join(odd.parentPath, odd.name)} is neither a file nor a folder`);
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   return Promise.all(
     paths.sort().map(async (path): Promise<[string, TaskFile]> => {
@@ -126,6 +139,12 @@ async function filesIn(folder: string): Promise<[string, TaskFile][]> {
 function isInside(path: string): boolean {
   const parts = path.split("/");
   return !parts.some((part) => part === "" || part === "." || part === ".." || part.toLowerCase() === ".git" || part.includes("\0"));
+}
+
+/** The first path that others lie in. */
+function fileAndFolder(paths: readonly string[]): string | undefined {
+  const folders = new Set(paths.flatMap((path) => path.split("/").map((_, i, parts) => parts.slice(0, i).join("/"))));
+  return paths.find((path) => folders.has(path));
 }
 
 function isText(bytes: Buffer): boolean {

@@ -97,14 +97,16 @@ it("hidden tests are put through no link that a commit brings", async () => {
 
 it("says how it is used, and what is wrong with a folder", async () => {
   task("bad", "typo", { ...simple, instrucktion: "?" });
-  const [usage, unknown, bad, keyless] = await Promise.all([
+  const [usage, unknown, bad, keyless, scripted] = await Promise.all([
     evaluate("--model", "mine"),
     evaluate("--only", "nothing-like-it"),
     evaluate("bad"),
     evaluate("--model", "env", "--only", "js-last-page"),
+    evaluate("--jobs", "none", "--json"),
   ]);
   expect(usage).toMatchObject({ code: 2, out: "", err: expect.stringContaining("npm run eval --") });
   expect(unknown).toMatchObject({ code: 2, err: expect.stringContaining("There is no task nothing-like-it; there are: bash-dry-run") });
   expect(bad).toMatchObject({ code: 2, err: expect.stringMatching(/typo.task\.json.*instrucktion/s) });
   expect(keyless).toMatchObject({ code: 2, err: expect.stringContaining("ANTHROPIC_API_KEY") });
+  expect(JSON.parse(scripted.out)).toEqual({ ok: false, error: { code: "bad_input", message: "--jobs is a number from 1 to 16" } });
 });

@@ -1,5 +1,5 @@
 /** Tasks are checked before anything is run: whatever is wrong with them is told at once. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -36,6 +36,17 @@ describe("a folder of tasks", () => {
     expect(await loadTasks(join(dir, "second"))).toHaveLength(1);
   });
 
+  it("may make a folder of a file that its solution takes away", async () => {
+    write("moved", { ...least, oracle: { "a.txt": null, "a.txt/b": "b" } });
+    expect(await loadTasks(dir)).toHaveLength(1);
+  });
+
+  it("takes no link for a file", async () => {
+    write("linked", least, { "repo/b.txt": "b" });
+    symlinkSync("b.txt", join(dir, "linked/repo/c.txt"));
+    await expect(loadTasks(dir)).rejects.toThrow(/c\.txt is neither a file nor a folder/);
+  });
+
   it.each([
     ["an unknown key", { ...least, timeout: 3 }, /timeout/],
     ["no instruction", { ...least, instruction: " " }, /instruction/],
@@ -45,6 +56,10 @@ describe("a folder of tasks", () => {
     ["an absolute path", { ...least, oracle: { "/etc/passwd": "a" } }, /is no path inside a repository/],
     ["git's own files", { ...least, tests: { ".git/hooks/pre-commit": "a" } }, /is no path inside a repository/],
     ["a solution without what it takes away", { ...least, oracle: { "b.txt": null } }, /b\.txt goes, but is not there/],
+    ["a file that is a folder too", { ...least, files: { a: "a", "a/b/c": "c" } }, /files: a is a file and a folder/],
+    ["a solution that makes a folder of a file", { ...least, oracle: { "a.txt/b": "b" } }, /oracle: a\.txt is a file and a folder/],
+    ["hidden tests in a hidden test", { ...least, tests: { "t/x": "", t: "" } }, /tests: t is a file and a folder/],
+    ["something untouched that is not there", { ...least, untouched: ["a.text"] }, /untouched: a\.text is not there/],
     ["a program that is a command", { ...least, needs: ["rm -rf /"] }, /is no program's name/],
   ])("with %s is refused", async (_, task, why) => {
     write("wrong", task);
