@@ -2,7 +2,7 @@
 import { readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { concernsTests, type FileChange } from "#core/evidence.ts";
-import { isTestConfig } from "#core/test-files.ts";
+import { isRunBy, isTestConfig } from "#core/test-files.ts";
 import { type GitCall, git, neutralised } from "./git.ts";
 import type { Place } from "./repository.ts";
 
@@ -15,12 +15,14 @@ const filesMax = 1000;
 const plain = ["diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
 const hows = { A: "added", M: "edited", T: "edited", D: "deleted", R: "moved" } as const;
 
-/** By the worktree's index, which the host's commit has filled. */
-export async function testChanges(place: Place, base: string): Promise<FileChange[]> {
+/** By the worktree's index, which the host's commit has filled. `test` is the command. */
+export async function testChanges(place: Place, base: string, test: string | null): Promise<FileChange[]> {
   const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
   const [tree, ignored] = await Promise.all([git(["write-tree"], call).then(({ out }) => out.trim()), ignoredConfig(call)]);
   const changed = parseRaw((await git([...plain, "--raw", "-z", base, tree], call)).out);
-  const found = changed.filter(({ path, from }) => concernsTests(path) || (from !== undefined && concernsTests(from))).slice(0, filesMax);
+  const isRun = (path: string) => test !== null && isRunBy(test, path);
+  const concerns = (path: string) => concernsTests(path) || isRun(path);
+  const found = changed.filter(({ path, from }) => concerns(path) || (from !== undefined && concerns(from))).slice(0, filesMax);
   if (found.length === 0) return ignored;
   const sections = await sectionsOf(call, [base, tree], found);
   const text = async (commit: string, path: string) => {
@@ -33,6 +35,7 @@ export async function testChanges(place: Place, base: string): Promise<FileChang
     changes.push({
       ...file,
       how: hows[status],
+      ...((isRun(file.path) || (file.from !== undefined && isRun(file.from))) && { run: true }),
       ...linesOf(sections[i] ?? ""),
       before: config && status !== "A" ? await text(base, file.from ?? file.path) : null,
       after: config && status !== "D" ? await text(tree, file.path) : null,

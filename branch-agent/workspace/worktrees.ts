@@ -130,7 +130,7 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
 
     async testChanges(worktree) {
       const { name, record } = await recorded(worktree);
-      return testChanges(await placeOf(pathOf(name), record.gitDir), worktree.base);
+      return testChanges(await placeOf(pathOf(name), record.gitDir), worktree.base, record.test);
     },
 
     async asAtBase(worktree, paths, run) {

@@ -43,6 +43,8 @@ export interface FileChange {
   how: "added" | "edited" | "deleted" | "moved";
   /** Where it was, if it was moved. */
   from?: string;
+  /** The command that tests names it. */
+  run?: true;
   /** Lines. */
   added: readonly string[];
   removed: readonly string[];
@@ -127,6 +129,7 @@ function isGone(change: FileChange): boolean {
 }
 
 function redefines(change: FileChange): boolean {
+  if (change.run) return true;
   return [change.path, oldPath(change)].some((path) => isTestConfig(path) && definesOtherTests(path, change.before, change.after));
 }
 

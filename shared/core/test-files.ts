@@ -1,23 +1,27 @@
 /** Which files of a repository are its tests, and which say what its tests are: by name, and for manifests by the part that counts. */
 
-const folders = /(^|\/)(__tests__|__snapshots__|__mocks__|tests?|specs?|e2e|testdata|cypress)\//i;
+const folders = /(^|\/)(__tests__|__snapshots__|__mocks__|__fixtures__|tap-snapshots|tests?|specs?|e2e|testdata|cypress)\//i;
 /** Names that are tests wherever they lie. Case counts: `LatestTest.java` is one, `Latest.java` is none. */
 const names = [
-  /[._-](test|spec|e2e|cy)\.[cm]?[jt]sx?$/,
+  /[._-](tests?|specs?|e2e|cy)\.[cm]?[jt]sx?$/,
   /^(tests?_[^/]*|[^/]*_tests?)\.(py|pyi|go|rb|exs?|dart|lua|c|cc|cpp|rs|php|ml|jl)$/i,
+  /^(tests?[_-][^/]*|[^/]*[_-]tests?)\.(sh|bash|zsh|pl|py)$/i,
+  /^(tests|specs|((run|self|unit|smoke|all)[_-]?tests?))\.([cm]?[jt]sx?|pyi?|rb|rs|lua|c|cc|cpp|php|pl|sh|bash)$/i,
   /^conftest\.py$/,
   /_spec\.rb$/,
   /(Tests?|TestCase|Spec|IT)\.(java|kt|kts|scala|groovy|cs|fs|vb|swift|php|mm?)$/,
   /^Test[A-Z][^/]*\.(java|kt|cs|php)$/,
   /\.(snap|t|bats|feature)$/,
 ];
+/** `test.js` is what tests a small package; below its sources it is rather what its command `test` does. */
+const alone = /^(?!(.*\/)?(src|lib|cmd|commands?|cli)\/)(.*\/)?(test|spec)\.([cm]?[jt]sx?|pyi?|rb|lua|c|cc|cpp|php|pl|sh|bash)$/i;
 const sources =
   /\.([cm]?[jt]sx?|vue|svelte|pyi?|go|rs|rb|java|kts?|scala|groovy|cs|fs|vb|swift|mm?|php|exs?|dart|lua|c|cc|cpp|h|hpp|ml|jl|sh|t|bats|feature|zig|clj|hs|r|pl)$/i;
 
 /** Tests and what lies with them: helpers, fixtures, snapshots. */
 export function isTestFile(path: string): boolean {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  return folders.test(path) || names.some((pattern) => pattern.test(name));
+  return folders.test(path) || alone.test(path) || names.some((pattern) => pattern.test(name));
 }
 
 /** Of the tests, those that are code. */
@@ -60,6 +64,15 @@ const parts: readonly (readonly [RegExp, (text: string) => string])[] = [
 /** Whether it may say what the tests are, or how they run. */
 export function isTestConfig(path: string): boolean {
   return wholes.some((pattern) => pattern.test(path)) || parts.some(([pattern]) => pattern.test(path));
+}
+
+/** By its name a script that checks, not one that is checked. */
+const checking = /\.(sh|bash)$|(^|[^a-z])(tests?|checks?|specs?|verify|validate|ci)([^a-z]|$)/i;
+
+/** Whether `command`, which tests, names the file as what it runs. */
+export function isRunBy(command: string, path: string): boolean {
+  if (!checking.test(path.slice(path.lastIndexOf("/") + 1))) return false;
+  return command.split(/[\s;&|()<>"']+/).some((word) => word.replace(/^(\.\/)+/, "") === path);
 }
 
 /** Whether two texts of such a file (null: it is not there) define different tests. */

@@ -87,6 +87,21 @@ describe("testChanges", () => {
     await all.asAtBase(worktree, pathsOfBaseTests(changes), async () => expect(existsSync(at("conftest.py"))).toBe(false));
   });
 
+  it("tells of a script that the command names, and puts it back for the earlier tests", async () => {
+    put(repo, { "check.sh": "exit 1\n", "run.py": "1\n" });
+    git("add", "-A");
+    git("commit", "-qm", "check");
+    const all = workspaces({ test: { demo: "python3 run.py && sh ./check.sh" } });
+    const worktree = await all.open("demo", "t", 1);
+    put(worktree.path, { "check.sh": "exit 0\n", "run.py": "2\n" });
+    await all.commit(worktree, "work", author);
+    const changes = await all.testChanges(worktree);
+    expect(changes).toMatchObject([{ path: "check.sh", how: "edited", run: true }]);
+    await all.asAtBase(worktree, pathsOfBaseTests(changes), async () => {
+      expect(readFileSync(join(worktree.path, "check.sh"), "utf8")).toBe("exit 1\n");
+    });
+  });
+
   it("is nothing where no test was touched", async () => {
     const { all, worktree } = await opened();
     put(worktree.path, { "a.txt": "two\n" });

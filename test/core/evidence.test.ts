@@ -1,7 +1,7 @@
 /** What a work's changes say of its tests. */
 import { describe, expect, it } from "vitest";
 import { type FileChange, flagSchema, flagsOf, flagsOfCounts, hadTests, isDoubtful, pathsOfBaseTests } from "#core/evidence.ts";
-import { definesOtherTests, isTestCode, isTestConfig, isTestFile } from "#core/test-files.ts";
+import { definesOtherTests, isRunBy, isTestCode, isTestConfig, isTestFile } from "#core/test-files.ts";
 
 const change = (path: string, more: Partial<FileChange> = {}): FileChange => ({
   ...{ path, how: "edited", added: [], removed: [], before: null, after: null },
@@ -14,17 +14,41 @@ describe("a test file, by its name", () => {
     ..."test/sum.js src/sum.test.ts src/sum.spec.tsx src/__tests__/sum.js tests/test_sum.py sum_test.go pkg/test_sum.py conftest.py".split(
       " ",
     ),
+    ..."test.js packages/x/test.mjs tests.py app/tests.py test.sh run-tests.sh run_tests.py selftest.pl src/tests.rs sum-tests.ts".split(
+      " ",
+    ),
     ..."src/test/java/SumTest.java SumTests.cs spec/sum_spec.rb lib/sum_test.exs t/basic.t SumTest.php tests/sum.rs e2e/login.cy.ts".split(
       " ",
     ),
   ])("%s is one", (path) => expect(isTestCode(path)).toBe(true));
 
-  it.each(
-    "src/sum.js src/latest.ts Contest.java src/attest.py testing.md src/protest/x.go greatest.rb README.md src/inspect.js".split(" "),
-  )("%s is none", (path) => expect(isTestFile(path)).toBe(false));
+  it.each([
+    ..."src/sum.js src/latest.ts Contest.java src/attest.py testing.md src/protest/x.go greatest.rb README.md src/inspect.js".split(" "),
+    ..."src/test.ts src/commands/test.js lib/spec.rb check.py latests.py test-runner.js".split(" "),
+  ])("%s is none", (path) => expect(isTestFile(path)).toBe(false));
 
   it.each(["test/fixtures/a.json", "src/__snapshots__/a.snap", "tests/data.csv"])("%s lies with them", (path) => {
     expect(isTestFile(path)).toBe(true);
+  });
+});
+
+describe("a script that checks, named by the command that tests", () => {
+  it.each([
+    ["sh check.sh", "check.sh"],
+    ["cd x && ./tools/verify-all.py --fast", "tools/verify-all.py"],
+    ['bash -c "./run.sh; true"', "run.sh"],
+  ])("%s runs %s", (command, path) => expect(isRunBy(command, path)).toBe(true));
+
+  it.each([
+    ["node index.js < in | diff - out", "index.js"],
+    ["sh check.sh", "x/check.sh"],
+    ["sh precheck.sh", "check.sh"],
+    ["python3 pacific.py", "pacific.py"],
+  ])("%s: %s is none", (command, path) => expect(isRunBy(command, path)).toBe(false));
+
+  it("decides as it was, whoever changed it", () => {
+    const changed = change("check.sh", { run: true });
+    expect([kinds(changed), pathsOfBaseTests([changed])]).toEqual([["test_command_changed"], ["check.sh"]]);
   });
 });
 
