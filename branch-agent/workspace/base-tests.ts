@@ -2,7 +2,7 @@
 import { readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { concernsTests, type FileChange } from "#core/evidence.ts";
-import { isRunBy, isTestConfig } from "#core/test-files.ts";
+import { isNamedIn, isShellScript, isTestConfig, soundsLikeCheck } from "#core/test-files.ts";
 import { type GitCall, git, neutralised } from "./git.ts";
 import type { Place } from "./repository.ts";
 
@@ -12,6 +12,9 @@ const textMax = 512 * 1024;
 /** Files whose lines are looked at. */
 const filesMax = 1000;
 
+/** What `make test`, `npm test` and the like go by, in the root. */
+const commandFiles = ["package.json", "Makefile", "makefile", "GNUmakefile", "justfile"];
+
 const plain = ["diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color"];
 const hows = { A: "added", M: "edited", T: "edited", D: "deleted", R: "moved" } as const;
 
@@ -20,28 +23,41 @@ export async function testChanges(place: Place, base: string, test: string | nul
   const call: GitCall & Place = { ...place, config: await neutralised(place.gitDir) };
   const [tree, ignored] = await Promise.all([git(["write-tree"], call).then(({ out }) => out.trim()), ignoredConfig(call)]);
   const changed = parseRaw((await git([...plain, "--raw", "-z", base, tree], call)).out);
-  const isRun = (path: string) => test !== null && isRunBy(test, path);
-  const concerns = (path: string) => concernsTests(path) || isRun(path);
-  const found = changed.filter(({ path, from }) => concerns(path) || (from !== undefined && concerns(from))).slice(0, filesMax);
+  const text = (commit: string, path: string) => textAt(call, commit, path);
+  const run = await scriptsRun(test, changed.flatMap(pathsOf), (path) => text(base, path));
+  const found = changed.filter((file) => pathsOf(file).some((path) => concernsTests(path) || run.has(path))).slice(0, filesMax);
   if (found.length === 0) return ignored;
   const sections = await sectionsOf(call, [base, tree], found);
-  const text = async (commit: string, path: string) => {
-    const size = Number((await git(["cat-file", "-s", `${commit}:${path}`], { ...call, accept: [128] })).out);
-    return size > 0 && size <= textMax ? (await git(["cat-file", "blob", `${commit}:${path}`], call)).out : null;
-  };
   const changes: FileChange[] = [];
   for (const [i, { status, ...file }] of found.entries()) {
-    const config = [file.path, file.from].some((path) => path !== undefined && isTestConfig(path));
+    const config = pathsOf(file).some(isTestConfig);
     changes.push({
       ...file,
       how: hows[status],
-      ...((isRun(file.path) || (file.from !== undefined && isRun(file.from))) && { run: true }),
+      ...(pathsOf(file).some((path) => run.has(path)) && { run: true }),
       ...linesOf(sections[i] ?? ""),
       before: config && status !== "A" ? await text(base, file.from ?? file.path) : null,
       after: config && status !== "D" ? await text(tree, file.path) : null,
     });
   }
   return [...changes, ...ignored];
+}
+
+/** Of `paths` the scripts that the command which tests runs: it names them, or what it goes by does and they sound like it. */
+async function scriptsRun(test: string | null, paths: readonly string[], textAtBase: (path: string) => Promise<string | null>) {
+  if (test === null) return new Set<string>();
+  const others = paths.filter((path) => !concernsTests(path));
+  const suspects = others.filter(soundsLikeCheck);
+  const named = others.filter((path) => (soundsLikeCheck(path) || isShellScript(path)) && isNamedIn(test, path));
+  if (suspects.length === 0) return new Set(named);
+  const texts = (await Promise.all(commandFiles.map(textAtBase))).join("\n");
+  return new Set([...named, ...suspects.filter((path) => isNamedIn(texts, path))]);
+}
+
+/** Null where there is none, or it is too long. */
+async function textAt(call: GitCall, commit: string, path: string): Promise<string | null> {
+  const size = Number((await git(["cat-file", "-s", `${commit}:${path}`], { ...call, accept: [128] })).out);
+  return size > 0 && size <= textMax ? (await git(["cat-file", "blob", `${commit}:${path}`], call)).out : null;
 }
 
 /** What says which tests run, and is no part of the result, since git ignores it: the base has it not. */
@@ -60,6 +76,8 @@ interface Raw {
   path: string;
   from?: string;
 }
+
+const pathsOf = ({ path, from = path }: Pick<Raw, "path" | "from">) => [path, from];
 
 function parseRaw(out: string): Raw[] {
   const words = out.split("\0");

@@ -43,7 +43,7 @@ export interface FileChange {
   how: "added" | "edited" | "deleted" | "moved";
   /** Where it was, if it was moved. */
   from?: string;
-  /** The command that tests names it. */
+  /** A script that the command which tests runs, itself or by the files that it goes by. */
   run?: true;
   /** Lines. */
   added: readonly string[];

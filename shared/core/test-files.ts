@@ -66,13 +66,20 @@ export function isTestConfig(path: string): boolean {
   return wholes.some((pattern) => pattern.test(path)) || parts.some(([pattern]) => pattern.test(path));
 }
 
-/** By its name a script that checks, not one that is checked. */
-const checking = /\.(sh|bash)$|(^|[^a-z])(tests?|checks?|specs?|verify|validate|ci)([^a-z]|$)/i;
+/** By its name it checks, and is not checked itself. */
+const checking = /(^|[^a-z])(tests?|checks?|specs?|verify|validate|ci)([^a-z]|$)/i;
 
-/** Whether `command`, which tests, names the file as what it runs. */
-export function isRunBy(command: string, path: string): boolean {
-  if (!checking.test(path.slice(path.lastIndexOf("/") + 1))) return false;
-  return command.split(/[\s;&|()<>"']+/).some((word) => word.replace(/^(\.\/)+/, "") === path);
+export function soundsLikeCheck(path: string): boolean {
+  return checking.test(path.slice(path.lastIndexOf("/") + 1));
+}
+
+export function isShellScript(path: string): boolean {
+  return /\.(sh|bash)$/.test(path);
+}
+
+/** Whether `commands`, whatever they are written in, name the file. */
+export function isNamedIn(commands: string, path: string): boolean {
+  return commands.split(/[\s;&|()<>"'\\]+/).some((word) => word.replace(/^(\.\/)+/, "") === path);
 }
 
 /** Whether two texts of such a file (null: it is not there) define different tests. */

@@ -102,6 +102,20 @@ describe("testChanges", () => {
     });
   });
 
+  it.each([
+    ["Makefile", "test:\n\t./tools/check.py\n", "tools/check.py"],
+    ["package.json", '{"scripts":{"test":"node check.js"}}\n', "check.js"],
+  ])("tells of a script that the command's %s names", async (file, text, script) => {
+    put(repo, { [file]: text, [script]: "1\n", "install.sh": "1\n" });
+    git("add", "-A");
+    git("commit", "-qm", "check");
+    const all = workspaces();
+    const worktree = await all.open("demo", "t", 1);
+    put(worktree.path, { [script]: "2\n", "install.sh": "2\n" });
+    await all.commit(worktree, "work", author);
+    expect(await all.testChanges(worktree)).toMatchObject([{ path: script, run: true }]);
+  });
+
   it("is nothing where no test was touched", async () => {
     const { all, worktree } = await opened();
     put(worktree.path, { "a.txt": "two\n" });

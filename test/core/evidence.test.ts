@@ -1,7 +1,7 @@
 /** What a work's changes say of its tests. */
 import { describe, expect, it } from "vitest";
 import { type FileChange, flagSchema, flagsOf, flagsOfCounts, hadTests, isDoubtful, pathsOfBaseTests } from "#core/evidence.ts";
-import { definesOtherTests, isRunBy, isTestCode, isTestConfig, isTestFile } from "#core/test-files.ts";
+import { definesOtherTests, isNamedIn, isTestCode, isTestConfig, isTestFile, soundsLikeCheck } from "#core/test-files.ts";
 
 const change = (path: string, more: Partial<FileChange> = {}): FileChange => ({
   ...{ path, how: "edited", added: [], removed: [], before: null, after: null },
@@ -32,19 +32,23 @@ describe("a test file, by its name", () => {
   });
 });
 
-describe("a script that checks, named by the command that tests", () => {
+describe("a script that the test command runs", () => {
   it.each([
     ["sh check.sh", "check.sh"],
     ["cd x && ./tools/verify-all.py --fast", "tools/verify-all.py"],
     ['bash -c "./run.sh; true"', "run.sh"],
-  ])("%s runs %s", (command, path) => expect(isRunBy(command, path)).toBe(true));
+    ['{"scripts":{"test":"node \\"check.js\\""}}', "check.js"],
+  ])("%s names %s", (commands, path) => expect(isNamedIn(commands, path)).toBe(true));
 
   it.each([
-    ["node index.js < in | diff - out", "index.js"],
     ["sh check.sh", "x/check.sh"],
     ["sh precheck.sh", "check.sh"],
-    ["python3 pacific.py", "pacific.py"],
-  ])("%s: %s is none", (command, path) => expect(isRunBy(command, path)).toBe(false));
+  ])("%s names no %s", (commands, path) => expect(isNamedIn(commands, path)).toBe(false));
+
+  it("sounds like one, or does not", () => {
+    expect(["check.py", "tools/verify-all.js", "run-ci.mjs"].map(soundsLikeCheck)).toEqual([true, true, true]);
+    expect(["index.js", "pacific.py", "checkout.ts", "test/index.js"].map(soundsLikeCheck)).toEqual([false, false, false, false]);
+  });
 
   it("decides as it was, whoever changed it", () => {
     const changed = change("check.sh", { run: true });
