@@ -104,16 +104,24 @@ export function judge(before: TestRun | null, after: TestRun | null, evidence = 
   }
   if (after.exitCode === 0) return judgePassed(before, after, evidence);
   if (!before) return { verdict: "unverified", why: "the tests fail now, and were not run before" };
-  if (before.exitCode !== 0) return { verdict: "unverified", why: "the tests failed before and still fail" };
-  return { verdict: "regressed", why: "the tests passed before and fail now" };
+  // No exit code: they were stopped, by time or another limit.
+  if (before.exitCode !== 0) {
+    return {
+      verdict: "unverified",
+      why: `the tests failed before and ${after.exitCode === null ? "do not end by themselves now" : "still fail"}`,
+    };
+  }
+  return { verdict: "regressed", why: `the tests passed before and ${after.exitCode === null ? "do not end by themselves" : "fail"} now` };
 }
 
 function judgePassed(before: TestRun | null, after: TestRun, { flags, touched, ofBase }: Evidence): { verdict: Verdict; why: string } {
   const passes = before && before.exitCode !== 0 ? "the tests failed before and pass now" : "the tests pass";
   if (after.counted?.ran === 0) return { verdict: "unverified", why: "the test command ended with 0, but ran no test" };
   if (ofBase) {
-    if (ofBase.exitCode !== 0)
-      return { verdict: "unverified", why: `${passes} as this work changed them, but fail as they were before it` };
+    if (ofBase.exitCode !== 0) {
+      const how = ofBase.exitCode === null ? "do not end by themselves" : "fail";
+      return { verdict: "unverified", why: `${passes} as this work changed them, but ${how} as they were before it` };
+    }
     if (ofBase.counted && before?.counted && ofBase.counted.ran < before.counted.ran) {
       return {
         verdict: "unverified",

@@ -157,7 +157,7 @@ async function atTheBench(workshop: Workshop, bench: Bench): Promise<Outcome> {
 
   const changes = await commit(deps, bench);
   const { files } = changes.diffstat;
-  const many = `${files} ${files === 1 ? "file" : "files"}`;
+  const many = `${files} ${files === 1 ? "file" : "files"}${mayRun && worktree.test ? "; the tests run now" : ""}`;
   if (changes.head) record("committed", persona, `${changes.head.slice(0, 12)} on ${worktree.branch}: ${many}`);
   const [after, prospects] = await Promise.all([
     mayRun && files > 0 ? runTests(deps, bench, test) : null,

@@ -95,7 +95,7 @@ it("does the task on a branch of its own, and says what was measured: to a perso
   const branch = /git merge (uac\/code_\w+-1)/.exec(person.out)?.[1] ?? "";
   expect(git(shop, "show", `${branch}:state`)).toBe("well");
   expect(person.out).toMatch(/spent {4}\S+, [\d,]+ tokens, 3 steps/);
-  expect(person.err).toMatch(/edit state[\s\S]*committed: /);
+  expect(person.err).toMatch(/edit state[\s\S]*committed: .*: 1 file; the tests run now\n/);
   expect(person.err).not.toContain("\u001b");
 
   const report = JSON.parse(script.out);
