@@ -63,7 +63,7 @@ function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok
     ...flagsBeside(receipt).map(({ text }) => `note     ${text}`),
     ...(branch ? [`branch   ${branch} (${head?.slice(0, 12)}, from ${base?.slice(0, 12)})`] : []),
     ...(receipt.setup ? [`set-up   ${showSetupRun(receipt.setup)}`] : []),
-    ...(receipt.replayed
+    ...(receipt.replayed?.files
       ? [`with     ${several(receipt.replayed.files, "file")} that ${receipt.replayed.files === 1 ? "was" : "were"} not committed`]
       : []),
     `spent    ${showCost(spent)}, ${several(tokensOf(spent.usage), "token")}, ${several(receipt.steps, "step")}, ${duration(receipt.wallMs)}`,
@@ -76,7 +76,7 @@ function takeLines({ branch, base, replayed }: Receipt, git: string): string[] {
   return [
     `look at it   ${git} diff ${from} ${branch}`,
     // A merge would meet, in the checkout, the very changes that the branch begins with. No setting of the owner's changes what diff-tree prints.
-    `take it      ${replayed ? `${git} diff-tree -p --binary ${from} ${branch} | ${git} apply` : `${git} merge ${branch}`}`,
+    `take it      ${replayed?.files ? `${git} diff-tree -p --binary ${from} ${branch} | ${git} apply` : `${git} merge ${branch}`}`,
     `throw away   ${git} branch -D ${branch}`,
   ];
 }

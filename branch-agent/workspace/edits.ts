@@ -8,6 +8,7 @@ import type { Replayed } from "#core/receipt.ts";
 import { isSecret } from "../sandbox/secrets.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
 import { failed, type GitCall, git, neutralised, type Setting } from "./git.ts";
+import { lineEnds } from "./line-ends.ts";
 
 /** More is no handful of edits: the owner is told to commit it, or to ignore it. Files, and bytes of all of them. */
 const mostFiles = 2000;
@@ -25,7 +26,7 @@ export interface Checkout {
 
 /** The commit to start from, and what is in it; `scratch` is a path for an index of our own. Rejects with `workspace_failed` where it is too much. */
 export async function replayEdits({ path, gitDir, head }: Checkout, scratch: string): Promise<{ base: string; replayed: Replayed }> {
-  const config = [...(await neutralised(gitDir)), ...(await ownersIgnores())];
+  const config = [...(await neutralised(gitDir)), ...(await ownersIgnores()), ...(await lineEnds(gitDir))];
   const call: GitCall & { workTree: string } = {
     ...{ gitDir, workTree: path, config },
     env: { GIT_INDEX_FILE: scratch, GIT_OPTIONAL_LOCKS: "0" },

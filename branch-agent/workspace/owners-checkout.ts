@@ -6,8 +6,9 @@
 import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UacError } from "#core/errors.ts";
-import { type GitCall, git, neutralised, type Setting } from "./git.ts";
+import { type GitCall, git, neutralised } from "./git.ts";
 import { moveHeld, type RefMove } from "./held-ref.ts";
+import { lineEnds } from "./line-ends.ts";
 import type { Place } from "./repository.ts";
 
 /** What git writes down while it is in the middle of something. */
@@ -110,16 +111,6 @@ async function present(workTree: string, changes: readonly Change[]): Promise<st
     if (kind) found.push(path);
   }
   return found;
-}
-
-/** How the owner has line ends written: the owner's own settings, which run nothing. */
-async function lineEnds(gitDir: string): Promise<Setting[]> {
-  const settings: Setting[] = [];
-  for (const key of ["core.autocrlf", "core.eol"]) {
-    const value = (await git(["config", "--get", key], { gitDir, ownersConfig: true, accept: [1] })).out.trim();
-    if (value !== "") settings.push([key, value]);
-  }
-  return settings;
 }
 
 function exists(path: string): Promise<boolean> {

@@ -72,7 +72,9 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
     await inTurn(record.gitDir, () => addWorktree(path, record));
     // Two steps: only within the worktree is it known which conditional includes apply, and so which filters there are.
     const place = await placeOf(path, record.gitDir);
-    await git(["read-tree", "--reset", "-u", "HEAD"], { ...place, config: await neutralised(place.gitDir) });
+    await git(["read-tree", "--reset", "-u", "HEAD"], { ...place, config: await neutralised(place.gitDir) }).catch((cause: unknown) => {
+      throw isPartial(cause) ? failed(partial(record), cause) : cause;
+    });
     const { test, setup } = await commandsOf(record.workspace, path, declared);
     const ready = { ...record, test: test?.command ?? null, setup: setup && withoutOrigin(setup), ready: true };
     await records.write(name, ready);
@@ -89,6 +91,9 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
         await git(["worktree", "add", "--force", "--no-checkout", ...what], source);
         return;
       } catch (error) {
+        if (isInTheWay(error)) {
+          throw failed(`A branch that is called uac is in the way of ${record.branch}. Rename it: git branch -m uac <another name>`, error);
+        }
         if (tries === addTries) throw error;
         log.warn("a worktree could not be added at once", { worktree: path, tries, error });
         // What an earlier attempt committed is kept: then the branch is there, and is taken up again.
@@ -181,6 +186,23 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
     if (!record) throw failed(`There is no worktree ${name} here (any more).`);
     return { name, record };
   }
+}
+
+/** Git keeps a branch as a file, and the others below its name would need a directory there. */
+function isInTheWay(error: unknown) {
+  return error instanceof UacError && error.message.includes("'refs/heads/uac' exists");
+}
+
+/** A partial clone fetches files when they are looked at, which is off here. */
+function isPartial(error: unknown) {
+  return error instanceof UacError && /lazy fetching disabled|from promisor remote/.test(error.message);
+}
+
+function partial({ workspace, base }: WorktreeRecord) {
+  return (
+    `The workspace "${workspace}" is a partial clone, and lacks files of its own commit; nothing is fetched here. ` +
+    `Have git fetch them, in the checkout: git archive ${base.slice(0, 12)} > /dev/null`
+  );
 }
 
 function withoutOrigin<T extends { declared: boolean }>({ declared: _, ...setup }: T): Omit<T, "declared"> {

@@ -177,7 +177,8 @@ export function flagLines(receipt: Receipt): string[] {
 
 function receiptText(receipt: Receipt): Piece[] {
   const lines: Piece[] = [bold(receipt.verdict), `: ${receipt.why}\n`, ...flagLines(receipt).map((line) => `${line}\n`)];
-  if (receipt.replayed) lines.push(`on top of ${ownChanges(receipt.replayed)}\n`);
+  if (receipt.replayed && receipt.replayed.files + receipt.replayed.left.length > 0)
+    lines.push(`on top of ${ownChanges(receipt.replayed)}\n`);
   if (receipt.setup && receipt.setup.exitCode !== 0) lines.push(`not set up: ${showSetupRun(receipt.setup).slice(0, 300)}\n`);
   if (receipt.diffstat.files > 0) lines.push(pre(receipt.diffstat.text.trimEnd().slice(0, 1500)), "\n");
   if (receipt.head) lines.push("commit ", code(receipt.head.slice(0, 12)), " on ", code(receipt.branch ?? ""), "\n");

@@ -44,6 +44,7 @@ export function concluded(bench: Bench, agent: AgentEnd, receipt: Receipt, { mis
 
 /** Whether the work starts with what the owner has in hand, or from the last commit alone; either way that is not touched. */
 export function aboutEdits({ uncommitted, replayed }: Worktree) {
+  if (replayed?.files === 0 && replayed.left.length === 0) return "; you had no uncommitted changes";
   if (replayed) {
     const left =
       replayed.left.length > 0 ? `, without ${replayed.left.slice(0, 3).join(", ")}${replayed.left.length > 3 ? ", …" : ""}` : "";

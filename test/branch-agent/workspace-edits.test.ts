@@ -32,6 +32,20 @@ function ownersState() {
 }
 const inTree = (commit: string) => git("ls-tree", "-r", "--format=%(objectmode) %(path)", commit).split("\n");
 
+/** Awaits `act` with a home that holds these files. */
+async function atHome<T>(files: Record<string, string>, act: () => Promise<T>): Promise<T> {
+  const before = { HOME: process.env.HOME, XDG: process.env.XDG_CONFIG_HOME };
+  put(join(dir, "home"), files);
+  process.env.HOME = join(dir, "home");
+  delete process.env.XDG_CONFIG_HOME;
+  try {
+    return await act();
+  } finally {
+    if (before.HOME !== undefined) process.env.HOME = before.HOME;
+    if (before.XDG !== undefined) process.env.XDG_CONFIG_HOME = before.XDG;
+  }
+}
+
 describe("the owner's uncommitted changes", () => {
   it("are all there: edited, staged, added, deleted, moved, modes and links; and the checkout is byte for byte as it was", async () => {
     put(repo, { gone: "1\n", old: "1\n2\n3\n", run: "x\n", both: "1\n", "was-dir/x": "1\n", ".gitignore": "*.log\n" });
@@ -109,19 +123,15 @@ describe("the owner's uncommitted changes", () => {
   });
 
   it("heed what the owner's git ignores everywhere", async () => {
-    const home = join(dir, "home");
-    put(home, { ".config/git/ignore": "*.swp\n" });
     put(repo, { "x.swp": "s", "y.txt": "y" });
-    const before = { HOME: process.env.HOME, XDG: process.env.XDG_CONFIG_HOME };
-    process.env.HOME = home;
-    delete process.env.XDG_CONFIG_HOME;
-    try {
-      const { base } = await workspaces().open("demo", "t", 1, withEdits);
-      expect(git("diff", "--name-only", "HEAD", base)).toBe("y.txt");
-    } finally {
-      if (before.HOME !== undefined) process.env.HOME = before.HOME;
-      if (before.XDG !== undefined) process.env.XDG_CONFIG_HOME = before.XDG;
-    }
+    const { base } = await atHome({ ".config/git/ignore": "*.swp\n" }, () => workspaces().open("demo", "t", 1, withEdits));
+    expect(git("diff", "--name-only", "HEAD", base)).toBe("y.txt");
+  });
+
+  it("have the line ends that the owner's git would give them", async () => {
+    put(repo, { "a.txt": "one\r\nand more\r\n" });
+    const { base } = await atHome({ ".gitconfig": "[core]\n\tautocrlf = true\n" }, () => workspaces().open("demo", "t", 1, withEdits));
+    expect(execFileSync("git", ["show", `${base}:a.txt`], { cwd: repo, encoding: "utf8" })).toBe("one\nand more\n");
   });
 
   it("come from the middle of a merge as the files stand, and the merge goes on", async () => {

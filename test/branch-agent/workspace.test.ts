@@ -1,4 +1,5 @@
 /** A worktree for each task: the owner's checkout stays as it was, and what a crash leaves is found again. */
+import { execSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -123,6 +124,25 @@ describe("a worktree of its own", () => {
     expect(git("branch", "--list", "--format=%(refname:short)", "uac/*").split("\n")).toEqual(["uac/left-1", open.branch]);
     await workspaces().tidy([]);
     expect(readdirSync(root)).toEqual([]);
+  });
+
+  it("says what to do where a branch's name is in the way, or a partial clone lacks files", async () => {
+    git("branch", "uac");
+    const inTheWay = { code: "workspace_failed", message: expect.stringMatching(/called uac is in the way of uac\/t-1\. Rename it/) };
+    await expect(workspaces().open("demo", "t", 1)).rejects.toMatchObject(inTheWay);
+
+    git("config", "uploadpack.allowFilter", "true");
+    const partial = join(dir, "partial");
+    git("clone", "-q", "--filter=blob:none", "--no-checkout", `file://${repo}`, partial);
+    const all = workspaces({ workspaces: { partial } });
+    const lacks = { code: "workspace_failed", message: expect.stringContaining("is a partial clone, and lacks files") };
+    const failure: { message: string } = await all.open("partial", "t", 2).then(
+      () => Promise.reject(new Error("it was opened")),
+      (error: { message: string }) => error,
+    );
+    expect(failure).toMatchObject(lacks);
+    execSync(/git archive .*/.exec(failure.message)?.[0] ?? "false", { cwd: partial });
+    expect(existsSync(join((await all.open("partial", "t", 2)).path, "a.txt"))).toBe(true);
   });
 
   it("says what is wrong with a workspace", async () => {
