@@ -9,9 +9,13 @@ import { findGh, pullRequest } from "./pull-request.ts";
 import { push } from "./push.ts";
 import { type Remote, remoteFor } from "./remote.ts";
 import { findRepository } from "./repository.ts";
+import { turns } from "./turns.ts";
 
 /** `workspaces`: name → absolute path of the checkout. */
 export function gitFollowUps({ workspaces }: { workspaces: Readonly<Record<string, string>> }): FollowUps {
+  // Two that are approved at once may want the same branch, or the same checkout.
+  const inTurn = turns();
+
   async function gitDirOf(workspace: string): Promise<string> {
     const path = workspaces[workspace];
     if (!path) throw new UacError("conflict", `This factory has no workspace "${workspace}" any more.`);
@@ -41,7 +45,8 @@ export function gitFollowUps({ workspaces }: { workspaces: Readonly<Record<strin
     },
 
     async merge(workspace, follow, author) {
-      return merge(await gitDirOf(workspace), follow, author);
+      const gitDir = await gitDirOf(workspace);
+      return inTurn(gitDir, () => merge(gitDir, follow, author));
     },
 
     async push(workspace, follow, signal) {
@@ -58,7 +63,8 @@ export function gitFollowUps({ workspaces }: { workspaces: Readonly<Record<strin
     },
 
     async discard(workspace, follow) {
-      return discardBranch(await gitDirOf(workspace), follow);
+      const gitDir = await gitDirOf(workspace);
+      return inTurn(gitDir, () => discardBranch(gitDir, follow));
     },
   };
 }

@@ -34,8 +34,13 @@ export async function merge(gitDir: string, follow: Follow, author: Author): Pro
 
   await mustNotBeRebased(gitDir, into);
   const checkout = (await checkoutsOf(call)).find((one) => one.branch === ref);
-  if (checkout) await byHand(() => moveOwners(checkout.path, move), checkout.path, branch);
-  else await git(["update-ref", "-m", move.why, ref, to, from], call);
+  const moving = checkout
+    ? byHand(() => moveOwners(checkout.path, move), checkout.path, branch)
+    : git(["update-ref", "-m", move.why, ref, to, from], call);
+  await moving.catch(async (cause: unknown) => {
+    if ((await tipOf(call, into)) === from) throw cause;
+    throw new UacError("conflict", `Not merged: ${into} moved just now. Nothing was changed; ask again.`, { cause });
+  });
   return { already: false, ref, head: await resolve(call, ref), answer: "", url: null };
 }
 

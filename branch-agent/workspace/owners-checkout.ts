@@ -44,9 +44,15 @@ export async function moveAlong(place: Place, move: RefMove & { tree: string }):
     if (moved) return;
     await git(["update-index", "-q", "--refresh"], { ...call, accept: [1] });
     await git(["read-tree", "-m", "-u", move.from, move.tree], call).catch((cause: unknown) => {
-      throw new UacError("conflict", `Not merged: your checkout at ${workTree} changed just now. Nothing was overwritten; try again.`, {
-        cause,
-      });
+      // Changed just now, or by files that git was told not to look at; git looks before it overwrites.
+      const why = cause instanceof UacError ? ` ${cause.message}.` : "";
+      throw new UacError(
+        "conflict",
+        `Not merged: in your checkout at ${workTree} something of yours was in the way, and nothing was changed.${why}`,
+        {
+          cause,
+        },
+      );
     });
   });
 }

@@ -188,6 +188,35 @@ describe("merge into the branch of the owner's checkout", () => {
     expect(git("status", "--porcelain")).toBe("");
   });
 
+  it("overwrites no edit that git was told not to look for, and says what is in the way", async () => {
+    const follow = await finished({ "a.txt": "two\n" });
+    git("update-index", "--assume-unchanged", "a.txt");
+    put(repo, { "a.txt": "the owner's\n" });
+    const before = everything();
+    await expect(merge(follow)).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/something of yours was in the way.*'a\.txt' not uptodate/s),
+    });
+    expect(everything()).toEqual(before);
+  });
+
+  it("merges one after the other what was approved at once; of two programs one may have to ask again", async () => {
+    const [first, second] = [await finished({ "a.txt": "two\n" }), await finished({ "src/b.ts": "two\n" }, "t2-1-1")];
+    const one = ups();
+    expect(await Promise.all([first, second].map((follow) => one.merge("demo", follow, host)))).toMatchObject([
+      { already: false },
+      { already: false },
+    ]);
+    expect([git("status", "--porcelain"), git("show", "main:a.txt"), git("show", "main:src/b.ts")]).toEqual(["", "two", "two"]);
+
+    const [third, fourth] = [await finished({ "a.txt": "3\n" }, "t3-1-1"), await finished({ "src/b.ts": "3\n" }, "t4-1-1")];
+    const ends = await Promise.allSettled([merge(third), merge(fourth)]);
+    for (const end of ends) if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "conflict" });
+    await merge(third);
+    await merge(fourth);
+    expect([git("status", "--porcelain"), git("show", "main:a.txt"), git("show", "main:src/b.ts")]).toEqual(["", "3", "3"]);
+  });
+
   it("looks after a checkout of the owner's that is a worktree of its own", async () => {
     const follow = await finished({ "a.txt": "two\n" });
     git("switch", "-q", "-c", "elsewhere");
