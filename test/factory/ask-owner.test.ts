@@ -130,7 +130,7 @@ describe("an answer", () => {
     expect(await answer("cancel", "Bob")).toEqual({ outcome: "late", text: `Already answered: Wait, by Ann ${words} at 17:46 UTC` });
   });
 
-  it("that comes late changes nothing, and says what happened", async () => {
+  it("32: that comes late changes nothing, and says what happened", async () => {
     await ask();
     await answer("wait");
     const before = await b.snapshot();

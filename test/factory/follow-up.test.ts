@@ -281,7 +281,7 @@ describe("at the factory", () => {
     expect(b.state.followed).toEqual([]);
   });
 
-  it("does nothing for another workspace, factory, branch or remote", async () => {
+  it("29, 31: does nothing for another workspace, factory, branch or remote", async () => {
     const part = await follow();
     expect((await done(part, { order: { workspace: "garage" } })).code).toBe("refused");
     expect((await done(part, { order: { workspace: null } })).code).toBe("refused");

@@ -82,7 +82,7 @@ describe("a set-up that nobody approved", () => {
     expect(JSON.stringify(b.llm.requests[0]?.messages)).toContain("npm ci was not run (Ann)");
   });
 
-  it("is not run by an approval of another one", async () => {
+  it("29: is not run by an approval of another one", async () => {
     const bodies = await begun();
     await waits(bodies);
     await told(approve("always", { digest: "0".repeat(64) }));
