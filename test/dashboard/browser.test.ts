@@ -10,6 +10,7 @@ import { type Browser, type BrowserContext, type BrowserContextOptions, chromium
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "#adapters/clock/system.ts";
 import { parseBudget } from "#core/budget-words.ts";
+import type { Follow } from "#core/follow-up.ts";
 import { sha256 } from "../../dashboard/gate.ts";
 import { type Seeded, seeded } from "./seed.ts";
 
@@ -87,9 +88,27 @@ async function seedFleet() {
         { kind: "tests_deleted", text: `a test file is gone: ${"in-one-word".repeat(20)}` },
         { kind: "tests_edited", text: "existing tests were edited: test/a.test.ts" },
       ],
+      prospects: { into: "main", remote: "https://git.example/shop", can: ["merge", "push", "pr", "discard"] },
+      replayed: { from: "3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a", files: 2, left: ["in-one-word".repeat(20)] },
+      setup: {
+        ...{ state: "ran", exitCode: 1, durationMs: 900, tail: evil, command: `npm ${"ci".repeat(60)}`, hosts: ["registry.npmjs.org:443"] },
+        ...{ digest: "a".repeat(64), by: "Ann" },
+      },
       commands: Array.from({ length: 9 }, (_, i) => ({ command: `node ${"x".repeat(i * 30)}`, exitCode: i ? 0 : null, durationMs: 5 })),
     },
   });
+  const follow: Follow = {
+    ...{ do: "merge", of: "t_done", epoch: 1, branch: "uac/t_done-1", head: "d".repeat(40), into: "main" },
+    ...{ remote: null, says: null, approved: "a".repeat(64) },
+  };
+  const followed = { do: "merge", already: false, ref: "refs/heads/main", head: "d".repeat(40), answer: evil, url: null } as const;
+  const merge = {
+    kind: null,
+    followJson: JSON.stringify(follow),
+    reason: `main has it ${"in-one-word".repeat(12)}`,
+    receipt: { followed },
+  };
+  await insert.task({ id: "q1-merge", state: "failed", ...merge });
   await insert.attempt({ task: "t_done", claimedAt: now - 50_000, endedAt: now, outcome: "succeeded" });
   for (const kind of ["delegated", "dispatched", "claimed", "step", "succeeded"]) {
     await insert.event({ task: "t_done", kind, text: `${kind} ${"in-one-word".repeat(12)}`, factory: "desk-1", persona: "Lisa" });
@@ -155,6 +174,7 @@ const paths = [
   "/costs",
   "/costs?period=month&factory=desk-1",
   "/tasks/t_done",
+  "/tasks/q1-merge",
   "/tasks/t_run",
   "/login?t=abc",
   "/tasks/none",
@@ -330,6 +350,13 @@ describe("signing in", () => {
     expect(served).toContain("POST /login 403");
     expect(await here.store.access.redeemLogin(await sha256(token), { hash: "h", expiresAt: 0 }, Date.now())).toBe(true);
   });
+});
+
+it("what is looked at here holds every part of a receipt", async () => {
+  const page = await here.text("/tasks/t_done");
+  for (const part of ["What becomes of the branch", "The earlier tests, after", "Began with", "Set-up", "Discard"])
+    expect(page).toContain(part);
+  expect(await here.text("/tasks/q1-merge")).toContain("Now at");
 });
 
 it("a keyboard reaches the content at once, and every control shows its focus", async () => {
