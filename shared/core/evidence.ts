@@ -90,11 +90,26 @@ export function flagsOf(changes: readonly FileChange[]): Flag[] {
   return flags;
 }
 
-/** What the counts of two runs say; null where a runner's words were not known. */
-export function flagsOfCounts(before: TestCount | null, after: TestCount | null): Flag[] {
-  if (!after) return [];
-  if (after.ran === 0) return [{ kind: "no_tests", text: "the test command ended with 0 but ran no test" }];
+/** That one told of tests, and the other tells of none. Some runners tell only of failures, so one that failed is no measure. */
+export function isSilenced(before: CountedRun | null, after: TestCount | null | undefined): boolean {
+  return before?.exitCode === 0 && (before.counted?.ran ?? 0) > 0 && !after;
+}
+
+interface CountedRun {
+  exitCode: number | null;
+  /** Absent where the runner's words were not known. */
+  counted?: TestCount | undefined;
+}
+
+/** What the counts say of a run that passed, and of the one before. */
+export function flagsOfCounts(runBefore: CountedRun | null, { counted: after }: CountedRun): Flag[] {
+  const before = runBefore?.counted;
+  if (after?.ran === 0) return [{ kind: "no_tests", text: "the test command ended with 0 but ran no test" }];
   if (!before) return [];
+  if (!after)
+    return isSilenced(runBefore, null)
+      ? [{ kind: "fewer_tests", text: `how many tests ran is told no more; before it were ${before.ran}` }]
+      : [];
   const more = after.skipped - before.skipped;
   return [
     ...(after.ran < before.ran
@@ -107,11 +122,12 @@ export function flagsOfCounts(before: TestCount | null, after: TestCount | null)
 }
 
 /**
- * The files to be put back to the base for a run of the tests as they were, or none if the tests that were there still stand as they did.
+ * The files to be put back to the base for a run of the tests as they were, or none if the tests that were there still stand as they did,
+ * and nothing new may keep them from running.
  * With an old test the new ones go too: what they lean on may be gone.
  */
 export function pathsOfBaseTests(changes: readonly FileChange[]): string[] {
-  if (!changes.some((change) => redefines(change) || touchesTest(change))) return [];
+  if (!changes.some((change) => redefines(change) || touchesTest(change) || mayEndOthers(change))) return [];
   const ofTests = changes.filter((change) => isTestFile(change.path) || isTestFile(oldPath(change)) || redefines(change));
   return [...new Set(ofTests.flatMap((change) => [change.path, oldPath(change)]))];
 }
@@ -120,6 +136,11 @@ const oldPath = ({ path, from }: FileChange) => from ?? path;
 
 function touchesTest(change: FileChange): boolean {
   return change.how !== "added" && isTestFile(oldPath(change));
+}
+
+/** A new file of tests in whose company the others may not run to their end. */
+function mayEndOthers({ how, path, added }: FileChange): boolean {
+  return how === "added" && isTestFile(path) && mayHoldTests(path) && marksIn(path, added).skips > 0;
 }
 
 /** A test that no runner finds any more: deleted, or moved to where it is none. */

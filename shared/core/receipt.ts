@@ -1,6 +1,6 @@
 /** What the executor observed. Done is measured here, never claimed by a model. */
 import * as z from "zod";
-import { type Flag, flagSchema, isDoubtful, mostFlags } from "./evidence.ts";
+import { type Flag, flagSchema, isDoubtful, isSilenced, mostFlags } from "./evidence.ts";
 import { followedSchema, prospectsSchema } from "./follow-up.ts";
 import { totalSchema } from "./ledger.ts";
 import { maxSetupHosts } from "./setup.ts";
@@ -127,6 +127,9 @@ function judgePassed(before: TestRun | null, after: TestRun, { flags, touched, o
         verdict: "unverified",
         why: `${passes}, but fewer of those that were there ran: ${before.counted.ran}, now ${ofBase.counted.ran}`,
       };
+    }
+    if (isSilenced(before, ofBase.counted)) {
+      return { verdict: "unverified", why: `${passes}, but it is told no more how many of those that were there ran` };
     }
     return { verdict: "verified", why: `${passes}, also as they were before this work changed them` };
   }

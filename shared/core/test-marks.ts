@@ -1,22 +1,22 @@
 /** Lines of test code that say: run this not, run only that, or: this must be so. By the language that the file's name tells. */
 
 interface Marks {
-  /** The test, or others beside it, do not run, or may fail. */
+  /** The test, or others beside it, do not run, or may fail; or all ends there, and well. */
   skip: RegExp;
   /** A test begins. */
   test: RegExp;
 }
 
 const javascript: Marks = {
-  skip: /\b(it|test|describe|suite|context|specify|bench|[tT]est[sS]uite)(\.\w+)*\.(skip|skipIf|runIf|todo|fixme|fails|failing|only)\b|\b(xit|xtest|xdescribe|xcontext|xspecify|fit|fdescribe|ftest)\s*[(.`]|\b(skip|todo|only)\s*:\s*(?!false)\S|\b(t|ctx|context|this|test|testInfo)\.(skip|todo|fixme)\s*\(/,
+  skip: /\bprocess\.(exit\(\s*0?\s*\)|exitCode\s*=\s*0\b)|\b(it|test|describe|suite|context|specify|bench|[tT]est[sS]uite)(\.\w+)*\.(skip|skipIf|runIf|todo|fixme|fails|failing|only)\b|\b(xit|xtest|xdescribe|xcontext|xspecify|fit|fdescribe|ftest)\s*[(.`]|\b(skip|todo|only)\s*:\s*(?!false)\S|\b(t|ctx|context|this|test|testInfo)\.(skip|todo|fixme)\s*\(/,
   test: /\b(it|test|specify|scenario)(\.\w+)*\s*[(`]/,
 };
 const python: Marks = {
-  skip: /@(\w+\.)*(skip|skipif|skipIf|skipUnless|xfail|expectedFailure)\b|\bpytestmark\s*=.*\b(skip|skipif|xfail)\b|\b(pytest\.(skip|xfail|importorskip)|skipTest)\s*\(|\bSkipTest\b|\bcollect_ignore(_glob)?\b|\b__test__\s*=\s*False/,
+  skip: /\bos\._exit\(|\b(sys\.)?exit\(\s*0?\s*\)|@(\w+\.)*(skip|skipif|skipIf|skipUnless|xfail|expectedFailure)\b|\bpytestmark\s*=.*\b(skip|skipif|xfail)\b|\b(pytest\.(skip|xfail|importorskip)|skipTest)\s*\(|\bSkipTest\b|\bcollect_ignore(_glob)?\b|\b__test__\s*=\s*False/,
   test: /^\s*(async\s+)?def\s+test\w*\s*\(|^\s*class\s+Test/,
 };
 const go: Marks = {
-  skip: /\b\w+\.Skip(f|Now)?\(|^\s*\/\/\s*(go:build|\+build)\b/,
+  skip: /\bfunc\s+TestMain\(|\bos\.Exit\(\s*0|\b\w+\.Skip(f|Now)?\(|^\s*\/\/\s*(go:build|\+build)\b/,
   test: /^\s*func\s+(Test|Fuzz|Example)\w*\s*\(|\b\w+\.Run\(/,
 };
 const rust: Marks = { skip: /#\[\s*(ignore\b|cfg_attr\([^\]]*\bignore\b)/, test: /#\[\s*([\w:]+::)?(test|rstest|test_case)\b/ };

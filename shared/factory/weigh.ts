@@ -33,7 +33,7 @@ export async function weigh(deps: Workshop, bench: Bench, test: Test, { before, 
   const testsOfBase = passed && paths.length > 0 && paths.length <= mostPutBack ? await atBase(deps, bench, { test, paths }) : null;
   const flags = [
     ...flagsOf(changed).filter(({ kind }) => ofOldTests || kind !== "test_command_changed"),
-    ...(passed ? flagsOfCounts(before?.counted ?? null, after.counted ?? null) : []),
+    ...(passed ? flagsOfCounts(before, after) : []),
     ...ownRun(await ownEntries(deps, bench), bench.worktree, bench.assigned.persona),
   ]
     .slice(0, mostFlags)

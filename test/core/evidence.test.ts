@@ -79,6 +79,9 @@ describe("a test that no longer runs", () => {
     ["ATest.php", "    $this->markTestSkipped('later');"],
     ["test/a.cpp", "TEST(Sum, DISABLED_Adds) {"],
     ["a_test.exs", "  @tag :skip"],
+    ["a_test.go", "func TestMain(m *testing.M) {}"],
+    ["test_a.py", "os._exit(0)"],
+    ["a.test.ts", "process.exit(0);"],
   ])("in %s: %s", (path, line) => {
     expect(kinds(change(path, { added: [line] }))).toEqual(["tests_skipped"]);
     expect(kinds(change(path, { how: "added", added: [line] })), "in a new file too").toEqual(["tests_skipped"]);
@@ -206,6 +209,11 @@ describe("the tests as they were", () => {
     expect(pathsOfBaseTests(changes)).toEqual(["test/a.test.js", "test/new/b.test.js", "test/b.test.js", "test/c.test.js"]);
   });
 
+  it("run without a new one that may keep them from running", () => {
+    const newcomer = change("all_test.go", { how: "added", added: ["func TestMain(m *testing.M) {}"] });
+    expect(pathsOfBaseTests([newcomer, change("b_test.go", { how: "added" })])).toEqual(["all_test.go", "b_test.go"]);
+  });
+
   it("stand as they did where only new ones came", () => {
     expect(pathsOfBaseTests([change("src/a.js"), change("test/c.test.js", { how: "added" }), change("package.json")])).toEqual([]);
   });
@@ -219,7 +227,8 @@ describe("the tests as they were", () => {
 });
 
 describe("flagsOfCounts", () => {
-  const count = (ran: number, skipped = 0) => ({ ran, skipped });
+  const count = (ran: number, skipped = 0) => ({ exitCode: 0, counted: { ran, skipped } });
+  const uncounted = { exitCode: 0 };
   it.each<[string, Parameters<typeof flagsOfCounts>, string[]]>([
     ["as many", [count(3), count(3)], []],
     ["more", [count(3), count(4)], []],
@@ -227,7 +236,8 @@ describe("flagsOfCounts", () => {
     ["more skipped", [count(3), count(3, 1)], ["tests_skipped"]],
     ["none", [count(3), count(0)], ["no_tests"]],
     ["none, where nobody counted before", [null, count(0)], ["no_tests"]],
-    ["not counted", [count(3), null], []],
-    ["not counted before", [null, count(2)], []],
+    ["not counted any more", [count(3), uncounted], ["fewer_tests"]],
+    ["not counted any more, of a runner that may tell of failures alone", [{ ...count(3), exitCode: 1 }, uncounted], []],
+    ["not counted before", [uncounted, count(2)], []],
   ])("%s", (_, counts, expected) => expect(flagsOfCounts(...counts).map(({ kind }) => kind)).toEqual(expected));
 });

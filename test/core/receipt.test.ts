@@ -89,6 +89,13 @@ describe("judge", () => {
         { touched: true, ofBase: counted(8) },
         /^unverified: .*fewer.*9, now 8/,
       ],
+      [
+        "touched, and nobody counts as they were",
+        counted(9),
+        counted(9),
+        { touched: true, ofBase: run(0) },
+        /^unverified: .*told no more how many/,
+      ],
       ["no test ran", run(1), counted(0), {}, /^unverified: .*ran no test/],
       ["no test ran before either", counted(0), counted(0), {}, /^unverified: .*ran no test/],
     ])("%s", (_, before, after, found, why) => {
