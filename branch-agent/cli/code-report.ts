@@ -48,10 +48,12 @@ export function showReport({ receipt, ...report }: Report, cwd: string): string 
       ? ["", ...takeLines(receipt, report.repository === resolve(cwd) ? "git" : `git -C ${quoted(report.repository)}`)]
       : []),
   ];
+  // Where nothing may be committed the diff is all that is left of the work.
+  const diff = receipt && !receipt.branch && receipt.patch ? `\n${receipt.patch.split("\n").map(plainCode).join("\n").trimEnd()}\n` : "";
   return `${lines
     .flatMap((line) => line.split("\n"))
     .map(plain)
-    .join("\n")}\n`;
+    .join("\n")}\n${diff}`;
 }
 
 function receiptLines(receipt: Receipt, { ok, tested, reason }: Pick<Report, "ok" | "tested" | "reason">): string[] {
@@ -117,5 +119,10 @@ function quoted(path: string): string {
 
 /** What a model or a file's name says must not move the cursor or colour the screen. */
 function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (char) => (char === "\t" ? " " : "\u{fffd}"));
+  return plainCode(text).replaceAll("\t", " ");
+}
+
+/** The same with tabs as they are: a program may read it. */
+function plainCode(text: string): string {
+  return text.replace(/(?!\t)[\p{Cc}\p{Cf}]/gu, "\u{fffd}");
 }

@@ -167,6 +167,15 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
   expect(model.requests).toHaveLength(0);
 });
 
+it("prints the diff where nothing may be committed, since it is all that is left", async () => {
+  await knowing({ path: "note.txt", before: null, after: "a\ttab, a \u001b[31mcolour\n", executable: false });
+  const shop = repository("shop", { tests: false });
+  const { out } = await call(["Write a note."], { cwd: shop, env: env({ ENABLE_GIT: "false" }) });
+  expect(out).toContain("the diff is the result");
+  expect(out).toMatch(/\+\+\+ b\/note\.txt\n@@ -0,0 \+1 @@\n\+a\ttab, a \u{fffd}\[31mcolour\n$/u);
+  expect(git(shop, "branch", "--list", "uac/*")).toBe("");
+});
+
 it("tells how to take what started with uncommitted changes: in the checkout that still has them", async () => {
   await knowing({ path: "state", before: "well\n", after: "well\nand good\n", executable: false });
   const shop = repository("shop", { tests: false });
