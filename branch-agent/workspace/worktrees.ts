@@ -75,6 +75,9 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
     await git(["read-tree", "--reset", "-u", "HEAD"], { ...place, config: await neutralised(place.gitDir) }).catch((cause: unknown) => {
       throw isPartial(cause) ? failed(partial(record), cause) : cause;
     });
+    if (existsSync(join(path, ".gitmodules"))) {
+      log.warn("the repository has submodules: their files are not in the worktree, so its tests may lack them", { worktree: name });
+    }
     const { test, setup } = await commandsOf(record.workspace, path, declared);
     const ready = { ...record, test: test?.command ?? null, setup: setup && withoutOrigin(setup), ready: true };
     await records.write(name, ready);

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Log } from "#ports/log.ts";
 import { author, dir, eachInARepository, git, put, repo, root, workspaces } from "./repository.ts";
 
 eachInARepository();
@@ -124,6 +125,16 @@ describe("a worktree of its own", () => {
     expect(git("branch", "--list", "--format=%(refname:short)", "uac/*").split("\n")).toEqual(["uac/left-1", open.branch]);
     await workspaces().tidy([]);
     expect(readdirSync(root)).toEqual([]);
+  });
+
+  it("says that the files of submodules are not in it", async () => {
+    put(repo, { ".gitmodules": "" });
+    git("add", "-A");
+    git("commit", "-qm", "submodules");
+    const warned: string[] = [];
+    const log: Log = { debug() {}, info() {}, error() {}, warn: (text) => warned.push(text), with: () => log };
+    await workspaces({ log }).open("demo", "t", 1);
+    expect(warned).toEqual([expect.stringContaining("has submodules")]);
   });
 
   it("says what to do where a branch's name is in the way, or a partial clone lacks files", async () => {
