@@ -1,10 +1,8 @@
 /** The command that makes a fresh checkout ready, and the hosts that it needs, by the lock files in its root: without one nothing is fetched. */
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { maxSetupHosts, type Setup } from "#core/setup.ts";
-
-/** Bytes of a lock file that are looked at. */
-const most = 16 * 1024 ** 2;
+import { textOf } from "./text-of.ts";
 
 type Found = Pick<Setup, "command" | "hosts">;
 interface Files {
@@ -22,7 +20,7 @@ const ecosystems: readonly ((files: Files) => Promise<Found | null>)[] = [javasc
 /** What sets the tree at `root` up, of all its ecosystems together; null where nothing is to be fetched. */
 export async function detectSetup(root: string): Promise<Found | null> {
   const files: Files = {
-    text: (name) => headOf(join(root, name)).catch(() => ""),
+    text: (name) => textOf(join(root, name)).catch(() => ""),
     has: (name) =>
       stat(join(root, name)).then(
         () => true,
@@ -86,11 +84,4 @@ function hostsIn(text: string, address: RegExp): string[] {
     if (hosts.size === maxSetupHosts) break;
   }
   return [...hosts];
-}
-
-async function headOf(path: string): Promise<string> {
-  await using file = await open(path);
-  if (!(await file.stat()).isFile()) return "";
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(most, (await file.stat()).size)));
-  return buffer.subarray(0, bytesRead).toString("utf8");
 }

@@ -1,13 +1,14 @@
 /** The command that tests a repository, by what lies in its root. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { textOf } from "./text-of.ts";
 
 const packageSchema = z.object({ scripts: z.object({ test: z.string() }) });
 
 /** The test command of the tree at `root`, or null where it names none. */
 export async function detectTest(root: string): Promise<string | null> {
-  const text = (name: string) => readFile(join(root, name), "utf8").catch(() => "");
+  const text = (name: string) => textOf(join(root, name)).catch(() => "");
   const exists = (name: string) =>
     stat(join(root, name)).then(
       () => true,

@@ -1,7 +1,7 @@
 /** A worktree for each task: the owner's checkout stays as it was, and what a crash leaves is found again. */
 import { execSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Log } from "#ports/log.ts";
@@ -193,6 +193,16 @@ describe("the test command", () => {
     git("add", "-A");
     git("commit", "-qm", "tests");
     expect((await workspaces().open("demo", "t", 1)).test).toBe(expected);
+  });
+
+  it("is not looked for in a file that never ends", async () => {
+    for (const name of ["package.json", "Makefile", "pyproject.toml", "package-lock.json"]) {
+      rmSync(join(repo, name), { force: true });
+      symlinkSync("/dev/zero", join(repo, name));
+    }
+    git("add", "-A");
+    git("commit", "-qm", "links");
+    expect(await workspaces().open("demo", "t", 1)).toMatchObject({ test: null, setup: null });
   });
 
   it("is the configured one where there is one", async () => {
