@@ -20,6 +20,7 @@ import { withOpenParents } from "./open-parents.ts";
 import type { Outside } from "./proxy.ts";
 import { secretFinder } from "./secrets.ts";
 import { openSlots, type Slot, type Slots } from "./slots.ts";
+import { filterDescriptor } from "./system-calls.ts";
 import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -179,6 +180,7 @@ function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand
     ...isolation,
     ...(network ? [] : noNetwork),
     ...(task.user ? givenNamespace : ownNamespace),
+    ...["--seccomp", String(filterDescriptor)],
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...system.args,
     ...(task.user ? withOpenParents(mounts) : mounts),

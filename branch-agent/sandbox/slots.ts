@@ -9,6 +9,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ownDirectory } from "./own-directory.ts";
+import { filterFile, systemCallFilter } from "./system-calls.ts";
 
 const anybodyWrites = 0o622;
 
@@ -37,6 +38,7 @@ export interface Slots {
 
 export function openSlots(): Slots {
   const directory = ownDirectory("commands");
+  writeFileSync(join(directory, filterFile), systemCallFilter());
   const free: string[] = [];
   let made = 0;
 
