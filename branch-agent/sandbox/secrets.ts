@@ -75,8 +75,8 @@ function ruleFor(path: string): Rule[] {
   return rules.filter((rule) => rule.name.test(name) && !rule.except?.test(name) && (rule.within?.test(within) ?? true));
 }
 
-/** Null: it is there, and nobody lets us read it. */
-function beginningOf(path: string): string | null {
+/** A byte a character. Null: it is there, and nobody lets us read it. */
+export function beginningOf(path: string): string | null {
   try {
     // Without waiting: a pipe of that name would never open.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
