@@ -29,6 +29,7 @@ import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { fairShare } from "./sandbox/limits.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { coderHands } from "./tools/coder-hands.ts";
+import { hidingCommitted } from "./tools/committed-secrets.ts";
 import { declaredIn } from "./workspace/commands.ts";
 import { gitFollowUps } from "./workspace/follow-ups.ts";
 import { gitWorkspaces } from "./workspace/worktrees.ts";
@@ -127,7 +128,8 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
     handsFor: ({ task, epoch, seat, ...bench }) => {
       const logDir = join(folder, "logs", `${task}-${epoch}`);
       const seesImages = profile.inference[seat].some(({ provider }) => presetOf(provider)?.does.images ?? true);
-      return coderHands({ ...bench, seesImages, redact: redactor.clean, logDir });
+      const redact = hidingCommitted(bench.scope, redactor.clean, knownValues());
+      return coderHands({ ...bench, seesImages, redact, logDir });
     },
   };
   return { workshop, close: gateway.close };

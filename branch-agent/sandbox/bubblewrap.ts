@@ -18,8 +18,9 @@ import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts
 import { type Network, networks } from "./network.ts";
 import { withOpenParents } from "./open-parents.ts";
 import type { Outside } from "./proxy.ts";
-import { secretFinder } from "./secrets.ts";
+import { secretsIn } from "./secrets.ts";
 import { openSlots, type Slot, type Slots } from "./slots.ts";
+import { filterDescriptor } from "./system-calls.ts";
 import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -165,7 +166,7 @@ interface Held {
 function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand, held: Held): string[] {
   const { task, network } = held;
   const { worktree, cwd } = placesOf(scope, command);
-  const mounts = scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree));
+  const mounts = scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree).find());
   const environment = {
     ...sandboxEnvironment,
     ...cachesIn(worktree),
@@ -179,6 +180,7 @@ function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand
     ...isolation,
     ...(network ? [] : noNetwork),
     ...(task.user ? givenNamespace : ownNamespace),
+    ...["--seccomp", String(filterDescriptor)],
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
     ...system.args,
     ...(task.user ? withOpenParents(mounts) : mounts),
@@ -187,21 +189,6 @@ function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand
     "--chdir",
     task.user ? "/" : cwd,
   ];
-}
-
-/** What each of the worktrees that were worked in last is known to hold. */
-const finders = new Map<string, () => string[]>();
-const findersKept = 64;
-
-function secretsIn(worktree: string): string[] {
-  const find = finders.get(worktree) ?? secretFinder(worktree);
-  finders.delete(worktree);
-  finders.set(worktree, find);
-  for (const oldest of finders.keys()) {
-    if (finders.size <= findersKept) break;
-    finders.delete(oldest);
-  }
-  return find();
 }
 
 /** A short host program's output and exit code. */

@@ -169,7 +169,10 @@ export function openProxy(options: ProxyOptions): HostProxy {
     incoming.on("error", () => outgoing.destroy());
     response.on("error", () => outgoing.destroy());
     incoming.on("data", count).pipe(outgoing);
-    const answer = await new Promise<IncomingMessage>((done, failed) => outgoing.once("response", done).on("error", failed));
+    const answer = await new Promise<IncomingMessage>((done, failed) => {
+      // One that changes to another protocol has no answer: the connection is closed, and no error told.
+      outgoing.once("response", done).on("error", failed).once("close", failed);
+    });
     const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.has(name));
     response.writeHead(answer.statusCode ?? 502, Object.fromEntries(kept));
     answer

@@ -2,7 +2,7 @@
  * Files of a worktree that hold credentials, tracked or not: covered for commands, closed to the file tools, left out of a commit when new.
  * By name; where the name alone does not tell, also by what stands in the file.
  */
-import { closeSync, constants, existsSync, lstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { chmodSync, closeSync, constants, lstatSync, openSync, readdirSync, readSync, type Stats } from "node:fs";
 import { basename, dirname, join, matchesGlob, relative } from "node:path";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import { artefactDirectories } from "../workspace/artefacts.ts";
@@ -58,7 +58,10 @@ const settledMs = 100;
 /** Whether a file holds credentials. One that is not there yet has only its name. */
 export function isSecret(path: string): boolean {
   const rule = ruleFor(path);
-  return rule.some(({ holds }) => holds === undefined || holds.test(beginningOf(path)));
+  if (rule.length === 0) return false;
+  if (rule.some(({ holds }) => holds === undefined)) return true;
+  const beginning = beginningOf(path);
+  return beginning === null || rule.some(({ holds }) => holds?.test(beginning));
 }
 
 /** The owner has said of it that it may be seen: by its path in the worktree, or a pattern. */
@@ -72,7 +75,8 @@ function ruleFor(path: string): Rule[] {
   return rules.filter((rule) => rule.name.test(name) && !rule.except?.test(name) && (rule.within?.test(within) ?? true));
 }
 
-function beginningOf(path: string): string {
+/** A byte a character. Null: it is there, and nobody lets us read it. */
+export function beginningOf(path: string): string | null {
   try {
     // Without waiting: a pipe of that name would never open.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
@@ -82,9 +86,24 @@ function beginningOf(path: string): string {
     } finally {
       closeSync(file);
     }
-  } catch {
-    return "";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES" ? null : "";
   }
+}
+
+export interface Finder {
+  /** The paths of what holds credentials now. */
+  find(): string[];
+  /** Was this file found once, whatever it is called now? */
+  knows(info: Identity): boolean;
+}
+
+/** A file whatever its name is; the number alone is another's when the file is gone. */
+export type Identity = Pick<Stats, "dev" | "ino" | "birthtimeMs">;
+
+interface Secret {
+  path: string;
+  identity: string;
 }
 
 interface Seen {
@@ -95,56 +114,85 @@ interface Seen {
   candidates: string[];
 }
 
+/** What each of the worktrees that were worked in last is known to hold. */
+const finders = new Map<string, Finder>();
+const findersKept = 64;
+
+/** @param worktree its real path */
+export function secretsIn(worktree: string): Finder {
+  const finder = finders.get(worktree) ?? secretFinder(worktree);
+  finders.delete(worktree);
+  finders.set(worktree, finder);
+  for (const oldest of finders.keys()) {
+    if (finders.size <= findersKept) break;
+    finders.delete(oldest);
+  }
+  return finder;
+}
+
 /**
  * Finds them anew before each command, since commands make files: of a directory that has not changed only its time is looked at.
  * One finder serves one worktree. Throws `sandbox_unavailable` where there is too much to look through: what is not looked at is not covered.
  */
-export function secretFinder(root: string): () => string[] {
+function secretFinder(root: string): Finder {
   let seen = new Map<string, Seen>();
-  let before: readonly string[] = [];
+  let before: readonly Secret[] = [];
+  /** What was covered once stays a secret, though a command moves the directory that made it one. */
+  const known = new Set<string>();
   const judged = new Map<string, { changedMs: number; readMs: number; size: number; secret: boolean }>();
   /** A command may move the directory in which a secret lies to where nobody looks: once one was gone, everything is looked at. */
   let everywhere = false;
 
   function look(directory: string): Seen | null {
-    const stat = lstatSync(directory, { throwIfNoEntry: false });
+    const stat = statOf(directory);
     if (!stat?.isDirectory()) return null;
-    const known = seen.get(directory);
-    if (known?.changedMs === stat.ctimeMs && known.readMs - known.changedMs > settledMs) return known;
+    const last = seen.get(directory);
+    if (last?.changedMs === stat.ctimeMs && last.readMs - last.changedMs > settledMs) return last;
     const found: Seen = { changedMs: stat.ctimeMs, readMs: Date.now(), directories: [], candidates: [] };
-    for (const entry of entriesOf(directory)) {
+    for (const entry of entriesOf(directory, stat)) {
       const path = join(directory, entry.name);
       if (entry.isDirectory() && (everywhere || !skipped.has(entry.name))) found.directories.push(path);
-      if (entry.isFile() && ruleFor(path).length > 0) found.candidates.push(path);
+      if (entry.isFile() && (ruleFor(path).length > 0 || (everywhere && isKnown(path)))) found.candidates.push(path);
     }
     return found;
   }
 
-  function holds(path: string): boolean {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (!stat?.isFile()) return false;
-    const known = judged.get(path);
-    if (known?.changedMs === stat.ctimeMs && known.size === stat.size && known.readMs - known.changedMs > settledMs) return known.secret;
-    const now = { changedMs: stat.ctimeMs, readMs: Date.now(), size: stat.size, secret: isSecret(path) };
-    judged.set(path, now);
-    return now.secret;
+  function isKnown(path: string): boolean {
+    const stat = statOf(path);
+    return stat !== null && known.has(identityOf(stat));
   }
 
-  return () => {
+  function isGone({ path, identity }: Secret): boolean {
+    const stat = statOf(path);
+    return stat === null || identityOf(stat) !== identity;
+  }
+
+  function judge(path: string): Secret[] {
+    const stat = statOf(path);
+    if (!stat?.isFile()) return [];
+    const identity = identityOf(stat);
+    const last = judged.get(path);
+    const isOld = last?.changedMs === stat.ctimeMs && last.size === stat.size && last.readMs - last.changedMs > settledMs;
+    const secret = isOld ? last.secret : known.has(identity) || isSecret(path);
+    if (!isOld) judged.set(path, { changedMs: stat.ctimeMs, readMs: Date.now(), size: stat.size, secret });
+    return secret ? [{ path, identity }] : [];
+  }
+
+  function find(): string[] {
     if (judged.size > mostJudged) judged.clear();
-    if (!everywhere && before.some((path) => !existsSync(path))) {
+    if (!everywhere && before.some(isGone)) {
       everywhere = true;
       seen = new Map();
     }
     const now = new Map<string, Seen>();
     const waiting = [root];
-    const secrets: string[] = [];
+    const secrets: Secret[] = [];
     for (const directory of waiting) {
       const found = look(directory);
       if (!found) continue;
       now.set(directory, found);
       waiting.push(...found.directories);
-      secrets.push(...found.candidates.filter(holds));
+      secrets.push(...found.candidates.flatMap(judge));
       if (waiting.length > mostDirectories || secrets.length > mostSecrets) {
         throw unavailable(
           "the worktree has too many directories, or files named like credentials, to cover those",
@@ -154,14 +202,33 @@ export function secretFinder(root: string): () => string[] {
     }
     seen = now;
     before = secrets;
-    return secrets;
-  };
+    for (const { identity } of secrets) known.add(identity);
+    return secrets.map(({ path }) => path);
+  }
+
+  return { find, knows: (info) => known.has(identityOf(info)) };
 }
 
 const skipped = new Set([".git", ...artefactDirectories]);
 
-function entriesOf(directory: string) {
+export const identityOf = ({ dev, ino, birthtimeMs }: Identity) => `${dev}:${ino}:${birthtimeMs}`;
+
+function statOf(path: string): Stats | null {
   try {
+    return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch {
+    // A directory on the way is closed to us, or is none.
+    return null;
+  }
+}
+
+const seeInside = 0o500;
+
+/** A command may close a directory that the next one opens again, and what we can't see we can't cover: one that is ours is opened. */
+function entriesOf(directory: string, { mode, uid }: Stats) {
+  const self = process.getuid?.();
+  try {
+    if (self !== 0 && self === uid && (mode & seeInside) !== seeInside) chmodSync(directory, (mode & 0o7777) | seeInside);
     return readdirSync(directory, { withFileTypes: true });
   } catch {
     return [];

@@ -8,7 +8,9 @@ import { chmodSync, closeSync, constants, mkdirSync, openSync, writeFileSync } f
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { UacError } from "#core/errors.ts";
 import { ownDirectory } from "./own-directory.ts";
+import { filterFile, systemCallFilter } from "./system-calls.ts";
 
 const anybodyWrites = 0o622;
 
@@ -37,6 +39,7 @@ export interface Slots {
 
 export function openSlots(): Slots {
   const directory = ownDirectory("commands");
+  writeFileSync(join(directory, filterFile), systemCallFilter());
   const free: string[] = [];
   let made = 0;
 
@@ -65,6 +68,10 @@ export function openSlots(): Slots {
       return {
         ...{ name, output: output.reading, status: status.reading, handedOver },
         fill(options, words) {
+          // It ends a word in these files: what follows would be left out of the command without a word.
+          if ([...options, ...words].some((word) => word.includes("\0"))) {
+            throw new UacError("bad_input", "The command holds a zero byte, which no program can be given. Write it as an escape.");
+          }
           for (const [file, list] of Object.entries({ options, words })) writeFileSync(at(file), list.map((word) => `${word}\0`).join(""));
         },
         free() {

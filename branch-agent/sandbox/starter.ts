@@ -8,6 +8,7 @@ import type { Readable, Writable } from "node:stream";
 import { boundedOutput } from "./bounded-output.ts";
 import type { TaskGroup } from "./cgroup.ts";
 import type { Limits } from "./limits.ts";
+import { filterDescriptor, filterFile } from "./system-calls.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** A task without a process left starts none; nor does a machine that stands still. */
@@ -48,7 +49,7 @@ ${(group?.join ?? []).map((path) => `echo $$ > ${quoted(path)} || exit 1`).join(
 set -m
 exec 6>&1
 start() {
-  exec 0< /dev/null 1> "$1/output" 2>&1 3> "$1/status" 4< "$1/options"
+  exec 0< /dev/null 1> "$1/output" 2>&1 3> "$1/status" 4< "$1/options" ${filterDescriptor}< ${filterFile}
   mapfile -d '' -t words < "$1/words"
   echo "$1 $BASHPID" >&6
   exec 6>&-

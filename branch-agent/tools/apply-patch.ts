@@ -6,6 +6,7 @@ import type { Bench } from "./context.ts";
 import { asText, mustBeText } from "./files.ts";
 import { patched } from "./patch.ts";
 import { parsePatch, type Section } from "./patch-format.ts";
+import { digestOf, tellOfNote, writeNote } from "./patch-note.ts";
 import { wholeShownAs } from "./read.ts";
 
 const input = z.strictObject({ input: z.string().max(2_000_000).describe("*** Begin Patch … *** End Patch") });
@@ -21,7 +22,7 @@ interface Step {
 }
 
 /** For the models that were trained on it, in place of `edit`. */
-export function applyPatchTool({ bounds, files }: Bench): Tool<z.infer<typeof input>> {
+export function applyPatchTool({ bounds, files, logDir }: Bench): Tool<z.infer<typeof input>> {
   const ownBounds = { ...bounds, logs: undefined };
   return {
     name: "apply_patch",
@@ -30,7 +31,7 @@ export function applyPatchTool({ bounds, files }: Bench): Tool<z.infer<typeof in
     input,
     needs: "write",
     repeatable: false,
-    async run({ input: patch }, { stillShown }) {
+    async run({ input: patch }, { key, stillShown }) {
       mustBeText(patch);
       const sections = parsePatch(patch);
       if (typeof sections === "string") throw unchanged(sections);
@@ -62,10 +63,24 @@ export function applyPatchTool({ bounds, files }: Bench): Tool<z.infer<typeof in
         if (target) steps.push({ file: target, mode, before: null, after });
         steps.push({ file, mode, before, after: target ? null : after });
       }
+      const changes = steps.map(({ file, before, after }) => ({ path: file.shown, before: digestOf(before), after: digestOf(after) }));
+      await writeNote(logDir, key, changes);
       await makeAll(steps);
       return { content: sections.map(told).join("\n") };
     },
+    afterRestart: (_, { key }) => tellOfNote(logDir, key, digestNow),
   };
+
+  async function digestNow(path: string): Promise<string | null> {
+    const file = await confine(ownBounds, path);
+    // What can't be read is neither as it was nor as it should be.
+    return file.exists
+      ? await files.read(file).then(
+          ({ digest }) => digest,
+          () => "",
+        )
+      : null;
+  }
 
   /** One after the other; what was done is undone if one can't be. */
   async function makeAll(steps: readonly Step[]): Promise<void> {

@@ -34,13 +34,16 @@ export function coderHands(context: CoderContext): Hands {
   );
   const tools = all
     .filter(({ name, needs }) => context.names.includes(name) && (needs === null || context.allowed.includes(needs)))
-    .map((tool): Tool => ({ ...tool, run: (input, call) => inTurn(() => answer(tool, input, call, context.redact)) }));
+    .map((tool): Tool => {
+      const guarded = (act: Tool["run"]) => (input: unknown, call: ToolCall) => inTurn(() => answer(act, input, call, context.redact));
+      return { ...tool, run: guarded(tool.run), ...(tool.afterRestart && { afterRestart: guarded(tool.afterRestart) }) };
+    });
   return { tools, news: jobs.lost, close: jobs.close };
 }
 
-async function answer(tool: Tool, input: unknown, call: ToolCall, redact: (text: string) => string): Promise<ToolResult> {
+async function answer(act: Tool["run"], input: unknown, call: ToolCall, redact: (text: string) => string): Promise<ToolResult> {
   try {
-    const result = await tool.run(input, call);
+    const result = await act(input, call);
     return { ...result, content: redact(result.content) };
   } catch (error) {
     const message = told(error);

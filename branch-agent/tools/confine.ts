@@ -18,7 +18,7 @@ export interface Bounds {
   root: string;
   /** Covered by the sandbox, so closed here too. Absolute. */
   masked: readonly string[];
-  /** What is covered, by its inode. */
+  /** What of `masked` was there, by `identityOf`. */
   secrets?: ReadonlySet<string>;
   /** As the sandbox's scope has it at that moment. */
   opened?(): readonly string[];

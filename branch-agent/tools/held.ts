@@ -1,6 +1,7 @@
 /** A file's directory, held by its descriptor: whoever swaps a directory on the way for a link leads nobody elsewhere. */
 import { closeSync, constants, fchownSync, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { basename, dirname, relative, sep } from "node:path";
+import { type Identity, identityOf, isOpened, secretsIn } from "../sandbox/secrets.ts";
 import { type Bounds, type Confined, Refusal } from "./confine.ts";
 
 /**
@@ -14,12 +15,7 @@ export interface Held {
   dir: string;
   name: string;
   /** Throws if these are the bytes of a secret that was moved here. */
-  mustBeOpen(info: Inode): void;
-}
-
-interface Inode {
-  dev: number;
-  ino: number;
+  mustBeOpen(info: Identity): void;
 }
 
 /**
@@ -32,9 +28,10 @@ export async function held<T>(
   work: (held: Held) => Promise<T>,
   options: { make?: boolean } = {},
 ): Promise<T> {
-  const closed = bounds.secrets ?? new Set();
-  const mustBeOpen = (info: Inode) => {
-    if (closed.has(inode(info))) throw new Refusal(`"${file.shown}" holds secrets and is closed. Work without it.`);
+  const mustBeOpen = (info: Identity) => {
+    const isMasked = bounds.secrets?.has(identityOf(info)) === true;
+    const isFound = secretsIn(bounds.root).knows(info) && !isOpened({ worktree: bounds.root, opened: bounds.opened?.() ?? [] }, file.path);
+    if (isMasked || isFound) throw new Refusal(`"${file.shown}" holds secrets and is closed. Work without it.`);
   };
   const name = basename(file.path);
   const below = relative(file.base, dirname(file.path));
@@ -74,7 +71,5 @@ function stepInto(path: string, make: boolean): number {
 
 /** What is covered, by what it is: a command can rename a directory above it, and then it has another path. */
 export function secretsOf(masked: readonly string[]): ReadonlySet<string> {
-  return new Set(masked.flatMap((path) => statSync(path, { throwIfNoEntry: false }) ?? []).map(inode));
+  return new Set(masked.flatMap((path) => statSync(path, { throwIfNoEntry: false }) ?? []).map(identityOf));
 }
-
-const inode = ({ dev, ino }: Inode) => `${dev}:${ino}`;

@@ -7,6 +7,7 @@ import { isSecret } from "../sandbox/secrets.ts";
 import { artefactDirectories, sift } from "./artefacts.ts";
 import { type GitCall, git, neutralised } from "./git.ts";
 import { changedSubmodules, refuseRepositories } from "./nested.ts";
+import { openFiles } from "./open-up.ts";
 import type { Place } from "./repository.ts";
 
 /** As the receipt bounds them: characters. */
@@ -59,6 +60,7 @@ async function stage(call: GitCall & Place): Promise<string[]> {
   );
   await refuseRepositories(call.workTree, [...others.filter((path) => path.endsWith("/")), ...modified, ...wanted]);
   left.push(...submodules);
+  await openFiles(call.workTree, [...modified, ...wanted]);
   const secrets = wanted.filter((path) => isSecret(join(call.workTree, path)));
   const formless = await withoutForm(call.workTree, modified);
   const update = (flags: string[], paths: string[]) =>

@@ -2,6 +2,7 @@
 import { readFile, realpath, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { failed, git, neutralised } from "./git.ts";
+import { openDirectories } from "./open-up.ts";
 
 /** Where one worktree's git lies: its private directory within the repository's, by which git is called, never by what the worktree says. */
 export interface Place {
@@ -46,6 +47,7 @@ export async function unlock(place: Place, gitDir: string, branch: string) {
 
 /** Removes a worktree and the repository's note of it; other worktrees' notes stay, also of those on a disk that is away. */
 export async function discard(path: string, source: { gitDir: string; cwd: string }) {
+  await openDirectories(path);
   await git(["worktree", "remove", "--force", "--force", path], { ...source, accept: [128] });
   await rm(path, { recursive: true, force: true });
 }

@@ -8,12 +8,14 @@ import { isAbsolute, join } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { Log } from "#ports/log.ts";
 import { branchOf, type Workspaces, type Worktree } from "#ports/workspace.ts";
+import { artefactDirectories } from "./artefacts.ts";
 import { asAtBase, putBack, testChanges } from "./base-tests.ts";
 import { commandsOf, type Declared } from "./commands.ts";
 import { commitAll, resolve } from "./commit.ts";
 import { readConventions } from "./conventions.ts";
 import { replayEdits } from "./edits.ts";
 import { failed, git, neutralised } from "./git.ts";
+import { openDirectories } from "./open-up.ts";
 import { branchRecords, type WorktreeRecord, worktreeRecords } from "./records.ts";
 import { countUncommitted, discard, findRepository, placeOf, unlock } from "./repository.ts";
 import { sweepBranches } from "./retention.ts";
@@ -130,6 +132,7 @@ export function gitWorkspaces({ workspaces, root, branches, log, ...declared }: 
 
     async commit(worktree, message, author) {
       const { name, record } = await recorded(worktree);
+      await openDirectories(pathOf(name), [".git", ...artefactDirectories]);
       const place = await placeOf(pathOf(name), record.gitDir);
       const result = await commitAll(place, worktree, message, author);
       log.info("worktree commit", { worktree: name, head: result.head, files: result.diffstat.files });

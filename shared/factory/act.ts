@@ -38,9 +38,8 @@ async function runTools(
     if (before.some((entry) => entry.type === "result" && entry.toolUseId === use.id)) continue;
     if (run.mayGoOn?.() === false) return paused;
     const begun = before.some((entry) => entry.type === "intent" && entry.toolUseId === use.id);
-    const result = begun
-      ? failure("The factory was restarted while this ran. It may or may not have taken effect: look before you repeat it.")
-      : await callTool(run, use, { stop, key: `${run.key}-${step}-${index + 1}`, entries, append });
+    const call = { stop, key: `${run.key}-${step}-${index + 1}`, entries, append };
+    const result = begun ? await lookAfter(run, use, call) : await callTool(run, use, call);
     await append({ type: "result", toolUseId: use.id, isError: false, ...result });
   }
   const since = entries.slice(at + 1);
@@ -71,6 +70,20 @@ async function callTool(
     if (tool.repeatable && hasCode(error, "store_unavailable")) throw error;
     return failure(publicMessage(error));
   }
+}
+
+/** What became of a call that was cut off. */
+async function lookAfter(
+  run: AgentRun,
+  use: ToolUse,
+  { key, entries }: { key: string; entries: Progress["entries"] },
+): Promise<ToolResult> {
+  const unknown = failure("The factory was restarted while this ran. It may or may not have taken effect: look before you repeat it.");
+  const tool = run.tools.find((candidate) => candidate.name === use.name);
+  const input = tool?.input.safeParse(use.input);
+  if (!tool?.afterRestart || !input?.success) return unknown;
+  const stillShown = (what: string) => isShown(entries, what);
+  return await tool.afterRestart(input.data, { key, signal: run.signal, stillShown }).catch(() => unknown);
 }
 
 function failure(content: string): ToolResult {

@@ -37,6 +37,10 @@ export interface Tool<Input = unknown> {
   needs: Action | null;
   /** True: safe to run again under the same key after a crash. Otherwise a call that was cut off gets a synthetic error. */
   repeatable: boolean;
+  /**
+   * In place of that error: what became of a call that was cut off, found out by looking. It changes nothing, and may be asked again.
+   */
+  afterRestart?(input: Input, call: ToolCall): Promise<ToolResult>;
   /** Expected failures are results with `isError`; a throw is a bug or an outage and is told to the model as an error too. */
   run(input: Input, call: ToolCall): Promise<ToolResult>;
 }

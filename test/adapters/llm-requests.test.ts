@@ -15,6 +15,28 @@ async function sent(provider: string, wire: Wire, request: ModelRequest) {
   return server.requests[0]?.body ?? {};
 }
 
+describe("half a character", () => {
+  const half = "cut \ud83d";
+  const images = [{ type: "image" as const, mediaType: "image/png" as const, data: "iVBORw0KGgo=" }];
+  const cut = asking(half, {
+    messages: [
+      { role: "user", content: [{ type: "text", text: `${half} and \u{1f600}` }] },
+      { role: "assistant", content: [{ type: "tool_use", id: "t1", name: "read", input: { path: half, [half]: [half, 1, null] } }] },
+      { role: "user", content: [{ type: "tool_result", id: "t1", content: half, isError: false, images }] },
+    ],
+    system: half,
+  });
+
+  it.each(wires)("leaves as a replacement mark over %s: an escape of half a pair is no JSON to a provider", async (wire) => {
+    const provider = wire === "anthropic" ? "anthropic" : "openai";
+    const text = JSON.stringify(await sent(provider, wire, cut));
+    expect(text).not.toMatch(/\\ud[89a-f]/i);
+    expect(text.match(/cut \ufffd/g)?.length).toBe(wire === "anthropic" ? 6 : 7);
+    expect(text).toContain("and \u{1f600}");
+    expect(text).toContain(images[0]?.data);
+  });
+});
+
 describe("an image", () => {
   const image = { type: "image" as const, mediaType: "image/png" as const, data: "iVBORw0KGgo=" };
   const shown = asking("Hi", { messages: [{ role: "user", content: [image, { type: "text", text: "What is it?" }] }] });

@@ -12,6 +12,7 @@ import type { Tool } from "#ports/tool.ts";
 import { openGateway } from "../../branch-agent/gateway/server.ts";
 import { bubblewrap } from "../../branch-agent/sandbox/bubblewrap.ts";
 import { coderHands } from "../../branch-agent/tools/coder-hands.ts";
+import { hidingCommitted } from "../../branch-agent/tools/committed-secrets.ts";
 import { gitWorkspaces } from "../../branch-agent/workspace/worktrees.ts";
 import { finish, use } from "../factory/agent.ts";
 import { openBranch, orderOf } from "../factory/branch.ts";
@@ -92,7 +93,8 @@ const branch = {
     log: bench.branch.log,
   }),
   handsFor: (given: Parameters<typeof bench.branch.handsFor>[0]) => {
-    const hands = coderHands({ ...given, seesImages: false, redact: bench.branch.redactor.clean, logDir: join(plan.home, "logs") });
+    const redact = hidingCommitted(given.scope, bench.branch.redactor.clean, knownValues());
+    const hands = coderHands({ ...given, seesImages: false, redact, logDir: join(plan.home, "logs") });
     const watched = (tool: Tool): Tool => ({
       ...tool,
       run: async (...args) => {

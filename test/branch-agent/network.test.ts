@@ -61,6 +61,8 @@ beforeAll(async () => {
   const pem = (path: string) => execFileSync("cat", [path]);
   web = createHttp((request, response) => {
     heard.push(`${request.method} ${request.headers.host} ${request.url}`);
+    if (request.url === "/other-protocol")
+      return void request.socket.end("HTTP/1.1 101 Other\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nraw");
     let body = "";
     request.on("data", (chunk: Buffer) => (body += String(chunk)));
     request.on("end", () => {
@@ -268,6 +270,12 @@ describe("37: what is not", () => {
     expect(output).toContain("web GET /after\n");
     const slowly = `exec 3<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT good.example:8443 HTTP/1.1\\r\\n\\r\\n' >&3; read -r line <&3; printf '\\x16\\x03\\x01\\x10\\x00' >&3; for i in $(seq 200); do printf '\\x01' >&3 || break; sleep 0.002; done; timeout 2 cat <&3`;
     expect((await run(slowly)).refusals?.join()).toMatch(/too many pieces|no TLS, though/);
+  });
+
+  it("a change of protocol in plain HTTP: it is cut at once, not waited for", async () => {
+    const { output } = await run("curl -sS -m 10 http://good.example/other-protocol");
+    expect(heard).toEqual(["GET good.example /other-protocol"]);
+    expect(output).toBe("The sandbox's network: the connection broke off\n");
   });
 
   it("another host in plain HTTP than the address says", async () => {

@@ -84,6 +84,29 @@ describe("in a worktree", () => {
     expect(await run("cat .git/hidden/er/.env.new")).toBe("");
   });
 
+  it("stays one where a command moves the directory that tells, or another file takes its place", async () => {
+    put({ "a/.aws/credentials": canary, "b/.kube/config": canary });
+    expect(await run("mv a/.aws a/moved; mv b/.kube b/kept; mkdir b/.kube; echo other > b/.kube/config")).toBe("");
+    expect(await run("cat a/moved/credentials b/kept/config b/.kube/config")).toBe("");
+    expect(await run("mv a/moved c; cat c/credentials")).toBe("");
+    expect(await run("cat c/credentials")).toBe("");
+  });
+
+  it("is covered in a directory that one command closed and the next opens", () => {
+    put({ "s/.env": canary, "t/u/.env": canary, "v/key.pem": key });
+    const script = `import { bubblewrap } from "./branch-agent/sandbox/bubblewrap.ts";
+      const sandbox = bubblewrap();
+      const scope = { worktree: "${root}", readOnly: [], masked: [], opened: [], network: [] };
+      const run = async (command) => (await sandbox.run(scope, { command, cwd: "${root}", timeoutMs: 20000, env: {}, maxOutput: 10000 })).output;
+      console.log(await run("chmod 000 s t; mkdir w; mv v w/v; chmod 400 w"));
+      console.log(await run("chmod 755 s t w; cat s/.env t/u/.env w/v/key.pem; echo read"));`;
+    const nobody = 65_534;
+    const as = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+    if ("uid" in as) execFileSync("chown", ["-R", `${nobody}:${nobody}`, root]);
+    const env = { PATH: process.env.PATH };
+    expect(execFileSync(process.execPath, ["--input-type=module", "-e", script], { ...as, env, encoding: "utf8" }).trim()).toBe("read");
+  });
+
   it("is shown where the owner has opened it, by path or pattern", async () => {
     put({ ".env.test": "A=1\n", ".env": `${canary}\n`, "test/keys/a.pem": key });
     expect(await run("cat .env.test .env test/keys/a.pem", [".env.test", "test/**/*.pem"])).toBe(`A=1\n${key}`);
@@ -119,6 +142,7 @@ describe("for the file tools and the commit", () => {
 
   it("is closed, whether it was there or is to be made, and left out of the commit when new", async () => {
     putAt(repo, { ".env": `TOKEN=${canary}\n`, ".env.example": "TOKEN=\n" });
+    putAt(repo, { "kept/.aws/credentials": canary });
     git("add", "-A", "-f");
     git("commit", "-qm", "with a secret");
     const spaces = workspaces();
@@ -147,7 +171,12 @@ describe("for the file tools and the commit", () => {
     expect((await use("glob", { pattern: ".env*" })).content).toBe(".env.example");
     expect((await use("grep", { pattern: canary.slice(0, 9) })).content).toMatch(/^No match/);
     expect((await use("read", { path: ".env.example" })).content).toContain("TOKEN=");
-
+    await use("bash", { command: "mv kept/.aws kept/moved" });
+    expect(await use("read", { path: "kept/moved/credentials" })).toMatchObject({
+      isError: true,
+      content: expect.stringContaining("is closed"),
+    });
+    await use("bash", { command: "mv kept/moved kept/.aws" });
     await use("bash", { command: `echo ${canary} > id_rsa; echo ${canary} > .env.local; echo fine > fine.txt` });
     const changes = await spaces.commit(worktree, "made", author);
     expect(changes.diffstat.text).toContain("left out as artefacts or secrets: .env.local, id_rsa");

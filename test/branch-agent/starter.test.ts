@@ -75,3 +75,11 @@ it("starts a command of nearly a hundred kilobytes, with every kind of byte in i
   const { exitCode, output } = await run(`cat > long <<'END'\n${text}\nEND\nwc -c < long`);
   expect({ exitCode, output: output.trim() }).toEqual({ exitCode: 0, output: String(Buffer.byteLength(text) + 1) });
 });
+
+it("starts no half of a command that holds a zero byte", async () => {
+  await expect(run("echo one > made\0; echo two")).rejects.toMatchObject({
+    code: "bad_input",
+    message: expect.stringContaining("zero byte"),
+  });
+  expect(readdirSync(worktree)).not.toContain("made");
+});

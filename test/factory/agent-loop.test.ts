@@ -352,6 +352,27 @@ describe("a run that is cut off", () => {
     ]);
   });
 
+  it.each([
+    ["tells what a tool found out about its call", async (key: string) => ({ content: `half of ${key} was done` }), "half of "],
+    ["says nobody knows where the tool can't find out", () => Promise.reject(new Error("no disk")), "look before"],
+  ])("%s", async (_, found, told) => {
+    const { once } = parts();
+    const keys: string[] = [];
+    const afterRestart = (__: unknown, { key }: { key: string }) => {
+      keys.push(key);
+      return found(key);
+    };
+    const entries: Entry[] = [{ type: "user", text: "Do it." }];
+    const script = [{ tools: [use("once", { n: 1 })] }, finish()];
+    const tools = [finishing, { ...once.tool, afterRestart }];
+    await expect(agentBench(script, { transcript: memoryTranscript(entries, 3), tools }).start()).rejects.toBeInstanceOf(Cut);
+    const bench = agentBench([finish()], { transcript: memoryTranscript(entries), tools });
+    await bench.start();
+    expect(keys).toEqual(once.calls.map(({ key }) => key));
+    expect(once.calls).toHaveLength(1);
+    expect(JSON.stringify(bench.llm.requests[0]?.messages.at(-1))).toContain(told);
+  });
+
   it("asks no model for what it has been told", async () => {
     const entries: Entry[] = [
       { type: "user", text: "Do it." },

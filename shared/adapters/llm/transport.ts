@@ -10,6 +10,7 @@ import type { Llm, LlmFailure, ModelReply, ModelRequest } from "#ports/llm.ts";
 import { type Bench, errorIn, judge } from "./errors.ts";
 import { incomplete } from "./reply.ts";
 import { defaultTries, interrupted, retrying, type Try } from "./retry.ts";
+import { wellFormed } from "./well-formed.ts";
 
 /** No byte (pings and comments count) for so long ends a try, milliseconds. */
 const defaultSilenceMs = 90_000;
@@ -88,7 +89,8 @@ export function llmOver(speaker: Speaker, secret: string, options: TransportOpti
     async complete(request) {
       if (request.signal?.aborted) throw interrupted();
       const maxRetries = options.maxRetries ?? defaultTries - 1;
-      return retrying((count) => once(request, count), { maxRetries, clock, signal: request.signal });
+      const sent = wellFormed(request);
+      return retrying((count) => once(sent, count), { maxRetries, clock, signal: request.signal });
     },
   };
 }
