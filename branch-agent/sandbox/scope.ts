@@ -45,3 +45,12 @@ function credentials(directory: string): string[] {
   const telling = /:\/\/[^\s/]*@|extraheader|password|token/i.test(readFileSync(config, "utf8"));
   return [...(telling ? [config] : []), join(directory, "modules")];
 }
+
+/** One that is gone already keeps the name it is given. */
+export function realOr(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

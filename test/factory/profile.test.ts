@@ -204,7 +204,7 @@ const rows: Record<string, Row> = {
   },
   TASK_MEMORY_MB: { good: "512", is: { taskMemory: 512e6 }, bad: wholes("100000000", "64") },
   TASK_DISK_MB: { good: "2000", is: { taskDisk: 2e9 }, bad: wholes("100000000", "16") },
-  SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
+  SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, seatbelt, none/]] },
   RETAIN_DAYS: { good: "7", is: { retainMs: 7 * 86_400_000 }, bad: [["0", /a whole number from 1 to 3650/]] },
   ALLOW_HOSTS: {
     good: "Registry.npmjs.org, *.example.org:8443, 10.0.0.5:5432,[::1]:80, registry.npmjs.org:443",
