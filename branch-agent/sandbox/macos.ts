@@ -3,7 +3,7 @@
  * command may read, write and reach: `bounds` says so.
  */
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
@@ -104,6 +104,12 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     }
   }
 
+  async function leave(worktree: string) {
+    const task = tasks.get(worktree);
+    tasks.delete(worktree);
+    if (task) await rm(task.beside, { recursive: true, force: true }).catch(() => {});
+  }
+
   /** Whatever this system is: one in which the profile does not hold runs nothing. */
   async function tryIt(made: Ready) {
     const place = mkdtempSync(join(made.root, "trial-"));
@@ -114,14 +120,16 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     const door = await loopback();
     const env = { DOOR: String(door.port) };
     const bounds = { timeoutMs: trialMs, maxOutput: 4_096 };
-    const tried = await run(made, scope, { command: trial, cwd: worktree, env, ...bounds }).finally(() => {
+    try {
+      const tried = await run(made, scope, { command: trial, cwd: worktree, env, ...bounds });
+      if (tried.exitCode === 0) return;
+      const why = tried.output.trim() || `its trial ended with ${tried.exitCode ?? "nothing"}`;
+      throw unavailable(`Seatbelt does not confine here as it should: ${why}`, "Report this with the version of macOS");
+    } finally {
       door.release();
-      tasks.delete(worktree);
-      rmSync(place, { recursive: true, force: true });
-    });
-    if (tried.exitCode === 0) return;
-    const why = tried.output.trim() || `its trial ended with ${tried.exitCode ?? "nothing"}`;
-    throw unavailable(`Seatbelt does not confine here as it should: ${why}`, "Report this with the version of macOS");
+      await leave(worktree);
+      await rm(place, { recursive: true, force: true });
+    }
   }
 
   return {
@@ -132,12 +140,7 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     async run(scope, command) {
       return await run(await prepared(), scope, command);
     },
-    async leave(worktree) {
-      const task = [...tasks.values()].find((each) => each.worktree === realOr(worktree));
-      if (!task) return;
-      tasks.delete(task.worktree);
-      await rm(task.beside, { recursive: true, force: true }).catch(() => {});
-    },
+    leave: (worktree) => leave(realOr(worktree)),
     bounds: () => sentences(limits),
   };
 }

@@ -3,11 +3,10 @@
  * profile's rules on files and writes the words, each with a zero behind it, of a bubblewrap that confines to what they say; of the network
  * it knows only whether there is any. It can't become bubblewrap itself: Node lets go of the descriptors that it was given.
  */
-import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, statSync } from "node:fs";
 
-const [, , option, profile = "", ...command] = process.argv;
+/** The first is not sandbox-exec's: a file that nobody without the powers of root may open. */
+const [, , shut = "", option, profile = "", ...command] = process.argv;
 if (option !== "-p" || command.length === 0) {
   process.stderr.write("sandbox-exec: usage\n");
   process.exit(64);
@@ -26,10 +25,6 @@ const binds = [
   ...pathsOf("deny file-write*").map((path) => ["--ro-bind", path, path]),
 ].sort((a, b) => String(a[1]).length - String(b[1]).length);
 
-/** Nobody without the powers of root may open it. */
-const shut = join(tmpdir(), `seatbelt-stand-in-${process.pid}`);
-writeFileSync(shut, "");
-chmodSync(shut, 0);
 const covers = pathsOf("deny file-read*").map((path) =>
   statSync(path).isDirectory() ? ["--tmpfs", path, "--remount-ro", path] : ["--ro-bind", shut, path],
 );
