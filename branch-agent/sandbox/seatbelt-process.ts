@@ -25,7 +25,7 @@ const outside = (limits: Limits) => `exec 2>&1
 for fd in /dev/fd/*; do fd=\${fd##*/}; ((fd > 4 && fd < 255)) && eval "exec $fd>&-"; done
 for limit in "-c 0" "-n ${limits.openFiles}" "-f ${Math.floor(limits.fileSize / 1024)}"; do ulimit $limit 2> /dev/null; done
 ${boundProcesses(limits)}
-(exec > /dev/null 2>&1 3>&-; read -r -u 4; kill -KILL -- -$$) &
+(trap '' TERM; exec > /dev/null 2>&1 3>&-; read -r -u 4; kill -KILL -- -$$) &
 exec "$@" 4<&-`;
 
 /** Inside it: says that it is, then runs the command. */
