@@ -5,6 +5,7 @@
  * Bounded for each command: wall time, output, open files, size of a file, /tmp, shared memory, core dumps (none). For all commands of one
  * worktree together: memory, processes, CPU, and what the worktree holds (`tasks.ts`).
  */
+import { realpathSync } from "node:fs";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { runConfined } from "./confined-process.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
@@ -59,7 +60,7 @@ export function bubblewrap(
 
   async function prepare(): Promise<Ready> {
     if (process.platform !== "linux") {
-      throw unavailable(`bubblewrap confines commands on Linux only, and this is ${process.platform}`, "Run the factory on Linux");
+      throw unavailable(`bubblewrap confines commands on Linux only, and this is ${process.platform}`, "On macOS leave SANDBOX out");
     }
     const bwrap = findProgram(options.bwrap ?? "bwrap");
     if (!bwrap) throw unavailable("bubblewrap is not installed", "Install it (apt install bubblewrap, dnf install bubblewrap)");

@@ -50,6 +50,7 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
   const limits = options.limits ?? fairShare(1);
   const tasks = new Map<string, Watched & { beside: string }>();
   let ready: Promise<Ready> | undefined;
+  let holds = false;
 
   async function prepare(): Promise<Ready> {
     if (!options.program && process.platform !== "darwin") {
@@ -62,6 +63,7 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     const enter = networks({ openDoor: loopback, outside: options.outside ?? {} });
     const made = { program, wrap, root, node: nodeHere(), enter };
     await tryIt(made);
+    holds = true;
     return made;
   }
 
@@ -137,11 +139,13 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     async check() {
       await prepared();
     },
+    /** What its commands share is a directory. */
+    enter() {},
     async run(scope, command) {
       return await run(await prepared(), scope, command);
     },
     leave: (worktree) => leave(realOr(worktree)),
-    bounds: () => sentences(limits),
+    bounds: () => (holds ? sentences(limits) : []),
   };
 }
 

@@ -232,6 +232,7 @@ describe("refuses to run anything", () => {
   });
 
   it("says what it bounds, and what not", () => {
+    expect(seatbelt().bounds()).toEqual([]);
     expect(sandbox.bounds().join("\n")).toMatch(/memory of a command.*not bounded: CPU.*may outlive its command.*no loopback/s);
     expect(sandbox.name).toMatch(/^seatbelt/);
   });
