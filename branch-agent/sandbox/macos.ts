@@ -164,7 +164,7 @@ async function loadRuntime(): Promise<Wrap> {
     return runtime.wrapCommandWithSandboxMacOS;
   } catch (cause) {
     const why = "Anthropic's sandbox runtime, an optional package, is not installed";
-    throw Object.assign(unavailable(why, "Run `npm ci` under Node 22.12 or newer"), { cause });
+    throw Object.assign(unavailable(why, "Run `npm ci`, with optional packages"), { cause });
   }
 }
 

@@ -58,6 +58,15 @@ describe("a factory that says nothing", () => {
     });
   });
 
+  it("confines commands by what its system has, unless it says otherwise", () => {
+    expect(parseProfile({}, { ...options, sandbox: "seatbelt" }).sandbox).toBe("seatbelt");
+    expect(parseProfile({ SANDBOX: "none" }, { ...options, sandbox: "seatbelt" })).toMatchObject({
+      sandbox: "none",
+      capabilities: { shell: false },
+    });
+    expect(branch({ SANDBOX: "seatbelt" }).sandbox).toBe("seatbelt");
+  });
+
   it("is what its enrolment fixed", () => {
     expect(parseProfile({}, { ...options, id: "desk-1" })).toMatchObject({ id: "desk-1", name: "desk-1" });
     expect(hq().profile).toMatchObject({
