@@ -8,7 +8,7 @@ import { UacError } from "#core/errors.ts";
 import { vps } from "#core/vp.ts";
 import type { Workshop } from "#factory/branch.ts";
 import { type Env, type Profile, parseProfile } from "#factory/profile.ts";
-import { openBench, openJournal, openSandbox, openVoice, providers, warmUpModel, usualSandbox } from "./compose-bench.ts";
+import { openBench, openJournal, openSandbox, openVoice, providers, usualSandbox, warmUpModel } from "./compose-bench.ts";
 import { clearLeftRuns } from "./solo/leftovers.ts";
 import { beginRun } from "./solo/runs.ts";
 import { homeOf, readEnrolment } from "./state.ts";
