@@ -90,10 +90,13 @@ export function membersAmong(all: readonly Listed[], first: number, known: Reado
   return [...members.values()];
 }
 
+/** Each by itself: on macOS what follows an equals sign is a headline, up to the end of the word. */
+const columns = ["pid", "ppid", "pgid", "rss", "stat", "lstart"];
+
 /** What has ended and was not waited for yet is left out. */
 function listProcesses(): Promise<Listed[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn("ps", ["-axo", "pid=,ppid=,pgid=,rss=,stat=,lstart="], {
+    const child = spawn("ps", ["-ax", ...columns.flatMap((name) => ["-o", `${name}=`])], {
       env: { LC_ALL: "C", PATH: "/bin:/usr/bin" },
       stdio: ["ignore", "pipe", "ignore"],
       timeout: listMs,

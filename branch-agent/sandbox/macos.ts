@@ -32,8 +32,6 @@ export interface MacosOptions {
   limits?: Limits;
   /** What confines; macOS's own by default, and only there. */
   program?: string;
-  /** Writes profiles; the installed runtime by default. */
-  wrap?: () => Promise<Wrap>;
   outside?: Partial<Outside>;
 }
 
@@ -58,7 +56,7 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     }
     const program = findProgram(options.program ?? sandboxExec);
     if (!program) throw unavailable("sandbox-exec is not there", "It is part of macOS");
-    const wrap = await (options.wrap ?? loadRuntime)();
+    const wrap = await loadRuntime();
     const root = realpathSync(ownDirectory("commands"));
     const enter = networks({ openDoor: loopback, outside: options.outside ?? {} });
     const made = { program, wrap, root, node: nodeHere(), enter };
@@ -89,11 +87,12 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     const { worktree, cwd } = placesOf(scope, command);
     if (command.signal?.aborted) return { exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 };
     const task = taskOf(worktree, root);
-    const network: Network | null = scope.network.length > 0 ? await enter(scope) : null;
     const own = mkdtempSync(join(task.beside, "command-"));
+    let network: Network | null = null;
     try {
       const places = { HOME: join(own, "home"), TMPDIR: join(own, "tmp") };
       for (const path of Object.values(places)) mkdirSync(path);
+      if (scope.network.length > 0) network = await enter(scope);
       const profile = profileOf(wrap, scope, { own, shown: node.shown, port: network?.port ?? null });
       const given = { ...sandboxEnvironment, ...cachesIn(worktree), ...network?.environment, ...command.env };
       const environment = { ...given, PATH: [node.bin, ...programs].join(":"), ...places };
