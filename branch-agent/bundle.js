@@ -38,8 +38,8 @@ async function make(entry, folder, file) {
     ...{ minifyWhitespace: true, minifySyntax: true },
     // CommonJS, and no `import()` left: tsx, under which this may run, would read and rewrite the whole file at every start.
     ...{ format: /** @type {const} */ ("cjs"), supported: { "dynamic-import": false } },
-    // A native module can't be in it.
-    external: ["libsql"],
+    // A native module can't be in it; what only macOS loads, and may lack, need not.
+    external: ["libsql", "@anthropic-ai/sandbox-runtime"],
   });
   // Several may have made it at once: each puts the same in place.
   renameSync(draft, file);

@@ -27,6 +27,7 @@ import { openGateway } from "./gateway/server.ts";
 import { libsqlJournal } from "./journal/libsql.ts";
 import { bubblewrap } from "./sandbox/bubblewrap.ts";
 import { fairShare } from "./sandbox/limits.ts";
+import { seatbelt } from "./sandbox/macos.ts";
 import { noSandbox } from "./sandbox/none.ts";
 import { coderHands } from "./tools/coder-hands.ts";
 import { hidingCommitted } from "./tools/committed-secrets.ts";
@@ -140,13 +141,17 @@ export function warmUpModel({ inference }: Pick<Profile, "inference">): void {
   warmUp(inference.coder[0]).catch(() => undefined);
 }
 
+/** What confines commands on this system, where nothing is said. */
+export const usualSandbox: Profile["sandbox"] = process.platform === "darwin" ? "seatbelt" : "bubblewrap";
+
 /** Where commands run. Rejects with `sandbox_unavailable` where they may and nothing can confine them. */
 export async function openSandbox(
   profile: Pick<Profile, "sandbox" | "capabilities" | "slots" | "taskMemory" | "taskDisk">,
   log?: Log,
 ): Promise<Sandbox> {
   if (profile.sandbox === "none") return noSandbox();
-  const sandbox = bubblewrap({ limits: fairShare(profile.slots, { memory: profile.taskMemory, disk: profile.taskDisk }) });
+  const limits = fairShare(profile.slots, { memory: profile.taskMemory, disk: profile.taskDisk });
+  const sandbox = profile.sandbox === "seatbelt" ? seatbelt({ limits }) : bubblewrap({ limits });
   if (profile.capabilities.shell) await sandbox.check();
   for (const bound of sandbox.bounds()) log?.info(`commands: ${bound}`);
   return sandbox;

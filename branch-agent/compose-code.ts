@@ -8,7 +8,7 @@ import { UacError } from "#core/errors.ts";
 import { vps } from "#core/vp.ts";
 import type { Workshop } from "#factory/branch.ts";
 import { type Env, type Profile, parseProfile } from "#factory/profile.ts";
-import { openBench, openJournal, openSandbox, openVoice, providers, warmUpModel } from "./compose-bench.ts";
+import { openBench, openJournal, openSandbox, openVoice, providers, usualSandbox, warmUpModel } from "./compose-bench.ts";
 import { clearLeftRuns } from "./solo/leftovers.ts";
 import { beginRun } from "./solo/runs.ts";
 import { homeOf, readEnrolment } from "./state.ts";
@@ -111,7 +111,7 @@ async function profileOf(env: Env, model: string | undefined): Promise<Profile> 
   const joined = await readEnrolment(homeOf(env));
   const known = joined && { FACTORY_NAME: joined.name, FACTORY_ROLE: joined.role };
   const variables = { ...known, ...env, ...modelOf(model), [vps.general.env]: "false" };
-  return parseProfile(variables, { providers, id: joined?.factory ?? "code" });
+  return parseProfile(variables, { providers, sandbox: usualSandbox, id: joined?.factory ?? "code" });
 }
 
 /** The repository that `path` lies in. */

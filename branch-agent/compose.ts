@@ -13,7 +13,7 @@ import { UacError } from "#core/errors.ts";
 import type { Branch } from "#factory/branch.ts";
 import { capabilitiesMd } from "#factory/capabilities-md.ts";
 import { type Env, type Profile, type ProfileOptions, parseProfile } from "#factory/profile.ts";
-import { openBench, openJournal, openSandbox, openVoice, providers } from "./compose-bench.ts";
+import { openBench, openJournal, openSandbox, openVoice, providers, usualSandbox } from "./compose-bench.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { httpHq } from "./hq-client.ts";
 import { hqClock } from "./hq-clock.ts";
@@ -111,7 +111,7 @@ export async function openIdentity(home: string) {
 export function profileOf(env: Env, enrolment: Enrolment, how: Pick<ProfileOptions, "keyless"> = {}): Profile {
   const profile = parseProfile(
     { FACTORY_NAME: enrolment.name, FACTORY_ROLE: enrolment.role, ...env },
-    { providers, id: enrolment.factory, ...how },
+    { providers, sandbox: usualSandbox, id: enrolment.factory, ...how },
   );
   if (profile.id !== enrolment.factory || profile.role !== enrolment.role) {
     throw new UacError(

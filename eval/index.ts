@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultCapabilities } from "#core/capability.ts";
 import { hasCode, publicMessage, UacError } from "#core/errors.ts";
-import { openSandbox } from "../branch-agent/compose-bench.ts";
+import { openSandbox, usualSandbox } from "../branch-agent/compose-bench.ts";
 import { isAsItShould, showLine, showTable, totalsOf } from "./report.ts";
 import { type EvalOptions, type Result, runTask, type Solver } from "./run.ts";
 import { type EvalTask, loadTasks } from "./task.ts";
@@ -37,7 +37,7 @@ async function main(): Promise<number> {
   }
   const tasks = chosen(await loadTasks(args.folder), args.only);
   const sandbox = await openSandbox({
-    ...{ sandbox: "bubblewrap", capabilities: defaultCapabilities("branch") },
+    ...{ sandbox: usualSandbox, capabilities: defaultCapabilities("branch") },
     ...{ slots: 1, taskMemory: null, taskDisk: null },
   });
   const scratch = await mkdtemp(join(tmpdir(), "uac-eval-"));

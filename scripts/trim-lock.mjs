@@ -1,11 +1,15 @@
 /**
- * `node scripts/trim-lock.mjs`, after `npm install` from a registry that lacks some platforms' builds: npm leaves those out of
- * the lock file but not out of their parents' lists, and `npm ci` then refuses the whole file. Takes them off the lists.
+ * `node scripts/trim-lock.mjs`, after `npm install`, for two habits of npm's. From a registry that lacks some platforms' builds it leaves
+ * those out of the lock file but not out of their parents' lists, and `npm ci` then refuses the whole file: takes them off the lists.
+ * And under an older Node than an optional package wants, `npm ci` leaves that out without a word, though here all runs under a Node 24 of
+ * our own: takes the wish off.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** @typedef {{ optionalDependencies?: Record<string, string>, [key: string]: unknown }} Locked */
+/** @typedef {{ optionalDependencies?: Record<string, string>, optional?: boolean, engines?: { node?: string }, [key: string]: unknown }} Locked */
+/** The oldest Node whose npm may install. */
+const oldestNode = 20;
 
 /**
  * Optional dependencies that are listed and not locked, as `[parent, name]`.
@@ -17,6 +21,17 @@ export function unlockedOptionals(packages) {
       .filter((name) => !isLocked(packages, path, name))
       .map((name) => [path, name]),
   );
+}
+
+/**
+ * Optional packages for every platform that the npm of an older Node would leave out.
+ * @param {Record<string, Locked>} packages
+ */
+export function pickyOptionals(packages) {
+  return Object.entries(packages).flatMap(([path, { optional, os, engines }]) => {
+    const least = Number(/^>=\s*(\d+)/.exec(engines?.node ?? "")?.[1] ?? 0);
+    return optional && !os && least > oldestNode ? [path] : [];
+  });
 }
 
 /**
@@ -38,6 +53,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [parent = "", name = ""] of unlockedOptionals(lock.packages)) {
     delete lock.packages[parent].optionalDependencies[name];
     console.log(`${parent}: ${name}`);
+  }
+  for (const path of pickyOptionals(lock.packages)) {
+    delete lock.packages[path].engines;
+    console.log(`${path}: engines`);
   }
   writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
 }

@@ -5,26 +5,23 @@
  * Bounded for each command: wall time, output, open files, size of a file, /tmp, shared memory, core dumps (none). For all commands of one
  * worktree together: memory, processes, CPU, and what the worktree holds (`tasks.ts`).
  */
-import { spawn } from "node:child_process";
-import { accessSync, constants, realpathSync } from "node:fs";
-import { delimiter, dirname, join, sep } from "node:path";
-import { UacError } from "#core/errors.ts";
+import { realpathSync } from "node:fs";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
-import { boundedOutput } from "./bounded-output.ts";
 import { runConfined } from "./confined-process.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
+import { collect, findProgram } from "./host-program.ts";
 import { fairShare, type Limits } from "./limits.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
-import { type Network, networks } from "./network.ts";
+import { type Network, namespace, networks } from "./network.ts";
 import { withOpenParents } from "./open-parents.ts";
 import type { Outside } from "./proxy.ts";
+import { placesOf } from "./scope.ts";
 import { secretsIn } from "./secrets.ts";
 import { openSlots, type Slot, type Slots } from "./slots.ts";
 import { filterDescriptor } from "./system-calls.ts";
 import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
 import { unavailable } from "./unavailable.ts";
 
-const checkMs = 10_000;
 /** `--disable-userns` and `--size` came with it. */
 const oldestVersion = [0, 8] as const;
 
@@ -64,7 +61,7 @@ export function bubblewrap(
 
   async function prepare(): Promise<Ready> {
     if (process.platform !== "linux") {
-      throw unavailable(`bubblewrap confines commands on Linux only, and this is ${process.platform}`, "Run the factory on Linux");
+      throw unavailable(`bubblewrap confines commands on Linux only, and this is ${process.platform}`, "On macOS leave SANDBOX out");
     }
     const bwrap = findProgram(options.bwrap ?? "bwrap");
     if (!bwrap) throw unavailable("bubblewrap is not installed", "Install it (apt install bubblewrap, dnf install bubblewrap)");
@@ -90,7 +87,7 @@ export function bubblewrap(
     }
     found = tasks;
     if (tasks.users) system.args = withOpenParents(system.args);
-    const enter = networks({ bwrap, nsenter: findProgram("nsenter"), outside: options.outside ?? {} });
+    const enter = networks({ openDoor: () => namespace(bwrap, findProgram("nsenter")), outside: options.outside ?? {} });
     return { bwrap, system, enter, tasks, slots };
   }
 
@@ -144,19 +141,6 @@ export function bubblewrap(
   };
 }
 
-function placesOf(scope: SandboxScope, command: SandboxCommand) {
-  const worktree = realpathSync(scope.worktree);
-  // Before anything else: the worktree is handed to the command's user.
-  if (dirname(worktree) === sep || worktree === sep) {
-    throw new UacError("bad_input", `"${worktree}" cannot be a worktree: it lies at the root. Give a directory further down.`);
-  }
-  const cwd = realpathSync(command.cwd);
-  if (cwd !== worktree && !cwd.startsWith(worktree + sep)) {
-    throw new UacError("bad_input", "The command was to run outside the worktree; give a directory inside it.");
-  }
-  return { worktree, cwd };
-}
-
 /** What a command shares with others. */
 interface Held {
   task: Task;
@@ -189,29 +173,4 @@ function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand
     "--chdir",
     task.user ? "/" : cwd,
   ];
-}
-
-/** A short host program's output and exit code. */
-function collect(program: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve) => {
-    const output = boundedOutput(4_096);
-    const child = spawn(program, args, { env: {}, cwd: "/", stdio: ["ignore", "pipe", "pipe"], timeout: checkMs, killSignal: "SIGKILL" });
-    child.stdout.on("data", output.push);
-    child.stderr.on("data", output.push);
-    child.once("error", (error) => resolve({ code: null, output: error.message }));
-    child.once("close", (code) => resolve({ code, output: output.read().output }));
-  });
-}
-
-function findProgram(name: string): string | null {
-  const candidates = name.includes("/") ? [name] : (process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, name));
-  for (const path of candidates) {
-    try {
-      accessSync(path, constants.X_OK);
-      return realpathSync(path);
-    } catch {
-      // Not here: the next one.
-    }
-  }
-  return null;
 }

@@ -10,7 +10,7 @@ import type { Slot } from "./slots.ts";
 import { boundProcesses, quoted } from "./starter.ts";
 import type { Task } from "./tasks.ts";
 import { unavailable } from "./unavailable.ts";
-import { watch } from "./watchdog.ts";
+import { usedBy, watch } from "./watchdog.ts";
 
 /** Between the request to end and the end. */
 const graceMs = 2_000;
@@ -20,7 +20,7 @@ const reapMs = 5_000;
 const goneMs = 60_000;
 const longestLookMs = 20;
 /** A shell's exit code for a command that SIGXFSZ ended. */
-const tooLargeFile = 128 + 25;
+export const tooLargeFile = 128 + 25;
 
 /** Inside, where the user namespace is the command's own: its processes alone count. */
 const inside = (limits: Limits) => `${boundProcesses(limits)}; exec /bin/bash -c "$1"`;
@@ -96,7 +96,7 @@ export async function runConfined({ bwrap, options, task, slot }: Launch, comman
     command.signal?.addEventListener("abort", stop, { once: true });
     // Told to end while it was being started.
     if (command.signal?.aborted) stop();
-    const watching = watch(task, innerPid, endNow);
+    const watching = watch(task, () => usedBy(innerPid()), endNow);
 
     function finish() {
       if (settled) return;

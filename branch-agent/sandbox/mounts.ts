@@ -1,10 +1,9 @@
 /** What a sandboxed command sees of the file system, as arguments of bwrap. */
-import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
-import { dirname, isAbsolute, join, sep } from "node:path";
-import { UacError } from "#core/errors.ts";
+import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import { etcMounts } from "./etc.ts";
-import { isOpened } from "./secrets.ts";
+import { checkPaths, coveredBy } from "./scope.ts";
 
 /** Where programs may write beside the worktree: memory, gone with the command. Bytes. */
 const tmpSize = 1024 ** 3;
@@ -52,7 +51,7 @@ export function systemMounts(nodeDir: string | undefined): System {
 }
 
 /** Node's own directory, if it is one: never the home directory that somebody's `~/bin/node` lies in. */
-function findNode(given: string | undefined): { dir: string | null; bin: string } {
+export function findNode(given: string | undefined): { dir: string | null; bin: string } {
   const dir = given ?? dirname(dirname(realpathSync(process.execPath)));
   if (dir === "/usr" || dir.startsWith("/usr/")) return { dir: null, bin: join(dir, "bin") };
   if (given || existsSync(join(dir, "include", "node"))) return { dir, bin: join(dir, "bin") };
@@ -65,11 +64,7 @@ function findNode(given: string | undefined): { dir: string | null; bin: string 
  * @param secrets what in the worktree holds credentials, covered unless the scope opens it
  */
 export function scopeMounts(scope: SandboxScope, shown: readonly string[], secrets: readonly string[]): string[] {
-  for (const path of [scope.worktree, ...scope.readOnly, ...scope.masked]) {
-    if (!isAbsolute(path) || path === sep) {
-      throw new UacError("bad_input", `The sandbox was given the path "${path}"; it needs an absolute path that is not the root.`);
-    }
-  }
+  checkPaths(scope);
   const worktree = realpathSync(scope.worktree);
   const binds = [
     { how: scope.writable === false ? "--ro-bind" : "--bind", path: worktree },
@@ -80,22 +75,10 @@ export function scopeMounts(scope: SandboxScope, shown: readonly string[], secre
   // A directory before what lies in it: a later mount covers an earlier one.
   binds.sort((a, b) => a.path.length - b.path.length);
   const args = binds.flatMap(({ how, path }) => [how, path, path]);
-  const closed = secrets.filter((path) => !isOpened(scope, path));
-  return [...args, ...[...scope.masked, ...closed, ...scope.readOnly.flatMap(credentials)].flatMap(mask)];
+  return [...args, ...coveredBy(scope, secrets).flatMap(mask)];
 }
 
-function mask(path: string): string[] {
-  // Through a link it is the target that must be covered; one that leads nowhere shows nothing.
-  if (!existsSync(path)) return [];
-  const real = realpathSync(path);
+function mask(real: string): string[] {
   // With --ro-bind the null device could not be opened, and programs that look for the file would fail.
   return statSync(real).isDirectory() ? ["--tmpfs", real, "--remount-ro", real] : ["--dev-bind", "/dev/null", real];
-}
-
-/** In a git directory that is shown: where the owner's tokens are, if remote addresses hold any. */
-function credentials(directory: string): string[] {
-  const config = join(directory, "config");
-  if (!existsSync(join(directory, "HEAD")) || !existsSync(config)) return [];
-  const telling = /:\/\/[^\s/]*@|extraheader|password|token/i.test(readFileSync(config, "utf8"));
-  return [...(telling ? [config] : []), join(directory, "modules")];
 }

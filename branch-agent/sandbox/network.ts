@@ -1,7 +1,7 @@
 /**
- * A network for the commands of one task: a namespace with nothing in it but a loopback, on which a proxy of the factory's listens.
+ * A network for the commands of one task: a proxy of the factory's, which listens where they alone can call it.
  *
- * A process that lives for some 50 ms makes the namespace, opens the port in it and hands the open port over; the factory keeps the port and
+ * On Linux that is a namespace with nothing in it but a loopback. A process that lives for some 50 ms makes the namespace, opens the port in it and hands the open port over; the factory keeps the port and
  * the namespace by their descriptors. So nothing of ours runs inside, and each command joins by `nsenter`, in 1 ms.
  */
 import { spawn } from "node:child_process";
@@ -19,6 +19,7 @@ const keptMs = 60_000;
 const refusalsTold = 8;
 
 export interface Network {
+  port: number;
   /** Words before a program's, so that it starts in there. */
   join: readonly string[];
   environment: Readonly<Record<string, string>>;
@@ -29,6 +30,7 @@ export interface Network {
 
 /** What a task's network is while it is open. */
 interface Room {
+  port: number;
   join: readonly string[];
   proxy: HostProxy;
   users: number;
@@ -39,20 +41,26 @@ interface Room {
   close(): void;
 }
 
+/** Where a task's proxy is called. */
+export interface Door {
+  /** It listens on `port` of the loopback that commands have. */
+  server: Server;
+  port: number;
+  join: readonly string[];
+  release(): void;
+}
+
 export interface NetworkOptions {
-  bwrap: string;
-  /** Null where there is none. */
-  nsenter: string | null;
+  openDoor(): Promise<Door>;
   outside: Partial<Outside>;
 }
 
 /** Networks by task: a worktree and its hosts. */
-export function networks({ bwrap, nsenter, outside }: NetworkOptions) {
+export function networks({ openDoor, outside }: NetworkOptions) {
   const rooms = new Map<string, Promise<Room>>();
 
   async function open(scope: SandboxScope, closed: () => void): Promise<Room> {
-    if (nsenter === null) throw unavailable("nsenter is not installed, and hosts are reached by it", "Install util-linux");
-    const { server, join, release } = await namespace(bwrap, nsenter);
+    const { server, port, join, release } = await openDoor();
     const refused = new Set<string>();
     const proxy = openProxy({
       ...outside,
@@ -60,7 +68,7 @@ export function networks({ bwrap, nsenter, outside }: NetworkOptions) {
       refused: (sentence) => void (refused.size < refusalsTold && refused.add(sentence)),
     });
     const room: Room = {
-      ...{ join, proxy, users: 0, scope, refused, idle: undefined },
+      ...{ port, join, proxy, users: 0, scope, refused, idle: undefined },
       close() {
         closed();
         proxy.close();
@@ -86,8 +94,9 @@ export function networks({ bwrap, nsenter, outside }: NetworkOptions) {
     room.users += 1;
     room.scope = scope;
     return {
+      port: room.port,
       join: room.join,
-      environment: proxyEnvironment,
+      environment: proxyEnvironment(room.port),
       refusals() {
         const told = [...room.refused];
         room.refused.clear();
@@ -109,14 +118,10 @@ const opener = `const server = process.getBuiltinModule("node:net").createServer
 server.listen(${proxyPort}, "127.0.0.1", () => process.send("open", server));
 process.once("message", () => process.exit());`;
 
-interface Namespace {
-  server: Server;
-  join: string[];
-  release(): void;
-}
-
-function namespace(bwrap: string, nsenter: string): Promise<Namespace> {
-  return new Promise((resolve, reject) => {
+/** A namespace of its own. @param nsenter null where there is none */
+export async function namespace(bwrap: string, nsenter: string | null): Promise<Door> {
+  if (nsenter === null) throw unavailable("nsenter is not installed, and hosts are reached by it", "Install util-linux");
+  return await new Promise((resolve, reject) => {
     const words = ["--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "--die-with-parent", "--json-status-fd", "4", "--"];
     const child = spawn(bwrap, [...words, process.execPath, "-e", opener], {
       env: { NODE_CHANNEL_SERIALIZATION_MODE: "json" },
@@ -134,7 +139,7 @@ function namespace(bwrap: string, nsenter: string): Promise<Namespace> {
     child.once("exit", (code) => fail(complaint.trim() || `its maker ended with ${code}`));
     child.once("message", (_, handle) => {
       try {
-        resolve({ server: handle as Server, ...held(nsenter, /"child-pid":\s*(\d+)/.exec(status)?.[1] ?? "") });
+        resolve({ server: handle as Server, port: proxyPort, ...held(nsenter, /"child-pid":\s*(\d+)/.exec(status)?.[1] ?? "") });
       } catch (error) {
         fail(String(error));
       }
@@ -144,7 +149,7 @@ function namespace(bwrap: string, nsenter: string): Promise<Namespace> {
 }
 
 /** The namespaces of a process, kept beyond its end. */
-function held(nsenter: string, pid: string): Omit<Namespace, "server"> {
+function held(nsenter: string, pid: string): Pick<Door, "join" | "release"> {
   const network = openSync(`/proc/${pid}/ns/net`, "r");
   const user = openSync(`/proc/${pid}/ns/user`, "r");
   const at = (descriptor: number) => `/proc/${process.pid}/fd/${descriptor}`;
@@ -159,21 +164,19 @@ function held(nsenter: string, pid: string): Omit<Namespace, "server"> {
   };
 }
 
-const url = `http://127.0.0.1:${proxyPort}`;
 /** Served by the command itself. */
 const own = "localhost,127.0.0.1,::1";
 
 /** As the programs that know of proxies want to be told. */
-const proxyEnvironment: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [
-      [name, url],
-      [name.toLowerCase(), url],
-    ]),
-  ),
-  ...{ NO_PROXY: own, no_proxy: own },
-  ...{ npm_config_proxy: url, npm_config_https_proxy: url, npm_config_noproxy: own, YARN_HTTP_PROXY: url, YARN_HTTPS_PROXY: url },
-  ...{ PIP_PROXY: url, CARGO_HTTP_PROXY: url },
-  // Node's own fetch heeds them only so; it says so on standard error where it is an experiment.
-  NODE_USE_ENV_PROXY: "1",
-};
+function proxyEnvironment(port: number): Readonly<Record<string, string>> {
+  const url = `http://127.0.0.1:${port}`;
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+  return {
+    ...Object.fromEntries([...names, ...names.map((name) => name.toLowerCase())].map((name) => [name, url])),
+    ...{ NO_PROXY: own, no_proxy: own },
+    ...{ npm_config_proxy: url, npm_config_https_proxy: url, npm_config_noproxy: own, YARN_HTTP_PROXY: url, YARN_HTTPS_PROXY: url },
+    ...{ PIP_PROXY: url, CARGO_HTTP_PROXY: url },
+    // Node's own fetch heeds them only so; it says so on standard error where it is an experiment.
+    NODE_USE_ENV_PROXY: "1",
+  };
+}

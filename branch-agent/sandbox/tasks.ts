@@ -1,12 +1,12 @@
 /** What holds for all the commands of one worktree together, from the first of them until the task is left. */
 import { createHash } from "node:crypto";
-import { realpathSync } from "node:fs";
 import { UacError } from "#core/errors.ts";
 import { type Cgroups, kernelsPlaces, type TaskGroup } from "./cgroup.ts";
 import { openV1 } from "./cgroup-v1.ts";
 import { openV2 } from "./cgroup-v2.ts";
 import { type Limits, size } from "./limits.ts";
 import { openUsers, type Users } from "./run-as.ts";
+import { realOr } from "./scope.ts";
 import { openStarter, type Starter } from "./starter.ts";
 import { firstLook, type Watched } from "./watchdog.ts";
 
@@ -85,14 +85,6 @@ export function openTasks(limits: Limits, { cgroups, users }: Means, slots: stri
     },
     bounds: () => sentences(limits, controlled, cgroups?.version ?? null, users),
   };
-}
-
-function realOr(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 function sentences(limits: Limits, controlled: Cgroups["controls"], version: 1 | 2 | null, users: Users | null): string[] {

@@ -28,6 +28,8 @@ export interface Disk {
 
 export interface Watched {
   worktree: string;
+  /** Where its commands write beside it on a disk: counted with it. */
+  beside?: string;
   limits: Limits;
   group: TaskGroup | null;
   /** What the kernel bounds. */
@@ -40,13 +42,20 @@ export interface Watch {
   over(): string | null;
 }
 
+export interface Used {
+  /** Bytes. */
+  memory: number;
+  threads: number;
+}
+
 /**
  * Watches one command.
- * @param first the number of its namespace's first process, 0 while there is none
+ * @param uses what it uses now; asked only where no control group tells
  * @param end ends the command at once; it is told why
  */
-export function watch(task: Watched, first: () => number, end: (why: string) => void): Watch {
+export function watch(task: Watched, uses: () => Used, end: (why: string) => void): Watch {
   const { limits, group, disk } = task;
+  const places = [task.worktree, ...(task.beside === undefined ? [] : [task.beside])];
   const before = group?.counts();
   let atBound = 0;
   let measuring = false;
@@ -59,7 +68,7 @@ export function watch(task: Watched, first: () => number, end: (why: string) => 
   };
 
   function look() {
-    const used = task.controlled.includes("memory") && task.controlled.includes("processes") ? null : usedBy(first());
+    const used = task.controlled.includes("memory") && task.controlled.includes("processes") ? null : uses();
     const processes = task.controlled.includes("processes") ? (group?.counts().processes ?? 0) : (used?.threads ?? 0);
     // Not quite all of it: some end while they are counted.
     atBound = processes >= limits.processes * 0.97 ? atBound + 1 : 0;
@@ -79,17 +88,17 @@ export function watch(task: Watched, first: () => number, end: (why: string) => 
     const low = now.free < Math.min(floor.bytes, now.total * floor.part);
     const lost = disk.free - now.free;
     if (disk.freeFiles - now.freeFiles >= Math.min(measureAfterFiles, limits.files / 4)) {
-      const files = await measure(task.worktree, ["--inodes"]);
+      const files = await measure(places, ["--inodes"]);
       disk.freeFiles = now.freeFiles;
       if (files !== null && files.sum > limits.files && files.sum > disk.files) endWith(hits.overFiles(limits, files.sum));
       if (files !== null) disk.files = files.sum;
     }
     if (lost < Math.min(measureAfter, limits.disk / 4) && !(low && lost > 0)) return;
-    const measured = await measure(task.worktree, ["-B1"]);
+    const measured = await measure(places, ["-k"]);
     disk.free = now.free;
     if (measured === null) return;
     // What it closed to us is counted as what the disk lost.
-    const bytes = measured.whole ? measured.sum : Math.max(measured.sum, disk.bytes + lost);
+    const bytes = measured.whole ? measured.sum * 1024 : Math.max(measured.sum * 1024, disk.bytes + lost);
     const grew = bytes > disk.bytes;
     disk.bytes = bytes;
     if (grew && bytes > limits.disk) endWith(hits.overDisk(limits, bytes));
@@ -123,10 +132,13 @@ function freeOf(worktree: string): { free: number; freeFiles: number; total: num
   }
 }
 
-/** As `du` counts; `whole` is false where it was not let into some directory. Null where it came to no end. */
-function measure(worktree: string, options: readonly string[]): Promise<{ sum: number; whole: boolean } | null> {
+/**
+ * As `du` counts; `whole` is false where it was not let into some directory. Null where it came to no end, or does not know an option: that
+ * of macOS counts no files.
+ */
+function measure(places: readonly string[], options: readonly string[]): Promise<{ sum: number; whole: boolean } | null> {
   return new Promise((resolve) => {
-    const child = spawn("du", ["-xs", ...options, "--", worktree], {
+    const child = spawn("du", ["-xs", ...options, "--", ...places], {
       env: { LC_ALL: "C", PATH: process.env.PATH ?? "" },
       stdio: ["ignore", "pipe", "pipe"],
       timeout: measureMs,
@@ -142,17 +154,17 @@ function measure(worktree: string, options: readonly string[]): Promise<{ sum: n
     });
     child.once("error", () => resolve(null));
     child.once("close", () => {
-      const sum = /^(\d+)/.exec(out)?.[1];
-      resolve(sum === undefined ? null : { sum: Number(sum), whole });
+      const sums = [...out.matchAll(/^(\d+)/gm)].map(([sum]) => Number(sum));
+      resolve(sums.length === 0 ? null : { sum: sums.reduce((a, b) => a + b), whole });
     });
   });
 }
 
 /**
- * Memory and threads of everything in the namespace of `first`: bytes that no other file holds. What processes share after a fork is
+ * Memory and threads of everything in the namespace of `first` (0: there is none yet): bytes that no other file holds. What processes share after a fork is
  * counted for each of them.
  */
-function usedBy(first: number): { memory: number; threads: number } {
+export function usedBy(first: number): Used {
   const used = { memory: 0, threads: 0 };
   const namespace = namespaceOf(first);
   if (namespace === null) return used;

@@ -37,7 +37,7 @@ export interface Profile extends WorkspaceSettings {
   /** A branch's own, beside those of headquarters. */
   budgets: readonly Budget[];
   slots: number;
-  sandbox: "bubblewrap" | "none";
+  sandbox: "bubblewrap" | "seatbelt" | "none";
   /** What commands may reach (`#core/hosts.ts`), if headquarters says so too. */
   allowHosts: readonly string[];
   /** Files that look like credentials and may be seen in worktrees all the same: paths or patterns. */
@@ -140,7 +140,7 @@ function readProfile(from: Reader, env: Env, options: ProfileOptions): Profile {
   const role = readRole(from, options.role ?? null);
   const id = from.read("FACTORY_ID", z.string().regex(factoryIdPattern, "is not an id: lower-case letters, digits, hyphens, 2 to 40"));
   const fallback = defaultPersonas[role];
-  const sandbox = from.read("SANDBOX", oneOf("bubblewrap", "none")) ?? "bubblewrap";
+  const sandbox = from.read("SANDBOX", oneOf("bubblewrap", "seatbelt", "none")) ?? options.sandbox ?? "bubblewrap";
   if (role === "branch") {
     for (const [name, setting] of Object.entries(settings)) {
       if (setting.hqOnly && env[name]) from.complain(name, "belongs to headquarters alone; remove it from this branch's environment");
@@ -203,6 +203,8 @@ export interface ProfileOptions {
   role?: Role;
   /** The id that an enrolment fixed. */
   id?: string;
+  /** What confines commands on this system, where nothing is said. */
+  sandbox?: Profile["sandbox"];
 }
 
 /** Throws `bad_config`, naming every variable that is wrong and what is allowed. */

@@ -180,8 +180,8 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
   SANDBOX: {
     for: "branch",
-    about: "`bubblewrap`, or `none`: then no command is ever run, and ENABLE_SHELL is off.",
-    otherwise: "bubblewrap",
+    about: "`bubblewrap` (Linux), `seatbelt` ([macOS](sandbox.md#macos)), or `none`: then no command is ever run, and ENABLE_SHELL is off.",
+    otherwise: "bubblewrap; on macOS seatbelt",
   },
   ALLOW_HOSTS: {
     for: "both",

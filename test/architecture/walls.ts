@@ -164,6 +164,11 @@ export const passes: readonly Pass[] = [
     to: /^drizzle-orm$|^@libsql\/client$/,
     reason: "the factory's own journal is a local libSQL file",
   },
+  {
+    from: /^branch-agent\/sandbox\/(macos|seatbelt)\.ts$/,
+    to: /^@anthropic-ai\/sandbox-runtime$/,
+    reason: "on macOS the profile of a command is written by a package, loaded there alone",
+  },
   { from: /^branch-agent\/bundle\.js$/, to: /^esbuild$/, reason: "the program makes one file of itself, for a quick start" },
 ];
 

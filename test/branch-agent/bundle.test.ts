@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -57,4 +57,19 @@ it("is what the command runs, under tsx too", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [...loader, "branch-agent/index.js", "--version"]);
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   }
+});
+
+it("holds nothing of what only macOS loads, and asks for it only there", async () => {
+  const loaded = `process.on("exit", () => console.log(Object.keys(require.cache).filter((name) => name.includes("sandbox-runtime")).length))`;
+  const preload = join(root, "preload.cjs");
+  writeFileSync(preload, loaded);
+  // The checkout's own: it finds no sandbox of that kind here, and so has been where it would be loaded.
+  const env = { ...process.env, SANDBOX: "seatbelt", UAC_HOME: root, ANTHROPIC_API_KEY: "none" };
+  const words = ["--require", preload, "branch-agent/index.js", "code", "x", "--workspace", process.cwd()];
+  const ended = await promisify(execFile)(process.execPath, words, { env }).catch((error: { stdout: string; stderr: string }) => error);
+  expect(ended.stderr).toContain("Seatbelt confines commands on macOS only");
+  expect(ended.stdout).toMatch(/^0$/m);
+  const own = join("node_modules", ".cache", "uac");
+  const newest = readdirSync(own).filter((name) => name.endsWith(".cjs"));
+  for (const name of newest) expect(readFileSync(join(own, name), "utf8")).not.toContain("generateSandboxProfile");
 });

@@ -58,6 +58,15 @@ describe("a factory that says nothing", () => {
     });
   });
 
+  it("confines commands by what its system has, unless it says otherwise", () => {
+    expect(parseProfile({}, { ...options, sandbox: "seatbelt" }).sandbox).toBe("seatbelt");
+    expect(parseProfile({ SANDBOX: "none" }, { ...options, sandbox: "seatbelt" })).toMatchObject({
+      sandbox: "none",
+      capabilities: { shell: false },
+    });
+    expect(branch({ SANDBOX: "seatbelt" }).sandbox).toBe("seatbelt");
+  });
+
   it("is what its enrolment fixed", () => {
     expect(parseProfile({}, { ...options, id: "desk-1" })).toMatchObject({ id: "desk-1", name: "desk-1" });
     expect(hq().profile).toMatchObject({
@@ -204,7 +213,7 @@ const rows: Record<string, Row> = {
   },
   TASK_MEMORY_MB: { good: "512", is: { taskMemory: 512e6 }, bad: wholes("100000000", "64") },
   TASK_DISK_MB: { good: "2000", is: { taskDisk: 2e9 }, bad: wholes("100000000", "16") },
-  SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, none/]] },
+  SANDBOX: { good: "bubblewrap", is: { sandbox: "bubblewrap" }, bad: [["docker", /allowed: bubblewrap, seatbelt, none/]] },
   RETAIN_DAYS: { good: "7", is: { retainMs: 7 * 86_400_000 }, bad: [["0", /a whole number from 1 to 3650/]] },
   ALLOW_HOSTS: {
     good: "Registry.npmjs.org, *.example.org:8443, 10.0.0.5:5432,[::1]:80, registry.npmjs.org:443",

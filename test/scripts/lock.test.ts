@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { unlockedOptionals } from "../../scripts/trim-lock.mjs";
+import { pickyOptionals, unlockedOptionals } from "../../scripts/trim-lock.mjs";
 
 const lock = JSON.parse(readFileSync(join(import.meta.dirname, "../../package-lock.json"), "utf8"));
 const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"));
@@ -11,6 +11,13 @@ describe("package-lock.json", () => {
     expect(unlockedOptionals(lock.packages), "run `node scripts/trim-lock.mjs`").toEqual([]);
     const { "node_modules/workerd": _, ...without } = lock.packages;
     expect(unlockedOptionals({ a: { optionalDependencies: { workerd: "1" } }, ...without })).toEqual([["a", "workerd"]]);
+  });
+
+  it("has no package that npm under Node 20 would leave out", () => {
+    expect(pickyOptionals(lock.packages), "run `node scripts/trim-lock.mjs`").toEqual([]);
+    const picky = { optional: true, engines: { node: ">=22.12.0" } };
+    const others = { b: { ...picky, optional: false }, c: { ...picky, os: ["darwin"] }, d: { ...picky, engines: { node: ">=20.9.0" } } };
+    expect(pickyOptionals({ a: picky, ...others })).toEqual(["a"]);
   });
 
   it("is that of package.json", () => {
