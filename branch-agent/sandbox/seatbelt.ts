@@ -79,7 +79,7 @@ export function parametersOf(scope: SandboxScope, { own, shown, port }: Surround
       // Also where there is none: what is put there would be the host's git's.
       ...{ denyWithinAllow: [], literalDenyWithinAllow: [join(worktree, ".git"), ...readOnly] },
     },
-    degradeToDenyPaths: coveredBy(scope, secretsIn(worktree)),
+    degradeToDenyPaths: coveredBy(scope, secretsIn(worktree).find()),
     // Repositories that tests make have a configuration; the worktree's own is read-only anyway.
     allowGitConfig: true,
   };

@@ -234,19 +234,3 @@ function entriesOf(directory: string, { mode, uid }: Stats) {
     return [];
   }
 }
-
-/** What each of the worktrees that were worked in last is known to hold. */
-const finders = new Map<string, () => string[]>();
-const findersKept = 64;
-
-/** Its files that hold credentials now; throws `sandbox_unavailable` as its finder does. */
-export function secretsIn(worktree: string): string[] {
-  const find = finders.get(worktree) ?? secretFinder(worktree);
-  finders.delete(worktree);
-  finders.set(worktree, find);
-  for (const oldest of finders.keys()) {
-    if (finders.size <= findersKept) break;
-    finders.delete(oldest);
-  }
-  return find();
-}
