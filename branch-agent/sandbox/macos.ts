@@ -16,7 +16,7 @@ import { type Door, type Network, networks } from "./network.ts";
 import { ownDirectory } from "./own-directory.ts";
 import type { Outside } from "./proxy.ts";
 import { placesOf, realOr } from "./scope.ts";
-import { profileOf, type Wrap } from "./seatbelt.ts";
+import { parametersOf, profileOf, type Wrap } from "./seatbelt.ts";
 import { runUnderSeatbelt } from "./seatbelt-process.ts";
 import { unavailable } from "./unavailable.ts";
 import { firstLook, type Watched } from "./watchdog.ts";
@@ -35,6 +35,17 @@ export interface MacosOptions {
   outside?: Partial<Outside>;
 }
 
+/** One worktree's. */
+interface Task extends Watched {
+  /** Commands have directories in it, which they can't replace. */
+  beside: string;
+  /** Names of those that no command has now; how many names there are. */
+  free: string[];
+  made: number;
+  /** By directory the last profile, with what it was made of: to write one takes 10 ms, in which the factory stands still. */
+  profiles: Map<string, { told: string; text: string }>;
+}
+
 interface Ready {
   program: string;
   wrap: Wrap;
@@ -46,7 +57,7 @@ interface Ready {
 
 export function seatbelt(options: MacosOptions = {}): Sandbox {
   const limits = options.limits ?? fairShare(1);
-  const tasks = new Map<string, Watched & { beside: string }>();
+  const tasks = new Map<string, Task>();
   let ready: Promise<Ready> | undefined;
   let holds = false;
 
@@ -74,11 +85,12 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     return ready;
   }
 
-  function taskOf(worktree: string, root: string) {
+  function taskOf(worktree: string, root: string): Task {
     const known = tasks.get(worktree);
     if (known) return known;
     const beside = mkdtempSync(join(root, "task-"));
-    const task = { worktree, beside, limits, group: null, controlled: [], disk: firstLook(worktree) };
+    const watched = { worktree, limits, group: null, controlled: [], disk: firstLook(worktree) };
+    const task: Task = { ...watched, beside, free: [], made: 0, profiles: new Map() };
     tasks.set(worktree, task);
     return task;
   }
@@ -87,21 +99,30 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     const { worktree, cwd } = placesOf(scope, command);
     if (command.signal?.aborted) return { exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 };
     const task = taskOf(worktree, root);
-    const own = mkdtempSync(join(task.beside, "command-"));
+    const name = task.free.pop() ?? String(++task.made);
+    const own = join(task.beside, name);
+    mkdirSync(own);
     let network: Network | null = null;
     try {
       const places = { HOME: join(own, "home"), TMPDIR: join(own, "tmp") };
       for (const path of Object.values(places)) mkdirSync(path);
       if (scope.network.length > 0) network = await enter(scope);
-      const profile = profileOf(wrap, scope, { own, shown: node.shown, port: network?.port ?? null });
+      const parameters = parametersOf(scope, { own, shown: node.shown, port: network?.port ?? null });
+      const told = JSON.stringify(parameters);
+      const known = task.profiles.get(own);
+      const profile = known?.told === told ? known.text : profileOf(wrap, parameters, own);
+      task.profiles.set(own, { told, text: profile });
       const given = { ...sandboxEnvironment, ...cachesIn(worktree), ...network?.environment, ...command.env };
       const environment = { ...given, PATH: [node.bin, ...programs].join(":"), ...places };
       const result = await runUnderSeatbelt({ program, profile, environment, task }, { ...command, cwd });
       return { ...result, refusals: network?.refusals() ?? [] };
     } finally {
       network?.leave();
-      // What the command closed to us goes when the factory ends, or stays for its owner.
-      await rm(own, { recursive: true, force: true }).catch(() => {});
+      // One that the command closed to us stays: the next command gets another name.
+      await rm(own, { recursive: true }).then(
+        () => task.free.push(name),
+        () => {},
+      );
     }
   }
 

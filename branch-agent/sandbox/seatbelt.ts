@@ -47,6 +47,8 @@ const beyond = `(allow file-read* (literal "/etc") (literal "/tmp") (literal "/v
   (global-name "com.apple.securityd.xpc")
   (global-name "com.apple.coreservices.launchservicesd"))`;
 
+export type Told = Parameters<Wrap>[0];
+
 export interface Surroundings {
   /** A directory of the command's own, for its home and what is temporary. */
   own: string;
@@ -57,7 +59,7 @@ export interface Surroundings {
 }
 
 /** What the runtime is told. Throws `bad_input` for paths that are none. */
-export function parametersOf(scope: SandboxScope, { own, shown, port }: Surroundings): Parameters<Wrap>[0] {
+export function parametersOf(scope: SandboxScope, { own, shown, port }: Surroundings): Told {
   checkPaths(scope);
   const worktree = realpathSync(scope.worktree);
   const readOnly = scope.readOnly.map((path) => realpathSync(path));
@@ -92,12 +94,11 @@ const after = `' ${shell} -c ${command}`;
 /** How the runtime's own quoting writes a quote within quotes. */
 const quote = `'"'"'`;
 
-/** The profile. Throws `sandbox_unavailable` where the runtime wrote something else than was expected of it. */
-export function profileOf(wrap: Wrap, scope: SandboxScope, surroundings: Surroundings): string {
-  const parameters = parametersOf(scope, surroundings);
+/** The profile for a command whose own directory is `own`. Throws `sandbox_unavailable` where the runtime wrote something else than was expected of it. */
+export function profileOf(wrap: Wrap, told: Told, own: string): string {
   let line: string;
   try {
-    line = wrap(parameters);
+    line = wrap(told);
   } catch (cause) {
     throw Object.assign(unexpected("no profile"), { cause });
   }
@@ -108,7 +109,8 @@ export function profileOf(wrap: Wrap, scope: SandboxScope, surroundings: Surroun
   const open = /^\(allow (network\*|file-write\*|default)\)/m.exec(profile)?.[0];
   if (!/^\(version 1\)\n\(deny default\b/.test(profile) || open !== undefined) throw unexpected(open ?? "a profile that denies nothing");
   if (!/^\(deny file-read\*\n {2}\(subpath "\/"\)/m.test(profile)) throw unexpected("a profile that lets all be read");
-  return `${profile}\n${beyond}\n`;
+  // In the place of its directory it could leave a link, through which the next command's profile would be written.
+  return `${profile}\n${beyond}\n(deny file-write-unlink file-write-create (literal ${JSON.stringify(own)}))\n`;
 }
 
 function unexpected(what: string) {

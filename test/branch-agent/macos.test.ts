@@ -86,6 +86,10 @@ describe("a command", () => {
     const places = output.trim().split("\n");
     expect(places).toHaveLength(2);
     for (const place of places) expect([place, existsSync(place)]).toEqual([place, false]);
+    // The next has nothing of it, nor have two at once of each other's.
+    const next = await Promise.all([1, 2].map(() => run(`ls "$HOME" "$TMPDIR" | grep x; echo "$HOME"; sleep 0.3`)));
+    expect(next.map((each) => each.output)).not.toContain(expect.stringContaining("x\n"));
+    expect(new Set(next.map((each) => each.output)).size).toBe(2);
   });
 
   it("gets no descriptor of the factory's, and nothing to run outside by its environment", async () => {

@@ -34,7 +34,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const profileFor = (more: Partial<SandboxScope> = {}, port: number | null = null, wrap: Wrap = runtime) =>
-  profileOf(wrap, { ...scope, ...more }, { own, shown: ["/opt/node"], port });
+  profileOf(wrap, parametersOf({ ...scope, ...more }, { own, shown: ["/opt/node"], port }), own);
 const rulesFor = (more: Partial<SandboxScope> = {}, port: number | null = null) => openProfile(profileFor(more, port));
 
 const readings = ["file-read-data", "file-read-xattr"];
@@ -144,6 +144,13 @@ describe("what a command may write", () => {
       const how = path === worktree ? "file-write-unlink" : "file-write-create";
       expect([path, may(how, { path })]).toEqual([path, false]);
       if (path !== worktree) expect([path, may("file-write-data", { path })]).toEqual([path, false]);
+    }
+  });
+
+  it("is not what its directories are, so that none leaves a link in their place", () => {
+    const may = rulesFor();
+    for (const path of [worktree, own]) {
+      for (const how of ["file-write-unlink", "file-write-create"]) expect([path, how, may(how, { path })]).toEqual([path, how, false]);
     }
   });
 
