@@ -7,19 +7,19 @@ import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
-import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
+import type { Sandbox, SandboxCommand, SandboxRun, SandboxScope } from "#ports/sandbox.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
 import { findProgram } from "./host-program.ts";
 import { fairShare, type Limits, size } from "./limits.ts";
 import { findNode } from "./mounts.ts";
-import { type Door, type Network, networks } from "./network.ts";
+import { type Door, networks } from "./network.ts";
 import { ownDirectory } from "./own-directory.ts";
 import type { Outside } from "./proxy.ts";
 import { placesOf, realOr } from "./scope.ts";
-import { parametersOf, profileOf, type Wrap } from "./seatbelt.ts";
+import type { Wrap } from "./seatbelt.ts";
 import { runUnderSeatbelt } from "./seatbelt-process.ts";
+import { seatbeltTasks } from "./seatbelt-tasks.ts";
 import { unavailable } from "./unavailable.ts";
-import { firstLook, type Watched } from "./watchdog.ts";
 
 /** Never another of the name on PATH: it is what confines. */
 const sandboxExec = "/usr/bin/sandbox-exec";
@@ -35,31 +35,19 @@ export interface MacosOptions {
   outside?: Partial<Outside>;
 }
 
-/** One worktree's. */
-interface Task extends Watched {
-  /** Commands have directories in it, which they can't replace. */
-  beside: string;
-  /** Names of those that no command has now; how many names there are. */
-  free: string[];
-  made: number;
-  /** By directory the last profile, with what it was made of: to write one takes 10 ms, in which the factory stands still. */
-  profiles: Map<string, { told: string; text: string }>;
-}
-
 interface Ready {
   program: string;
-  wrap: Wrap;
-  /** Every command's directories lie here. */
+  /** Every task's directory lies here. */
   root: string;
+  tasks: ReturnType<typeof seatbeltTasks>;
   node: ReturnType<typeof nodeHere>;
   enter: ReturnType<typeof networks>;
 }
 
 export function seatbelt(options: MacosOptions = {}): Sandbox {
   const limits = options.limits ?? fairShare(1);
-  const tasks = new Map<string, Task>();
   let ready: Promise<Ready> | undefined;
-  let holds = false;
+  let found: Ready | undefined;
 
   async function prepare(): Promise<Ready> {
     if (!options.program && process.platform !== "darwin") {
@@ -70,9 +58,9 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     const wrap = await loadRuntime();
     const root = realpathSync(ownDirectory("commands"));
     const enter = networks({ openDoor: loopback, outside: options.outside ?? {} });
-    const made = { program, wrap, root, node: nodeHere(), enter };
+    const made = { program, root, tasks: seatbeltTasks(root, limits, wrap), node: nodeHere(), enter };
     await tryIt(made);
-    holds = true;
+    found = made;
     return made;
   }
 
@@ -85,51 +73,24 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     return ready;
   }
 
-  function taskOf(worktree: string, root: string): Task {
-    const known = tasks.get(worktree);
-    if (known) return known;
-    const beside = mkdtempSync(join(root, "task-"));
-    const watched = { worktree, limits, group: null, controlled: [], disk: firstLook(worktree) };
-    const task: Task = { ...watched, beside, free: [], made: 0, profiles: new Map() };
-    tasks.set(worktree, task);
-    return task;
-  }
-
-  async function run({ program, wrap, root, node, enter }: Ready, scope: SandboxScope, command: SandboxCommand) {
+  async function run({ program, tasks, node, enter }: Ready, scope: SandboxScope, command: SandboxCommand): Promise<SandboxRun> {
     const { worktree, cwd } = placesOf(scope, command);
     if (command.signal?.aborted) return { exitCode: null, timedOut: false, output: "", truncated: false, durationMs: 0 };
-    const task = taskOf(worktree, root);
-    const name = task.free.pop() ?? String(++task.made);
-    const own = join(task.beside, name);
-    mkdirSync(own);
-    let network: Network | null = null;
-    try {
+    const task = tasks.of(worktree);
+    return await task.withDirectory(async (own) => {
       const places = { HOME: join(own, "home"), TMPDIR: join(own, "tmp") };
       for (const path of Object.values(places)) mkdirSync(path);
-      if (scope.network.length > 0) network = await enter(scope);
-      const parameters = parametersOf(scope, { own, shown: node.shown, port: network?.port ?? null });
-      const told = JSON.stringify(parameters);
-      const known = task.profiles.get(own);
-      const profile = known?.told === told ? known.text : profileOf(wrap, parameters, own);
-      task.profiles.set(own, { told, text: profile });
-      const given = { ...sandboxEnvironment, ...cachesIn(worktree), ...network?.environment, ...command.env };
-      const environment = { ...given, PATH: [node.bin, ...programs].join(":"), ...places };
-      const result = await runUnderSeatbelt({ program, profile, environment, task }, { ...command, cwd });
-      return { ...result, refusals: network?.refusals() ?? [] };
-    } finally {
-      network?.leave();
-      // One that the command closed to us stays: the next command gets another name.
-      await rm(own, { recursive: true }).then(
-        () => task.free.push(name),
-        () => {},
-      );
-    }
-  }
-
-  async function leave(worktree: string) {
-    const task = tasks.get(worktree);
-    tasks.delete(worktree);
-    if (task) await rm(task.beside, { recursive: true, force: true }).catch(() => {});
+      const network = scope.network.length > 0 ? await enter(scope) : null;
+      try {
+        const profile = task.profileFor(scope, { own, shown: node.shown, port: network?.port ?? null });
+        const given = { ...sandboxEnvironment, ...cachesIn(worktree), ...network?.environment, ...command.env };
+        const environment = { ...given, PATH: [node.bin, ...programs].join(":"), ...places };
+        const result = await runUnderSeatbelt({ program, profile, environment, task }, { ...command, cwd });
+        return { ...result, refusals: network?.refusals() ?? [] };
+      } finally {
+        network?.leave();
+      }
+    });
   }
 
   /** Whatever this system is: one in which the profile does not hold runs nothing. */
@@ -149,7 +110,7 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
       throw unavailable(`Seatbelt does not confine here as it should: ${why}`, "Report this with the version of macOS");
     } finally {
       door.release();
-      await leave(worktree);
+      await made.tasks.leave(worktree);
       await rm(place, { recursive: true, force: true });
     }
   }
@@ -164,8 +125,10 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
     async run(scope, command) {
       return await run(await prepared(), scope, command);
     },
-    leave: (worktree) => leave(realOr(worktree)),
-    bounds: () => (holds ? sentences(limits) : []),
+    async leave(worktree) {
+      await found?.tasks.leave(realOr(worktree));
+    },
+    bounds: () => (found ? sentences(limits) : []),
   };
 }
 
