@@ -16,7 +16,7 @@ import { type Network, namespace, networks } from "./network.ts";
 import { withOpenParents } from "./open-parents.ts";
 import type { Outside } from "./proxy.ts";
 import { placesOf } from "./scope.ts";
-import { secretsIn } from "./secrets.ts";
+import { closedIn } from "./secrets.ts";
 import { openSlots, type Slot, type Slots } from "./slots.ts";
 import { filterDescriptor } from "./system-calls.ts";
 import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
@@ -150,7 +150,7 @@ interface Held {
 function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand, held: Held): string[] {
   const { task, network } = held;
   const { worktree, cwd } = placesOf(scope, command);
-  const mounts = scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], secretsIn(worktree).find());
+  const mounts = scopeMounts(scope, system.nodeDir ? [system.nodeDir] : [], closedIn({ ...scope, worktree }));
   const environment = {
     ...sandboxEnvironment,
     ...cachesIn(worktree),

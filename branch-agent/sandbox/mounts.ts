@@ -61,9 +61,9 @@ export function findNode(given: string | undefined): { dir: string | null; bin: 
 /**
  * The task's part: the worktree writable (if it may be), its `.git` and what else is shown read-only, secrets covered.
  * @param shown directories that are read-only for every task
- * @param secrets what in the worktree holds credentials, covered unless the scope opens it
+ * @param closed what in the worktree holds credentials
  */
-export function scopeMounts(scope: SandboxScope, shown: readonly string[], secrets: readonly string[]): string[] {
+export function scopeMounts(scope: SandboxScope, shown: readonly string[], closed: readonly string[]): string[] {
   checkPaths(scope);
   const worktree = realpathSync(scope.worktree);
   const binds = [
@@ -75,7 +75,7 @@ export function scopeMounts(scope: SandboxScope, shown: readonly string[], secre
   // A directory before what lies in it: a later mount covers an earlier one.
   binds.sort((a, b) => a.path.length - b.path.length);
   const args = binds.flatMap(({ how, path }) => [how, path, path]);
-  return [...args, ...coveredBy(scope, secrets).flatMap(mask)];
+  return [...args, ...coveredBy(scope, closed).flatMap(mask)];
 }
 
 function mask(real: string): string[] {

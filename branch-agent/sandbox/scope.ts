@@ -3,7 +3,6 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, sep } from "node:path";
 import { UacError } from "#core/errors.ts";
 import type { SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
-import { isOpened } from "./secrets.ts";
 
 /** Throws `bad_input` for one that is relative, or the root. */
 export function checkPaths(scope: SandboxScope): void {
@@ -30,10 +29,9 @@ export function placesOf(scope: SandboxScope, command: SandboxCommand) {
 
 /**
  * What is covered, as the kernel calls it: through a link it is the target that must be; one that leads nowhere shows nothing.
- * @param secrets what in the worktree holds credentials, covered unless the scope opens it
+ * @param closed what in the worktree holds credentials
  */
-export function coveredBy(scope: SandboxScope, secrets: readonly string[]): string[] {
-  const closed = secrets.filter((path) => !isOpened(scope, path));
+export function coveredBy(scope: SandboxScope, closed: readonly string[]): string[] {
   const covered = [...scope.masked, ...closed, ...scope.readOnly.flatMap(credentials)];
   return covered.filter((path) => existsSync(path)).map((path) => realpathSync(path));
 }

@@ -6,7 +6,7 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { SandboxScope } from "#ports/sandbox.ts";
 import { checkPaths, coveredBy } from "./scope.ts";
-import { secretsIn } from "./secrets.ts";
+import { closedIn } from "./secrets.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** Writes a command line that begins with `env …` and goes on with `/usr/bin/sandbox-exec -p <profile> <shell> -c <command>`. */
@@ -81,7 +81,7 @@ export function parametersOf(scope: SandboxScope, { own, shown, port }: Surround
       // Also where there is none: what is put there would be the host's git's.
       ...{ denyWithinAllow: [], literalDenyWithinAllow: [join(worktree, ".git"), ...readOnly] },
     },
-    degradeToDenyPaths: coveredBy(scope, secretsIn(worktree).find()),
+    degradeToDenyPaths: coveredBy(scope, closedIn({ ...scope, worktree })),
     // Repositories that tests make have a configuration; the worktree's own is read-only anyway.
     allowGitConfig: true,
   };

@@ -92,10 +92,10 @@ export function beginningOf(path: string): string | null {
 }
 
 export interface Finder {
-  /** The paths of what holds credentials now. */
-  find(): string[];
-  /** Was this file found once, whatever it is called now? */
-  knows(info: Identity): boolean;
+  /** What holds credentials now. */
+  find(): Secret[];
+  /** Where this file was found first, whatever it is called now; null: it was not. */
+  foundAt(info: Identity): string | null;
 }
 
 /** A file whatever its name is; the number alone is another's when the file is gone. */
@@ -103,6 +103,8 @@ export type Identity = Pick<Stats, "dev" | "ino" | "birthtimeMs">;
 
 interface Secret {
   path: string;
+  /** What the owner opened is opened by this: a command could move any other to where a pattern opens it. */
+  foundAt: string;
   identity: string;
 }
 
@@ -117,6 +119,13 @@ interface Seen {
 /** What each of the worktrees that were worked in last is known to hold. */
 const finders = new Map<string, Finder>();
 const findersKept = 64;
+
+/** The paths of what is to be covered now. `worktree`: its real path. */
+export function closedIn(scope: Pick<SandboxScope, "worktree" | "opened">): string[] {
+  return secretsIn(scope.worktree)
+    .find()
+    .flatMap(({ path, foundAt }) => (isOpened(scope, foundAt) ? [] : [path]));
+}
 
 /** @param worktree its real path */
 export function secretsIn(worktree: string): Finder {
@@ -138,7 +147,7 @@ function secretFinder(root: string): Finder {
   let seen = new Map<string, Seen>();
   let before: readonly Secret[] = [];
   /** What was covered once stays a secret, though a command moves the directory that made it one. */
-  const known = new Set<string>();
+  const known = new Map<string, string>();
   const judged = new Map<string, { changedMs: number; readMs: number; size: number; secret: boolean }>();
   /** A command may move the directory in which a secret lies to where nobody looks: once one was gone, everything is looked at. */
   let everywhere = false;
@@ -175,10 +184,10 @@ function secretFinder(root: string): Finder {
     const isOld = last?.changedMs === stat.ctimeMs && last.size === stat.size && last.readMs - last.changedMs > settledMs;
     const secret = isOld ? last.secret : known.has(identity) || isSecret(path);
     if (!isOld) judged.set(path, { changedMs: stat.ctimeMs, readMs: Date.now(), size: stat.size, secret });
-    return secret ? [{ path, identity }] : [];
+    return secret ? [{ path, foundAt: known.get(identity) ?? path, identity }] : [];
   }
 
-  function find(): string[] {
+  function find(): Secret[] {
     if (judged.size > mostJudged) judged.clear();
     if (!everywhere && before.some(isGone)) {
       everywhere = true;
@@ -202,11 +211,11 @@ function secretFinder(root: string): Finder {
     }
     seen = now;
     before = secrets;
-    for (const { identity } of secrets) known.add(identity);
-    return secrets.map(({ path }) => path);
+    for (const { identity, foundAt } of secrets) known.set(identity, foundAt);
+    return secrets;
   }
 
-  return { find, knows: (info) => known.has(identityOf(info)) };
+  return { find, foundAt: (info) => known.get(identityOf(info)) ?? null };
 }
 
 const skipped = new Set([".git", ...artefactDirectories]);

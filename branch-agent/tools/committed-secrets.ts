@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import type { Redactor } from "#ports/redactor.ts";
 import type { SandboxScope } from "#ports/sandbox.ts";
-import { beginningOf, isOpened, secretsIn } from "../sandbox/secrets.ts";
+import { beginningOf, closedIn } from "../sandbox/secrets.ts";
 
 /** Each is looked for in every output, in several spellings. */
 const most = 64;
@@ -50,9 +50,7 @@ const isRandom = (value: string) => /\d/.test(value) && /[a-z]/i.test(value);
 
 function pathsIn(scope: Pick<SandboxScope, "worktree" | "opened">): string[] {
   try {
-    return secretsIn(scope.worktree)
-      .find()
-      .filter((path) => !isOpened(scope, path));
+    return closedIn(scope);
   } catch {
     // Too many to cover: then no command runs either.
     return [];

@@ -30,7 +30,8 @@ export async function held<T>(
 ): Promise<T> {
   const mustBeOpen = (info: Identity) => {
     const isMasked = bounds.secrets?.has(identityOf(info)) === true;
-    const isFound = secretsIn(bounds.root).knows(info) && !isOpened({ worktree: bounds.root, opened: bounds.opened?.() ?? [] }, file.path);
+    const foundAt = secretsIn(bounds.root).foundAt(info);
+    const isFound = foundAt !== null && !isOpened({ worktree: bounds.root, opened: bounds.opened?.() ?? [] }, foundAt);
     if (isMasked || isFound) throw new Refusal(`"${file.shown}" holds secrets and is closed. Work without it.`);
   };
   const name = basename(file.path);

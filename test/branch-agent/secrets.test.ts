@@ -92,6 +92,13 @@ describe("in a worktree", () => {
     expect(await run("cat c/credentials")).toBe("");
   });
 
+  it("is not opened by being moved to where the owner opened others, and what was opened may be moved", async () => {
+    put({ "deploy/a.pem": key, "test/b.pem": `${key}open\n` });
+    const opened = ["test/**/*.pem"];
+    expect(await run("cat deploy/a.pem; mv deploy test/moved; mv test/b.pem .", opened)).toBe("");
+    expect(await run("cat test/moved/a.pem b.pem", opened)).toBe(`${key}open\n`);
+  });
+
   it("is covered in a directory that one command closed and the next opens", () => {
     put({ "s/.env": canary, "t/u/.env": canary, "v/key.pem": key });
     const script = `import { bubblewrap } from "./branch-agent/sandbox/bubblewrap.ts";
