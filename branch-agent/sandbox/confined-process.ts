@@ -14,6 +14,8 @@ import { usedBy, watch } from "./watchdog.ts";
 
 /** Between the request to end and the end. */
 const graceMs = 2_000;
+/** So long a command is thought to be starting. */
+const beginningMs = 150;
 /** For a pipe that stays open after everything was killed: a process that the kernel cannot end at once. */
 const reapMs = 5_000;
 /** So long the kernel may take to end the last of them: one that hangs in a disk's or a network's driver ends when that answers. */
@@ -77,7 +79,8 @@ export async function runConfined({ bwrap, options, task, slot }: Launch, comman
     const stop = () => {
       if (stopping) return;
       stopping = true;
-      signalInside("SIGTERM");
+      // One that has hardly begun may not have its handler of SIGTERM, or even itself, in place: it would run on to the end of the grace.
+      signalInside(elapsed() < beginningMs ? "SIGKILL" : "SIGTERM");
       timers.push(setTimeout(() => signalInside("SIGKILL"), graceMs));
       timers.push(setTimeout(finish, graceMs + reapMs));
     };

@@ -18,10 +18,10 @@ afterAll(async () => {
   rmSync(worktree, { recursive: true, force: true });
 });
 
-const run = (command: string) =>
+const run = (command: string, signal?: AbortSignal) =>
   sandbox.run(
     { worktree, readOnly: [], masked: [], network: [] },
-    { command, cwd: worktree, timeoutMs: 20_000, env: {}, maxOutput: 10_000 },
+    { command, cwd: worktree, timeoutMs: 20_000, env: {}, maxOutput: 10_000, ...(signal && { signal }) },
   );
 
 /** This process's children that are shells which start commands. */
@@ -82,4 +82,15 @@ it("starts no half of a command that holds a zero byte", async () => {
     message: expect.stringContaining("zero byte"),
   });
   expect(readdirSync(worktree)).not.toContain("made");
+});
+
+it("a command that is stopped while it starts is over at once, not when its grace is", async () => {
+  const graceMs = 2000;
+  for (let after = 1; after <= 40; after += 3) {
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), after);
+    const { exitCode, durationMs } = await run("sleep 60", stop.signal);
+    expect(exitCode).toBeNull();
+    expect(durationMs, `stopped after ${after} ms`).toBeLessThan(graceMs);
+  }
 });
