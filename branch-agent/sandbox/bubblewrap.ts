@@ -5,7 +5,8 @@
  * Bounded for each command: wall time, output, open files, size of a file, /tmp, shared memory, core dumps (none). For all commands of one
  * worktree together: memory, processes, CPU, and what the worktree holds (`tasks.ts`).
  */
-import { realpathSync } from "node:fs";
+import { closeSync, openSync, realpathSync } from "node:fs";
+import { join } from "node:path";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { runConfined } from "./confined-process.ts";
 import { cachesIn, sandboxEnvironment } from "./environment.ts";
@@ -18,7 +19,7 @@ import type { Outside } from "./proxy.ts";
 import { placesOf } from "./scope.ts";
 import { closedIn } from "./secrets.ts";
 import { openSlots, type Slot, type Slots } from "./slots.ts";
-import { filterDescriptor } from "./system-calls.ts";
+import { filterDescriptor, filterFile } from "./system-calls.ts";
 import { findMeans, type Means, openTasks, type Task, type Tasks } from "./tasks.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -66,17 +67,19 @@ export function bubblewrap(
     const bwrap = findProgram(options.bwrap ?? "bwrap");
     if (!bwrap) throw unavailable("bubblewrap is not installed", "Install it (apt install bubblewrap, dnf install bubblewrap)");
     const system = systemMounts(options.nodeDir);
+    const slots = openSlots();
+    const filter = openSync(join(slots.directory, filterFile), "r");
+    const trialWords = [...isolation, ...ownNamespace, ...noNetwork, "--seccomp", "0", ...system.args, "/bin/bash", "-c", "true"];
     const [seen, means, trial] = await Promise.all([
       collect(bwrap, ["--version"]),
       (options.means ?? findMeans)(),
-      collect(bwrap, [...isolation, ...ownNamespace, ...noNetwork, ...system.args, "/bin/bash", "-c", "true"]),
-    ]);
+      collect(bwrap, trialWords, filter),
+    ]).finally(() => closeSync(filter));
     version = /(\d+)\.(\d+)[.\d]*/.exec(seen.output)?.[0] ?? "";
     const [major = 0, minor = 0] = version.split(".").map(Number);
     if (major === oldestVersion[0] && minor < oldestVersion[1]) {
       throw unavailable(`bubblewrap ${version || "of unknown version"} is too old`, `Install ${oldestVersion.join(".")} or newer`);
     }
-    const slots = openSlots();
     const tasks = openTasks(limits, means, slots.directory);
     if (trial.code !== 0) {
       throw unavailable(

@@ -6,11 +6,15 @@ import { boundedOutput } from "./bounded-output.ts";
 
 const checkMs = 10_000;
 
-/** A short host program's output and exit code. */
-export function collect(program: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
+/** A short host program's output and exit code. `input` is a descriptor. */
+export function collect(
+  program: string,
+  args: readonly string[],
+  input: number | "ignore" = "ignore",
+): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
     const output = boundedOutput(4_096);
-    const child = spawn(program, args, { env: {}, cwd: "/", stdio: ["ignore", "pipe", "pipe"], timeout: checkMs, killSignal: "SIGKILL" });
+    const child = spawn(program, args, { env: {}, cwd: "/", stdio: [input, "pipe", "pipe"], timeout: checkMs, killSignal: "SIGKILL" });
     child.stdout.on("data", output.push);
     child.stderr.on("data", output.push);
     child.once("error", (error) => resolve({ code: null, output: error.message }));
