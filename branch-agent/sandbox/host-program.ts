@@ -15,8 +15,8 @@ export function collect(
   return new Promise((resolve) => {
     const output = boundedOutput(4_096);
     const child = spawn(program, args, { env: {}, cwd: "/", stdio: [input, "pipe", "pipe"], timeout: checkMs, killSignal: "SIGKILL" });
-    child.stdout.on("data", output.push);
-    child.stderr.on("data", output.push);
+    child.stdout?.on("data", output.push);
+    child.stderr?.on("data", output.push);
     child.once("error", (error) => resolve({ code: null, output: error.message }));
     child.once("close", (code) => resolve({ code, output: output.read().output }));
   });
