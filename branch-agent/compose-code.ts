@@ -1,6 +1,6 @@
 /** The composition of `code`: one task at the same bench as a factory's, with nobody behind it. No headquarters, no bus, no key. */
 import { mkdir, realpath, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { systemClock } from "#adapters/clock/system.ts";
 import { randomIds } from "#adapters/ids/random.ts";
 import { prettyLog } from "#adapters/log/pretty.ts";
@@ -56,6 +56,12 @@ export async function openCode(env: Env, options: CodeOptions): Promise<OpenCode
   opening.catch(() => undefined);
 
   const home = join(homeOf(env), "code");
+  if (!relative(path, home).startsWith("..")) {
+    throw new UacError(
+      "bad_config",
+      `UAC_HOME, ${homeOf(env)}, lies in the repository ${path}, where nothing is touched. Put it elsewhere.`,
+    );
+  }
   await mkdir(home, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new UacError("bad_config", `${home} can't be made. UAC_HOME must be a directory that you may write to.`, { cause });
   });

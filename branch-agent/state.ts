@@ -1,7 +1,7 @@
 /** A factory's folder: what its enrolment fixed. The key and the journal lie beside it. */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import * as z from "zod";
 import { UacError } from "#core/errors.ts";
 import { factoryIdPattern } from "#core/fleet.ts";
@@ -21,9 +21,11 @@ export type Enrolment = z.infer<typeof enrolmentSchema>;
 
 const fileName = "enrolment.json";
 
-/** `UAC_HOME`, else `~/.uac`. */
+/** `UAC_HOME`, else `~/.uac`. Throws `bad_config` for a path that would be another folder wherever it is called. */
 export function homeOf(env: Readonly<Record<string, string | undefined>>): string {
-  return env.UAC_HOME?.trim() || join(homedir(), ".uac");
+  const home = env.UAC_HOME?.trim() || join(homedir(), ".uac");
+  if (!isAbsolute(home)) throw new UacError("bad_config", `UAC_HOME must be an absolute path, not ${home}.`);
+  return home;
 }
 
 /** Null where this machine has not joined. Throws `bad_config` if the file is damaged. */

@@ -202,7 +202,11 @@ export const settings: Readonly<Record<string, Setting>> = {
   },
   TASK_DISK_MB: { for: "branch", about: "Most that one task's worktree may hold, in megabytes.", otherwise: "10000" },
   DRAIN_SECONDS: { for: "branch", about: "How long running tasks may go on after SIGTERM before they are given back.", otherwise: "30" },
-  UAC_HOME: { for: "branch", about: "Where the factory keeps its key, journal and worktrees.", otherwise: "~/.uac" },
+  UAC_HOME: {
+    for: "branch",
+    about: "Absolute path of the folder in which the factory keeps its key, journal and worktrees; in no repository that it works on.",
+    otherwise: "~/.uac",
+  },
   HQ_URL: { for: "branch", about: "Headquarters' address. https, except on loopback.", otherwise: "as enrolled" },
   BUS_URL: {
     for: "both",

@@ -133,7 +133,7 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
   mkdirSync(join(dir, "empty"));
   const outside = { ...env(), GIT_CEILING_DIRECTORIES: dir };
   execFileSync("git", ["clone", "-q", "--bare", shop, join(dir, "shop.git")], { stdio: "ignore" });
-  const [none, uncommitted, keyless, empty, missing, usage, file, gitDir, unset, scripted] = await Promise.all([
+  const [none, uncommitted, keyless, empty, missing, usage, file, gitDir, unset, scripted, near, inside] = await Promise.all([
     call(["Do it."], { cwd: join(dir, "empty"), env: outside }),
     call(["Do it."], { cwd: bare }),
     call(["Do it.", "--json"], { cwd: shop, env: env({ LLM_PROVIDER: "anthropic" }) }),
@@ -144,6 +144,8 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
     call(["Do it."], { cwd: join(dir, "shop.git") }),
     call(["Do it.", "--test", "", "--json"], { cwd: shop }),
     call(["--json"], { cwd: shop }),
+    call(["Do it."], { cwd: shop, env: env({ UAC_HOME: ".uac" }) }),
+    call(["Do it."], { cwd: shop, env: env({ UAC_HOME: join(shop, ".uac") }) }),
   ]);
   expect(none).toMatchObject({ code: 1, out: "", err: expect.stringContaining("lies in no git repository") });
   expect(uncommitted).toMatchObject({
@@ -162,6 +164,9 @@ it("says in a sentence what it lacks: a repository, a commit, a key, an instruct
   expect(gitDir).toMatchObject({ code: 1, err: expect.stringContaining("is git's own directory, without a checkout") });
   expect(unset).toMatchObject({ code: 2, err: expect.stringContaining("--test is empty") });
   expect(JSON.parse(unset.out)).toMatchObject({ ok: false, error: { code: "bad_input" } });
+  expect(near).toMatchObject({ code: 2, err: expect.stringContaining("UAC_HOME must be an absolute path") });
+  expect(inside).toMatchObject({ code: 2, err: expect.stringContaining(`lies in the repository ${shop}`) });
+  expect(readdirSync(shop)).not.toContain(".uac");
   expect(scripted).toMatchObject({ code: 2, err: expect.stringContaining("missing required argument") });
   expect(JSON.parse(scripted.out)).toEqual({ ok: false, error: { code: "bad_input", message: "missing required argument 'instruction'" } });
   expect(model.requests).toHaveLength(0);
