@@ -95,7 +95,7 @@ test("status says by its exit code that headquarters is away, or that this machi
   const away = await runAgent(["status", "--json"], { UAC_HOME: homeOf(house), HQ_URL: "http://127.0.0.1:9" });
   expect([away.code, JSON.parse(away.out).hq]).toEqual([3, { url: "http://127.0.0.1:9", reachable: false, rttMs: null }]);
   const stranger = await runAgent(["status", "--json"], { UAC_HOME: join(house.dir, "nobody") });
-  expect([stranger.code, stranger.out]).toEqual([4, ""]);
+  expect([stranger.code, JSON.parse(stranger.out)]).toMatchObject([4, { ok: false, error: { code: "unauthenticated" } }]);
   expect(stranger.err).toMatch(/has not joined.*enrol/);
 });
 
