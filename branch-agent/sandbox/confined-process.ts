@@ -1,9 +1,9 @@
 /** One command under bwrap, from its start until nothing of it is left. */
 import { once } from "node:events";
 import { realpathSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import type { SandboxCommand, SandboxRun } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
+import { readOr } from "./cgroup.ts";
 import { hits, type Limits } from "./limits.ts";
 import { becoming } from "./run-as.ts";
 import type { Slot } from "./slots.ts";
@@ -130,7 +130,7 @@ export async function runConfined({ bwrap, options, task, slot }: Launch, comman
 /** Resolves when the namespace is empty: its first process is over only after every other one. Rejects if one can't be ended. */
 async function emptied(first: number) {
   const until = performance.now() + goneMs;
-  for (let wait = 1; await lives(first); wait = Math.min(wait * 2, longestLookMs)) {
+  for (let wait = 1; lives(first); wait = Math.min(wait * 2, longestLookMs)) {
     if (performance.now() > until) {
       throw unavailable(`the kernel can't end a process of the command (${first}), it hangs in a driver`, "See what it waits for");
     }
@@ -139,10 +139,10 @@ async function emptied(first: number) {
 }
 
 /** One that is dead and not yet reaped has taken its namespace along already. */
-async function lives(pid: number): Promise<boolean> {
+function lives(pid: number): boolean {
   if (pid === 0) return false;
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
-  return stat !== null && !/\) [ZX] [^)]*$/.test(stat);
+  const stat = readOr(`/proc/${pid}/stat`, "");
+  return stat !== "" && !/\) [ZX] [^)]*$/.test(stat);
 }
 
 function send(pid: number, signal: NodeJS.Signals) {

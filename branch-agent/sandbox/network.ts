@@ -1,8 +1,9 @@
 /**
  * A network for the commands of one task: a proxy of the factory's, which listens where they alone can call it.
  *
- * On Linux that is a namespace with nothing in it but a loopback. A process that lives for some 50 ms makes the namespace, opens the port in it and hands the open port over; the factory keeps the port and
- * the namespace by their descriptors. So nothing of ours runs inside, and each command joins by `nsenter`, in 1 ms.
+ * On Linux that is a namespace with nothing in it but a loopback. A process that lives for some 50 ms makes the namespace, opens the port in
+ * it and hands the open port over; the factory keeps the port and the namespace by their descriptors. So nothing of ours runs inside, and each
+ * command joins by `nsenter`, in 1 ms.
  */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";

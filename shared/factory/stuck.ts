@@ -99,7 +99,7 @@ function resultOf(id: string, rest: readonly Entry[]) {
 }
 
 function isSame(a: Step, b: Step): boolean {
-  return a.calls === b.calls && a.results() === b.results();
+  return a === b || (a.calls === b.calls && a.results() === b.results());
 }
 
 /** Steps at the end that are all as `like` says, compared with the last. */
