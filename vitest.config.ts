@@ -1,5 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Folders whose tests start servers, sandboxes or git. Every other folder of test/ is a unit test: fast, no processes. */
 const integration = ["adapters", "branch-agent", "dashboard", "dev", "hq-worker"];
@@ -8,9 +9,33 @@ const testsIn = (folder: string) => `test/${folder}/**/*.test.{ts,tsx}`;
 /** Groups run one after the other, in this order; files of one group run beside each other. */
 const order = { unit: 0, integration: 1, workers: 2, e2e: 3 };
 
+/** More than a minute each, the longest first. Begun last, one of them would run on alone: on a clean checkout Vitest goes by the size of files. */
+const long = [
+  "chaos/short-run",
+  "chaos/faults-branch",
+  "branch-agent/killed/killed-work",
+  "chaos/faults-hq",
+  "dashboard/browser",
+  "e2e/bad-model",
+  "e2e/killed-turn",
+  "e2e/matrix",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = long.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return at < 0 ? long.length : at;
+    };
+    const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
+    return (await super.sort(files)).toSorted((a, b) => group(a) - group(b) || place(a) - place(b));
+  }
+}
+
 export default defineConfig({
   test: {
     watch: false,
+    sequence: { sequencer: LongestFirst },
     teardownTimeout: 10_000,
     projects: [
       {
