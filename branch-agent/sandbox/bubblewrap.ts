@@ -9,7 +9,7 @@ import { closeSync, openSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox, SandboxCommand, SandboxScope } from "#ports/sandbox.ts";
 import { runConfined } from "./confined-process.ts";
-import { cachesIn, sandboxEnvironment } from "./environment.ts";
+import { authoritiesIn, cachesIn, sandboxEnvironment } from "./environment.ts";
 import { collect, findProgram } from "./host-program.ts";
 import { fairShare, type Limits } from "./limits.ts";
 import { type System, sandboxHome, scopeMounts, systemMounts } from "./mounts.ts";
@@ -157,7 +157,7 @@ function optionsFor(system: System, scope: SandboxScope, command: SandboxCommand
   const environment = {
     ...sandboxEnvironment,
     ...cachesIn(worktree),
-    ...network?.environment,
+    ...(network && { ...network.environment, ...authoritiesIn(process.env) }),
     ...command.env,
     PATH: system.path,
     HOME: sandboxHome,

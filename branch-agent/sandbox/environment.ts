@@ -27,3 +27,24 @@ export const sandboxEnvironment: Readonly<Record<string, string>> = {
 export function cachesIn(worktree: string): Record<string, string> {
   return { CARGO_HOME: `${worktree}/.cache/cargo`, GOMODCACHE: `${worktree}/.cache/go` };
 }
+
+/** As the programs that fetch things call them: Node and npm, OpenSSL, Python's requests and pip, curl, git, Cargo. */
+const authorities = [
+  ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT"],
+  ...["CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"],
+];
+/** Of the places that hold certificates the ones that every command sees. */
+const certificates = /^\/(etc\/ssl\/certs|etc\/pki\/tls\/certs|usr\/(local\/)?share\/ca-certificates)(\/[\w.-]+)*$/;
+
+/**
+ * Where the owner's environment says whom to trust: behind a proxy that opens TLS no host answers to a command that does not know its
+ * authority. Only with a network, and only places that hold nothing but certificates.
+ */
+export function authoritiesIn(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    authorities.flatMap((name) => {
+      const path = environment[name] ?? "";
+      return certificates.test(path) && !path.split("/").includes("..") ? [[name, path]] : [];
+    }),
+  );
+}

@@ -8,7 +8,7 @@ import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import type { Sandbox, SandboxCommand, SandboxRun, SandboxScope } from "#ports/sandbox.ts";
-import { cachesIn, sandboxEnvironment } from "./environment.ts";
+import { authoritiesIn, cachesIn, sandboxEnvironment } from "./environment.ts";
 import { findProgram } from "./host-program.ts";
 import { fairShare, type Limits, size } from "./limits.ts";
 import { findNode } from "./mounts.ts";
@@ -83,7 +83,8 @@ export function seatbelt(options: MacosOptions = {}): Sandbox {
       const network = scope.network.length > 0 ? await enter(scope) : null;
       try {
         const profile = task.profileFor(scope, { own, shown: node.shown, port: network?.port ?? null });
-        const given = { ...sandboxEnvironment, ...cachesIn(worktree), ...network?.environment, ...command.env };
+        const out = network && { ...network.environment, ...authoritiesIn(process.env) };
+        const given = { ...sandboxEnvironment, ...cachesIn(worktree), ...out, ...command.env };
         const environment = { ...given, PATH: [node.bin, ...programs].join(":"), ...places };
         const result = await runUnderSeatbelt({ program, profile, environment, task }, { ...command, cwd });
         return { ...result, refusals: network?.refusals() ?? [] };

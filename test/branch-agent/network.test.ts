@@ -174,6 +174,27 @@ describe("what is let through", () => {
     expect(new Set([first, other, none]).size).toBe(3);
   });
 
+  it("whom the owner trusts besides, where that is among certificates; without a network not even that", async () => {
+    const named = {
+      SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
+      NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/../private/key.pem",
+      PIP_CERT: "/root/ca.pem",
+      CURL_CA_BUNDLE: "secret",
+    };
+    const before = Object.fromEntries(Object.keys(named).map((name) => [name, process.env[name]]));
+    Object.assign(process.env, named);
+    try {
+      const look = `env | grep -E '^(${Object.keys(named).join("|")})=' || echo none`;
+      expect((await run(look)).output).toBe(`SSL_CERT_FILE=${named.SSL_CERT_FILE}\n`);
+      expect((await run(look, [])).output).toBe("none\n");
+    } finally {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
+  });
+
   it("leaves a command its own loopback, and nothing of the proxy's beside the open port", async () => {
     const listens = `const s=require("net").createServer(c=>c.end("own"));s.listen(8080,"127.0.0.1",()=>require("net").connect(8080,"127.0.0.1").on("data",d=>{console.log(String(d));process.exit()}))`;
     const { output } = await run(
