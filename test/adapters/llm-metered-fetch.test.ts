@@ -215,8 +215,10 @@ describe("a call", () => {
 
   it("that never got through costs nothing; one that was lost on the way costs its input", async () => {
     const refused = new TypeError("fetch failed", { cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED" }) });
+    const blocked: unknown = await fetch("http://127.0.0.1:9/").catch((error: unknown) => error);
     for (const [error, tokens] of [
       [refused, false],
+      [blocked, false],
       [new TypeError("fetch failed"), true],
     ] as const) {
       const { ask, entry, estimate } = bench(() => Promise.reject(error));

@@ -124,6 +124,8 @@ const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"
 function neverSent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && unsent.has(String(cause.code))) return true;
+    // A port that fetch calls nobody at (https://fetch.spec.whatwg.org/#port-blocking): Node's has no code for it.
+    if (cause.message === "bad port") return true;
   }
   return false;
 }
