@@ -66,7 +66,7 @@ export const quoted = (path: string) => `'${path.replaceAll("'", "'\\''")}'`;
 
 /** A shell that has ended is replaced at the next command. */
 export function openStarter(options: StarterOptions): Starter {
-  let shell: Shell | null = null;
+  let shell: Starter | null = null;
   const open = () => {
     const opened = openShell(options, () => {
       if (shell === opened) shell = null;
@@ -85,9 +85,7 @@ export function openStarter(options: StarterOptions): Starter {
   };
 }
 
-type Shell = Starter;
-
-function openShell(options: StarterOptions, ended: () => void): Shell {
+function openShell(options: StarterOptions, ended: () => void): Starter {
   const child = spawn("/bin/bash", ["-c", script(options)], {
     env: {},
     cwd: options.directory,
