@@ -6,8 +6,9 @@ import { boundedOutput } from "./bounded-output.ts";
 import { readOr } from "./cgroup.ts";
 import { hits, type Limits } from "./limits.ts";
 import { becoming } from "./run-as.ts";
+import { boundProcesses, quoted, tooLargeFile } from "./shell.ts";
+import { send } from "./signal.ts";
 import type { Slot } from "./slots.ts";
-import { boundProcesses, quoted } from "./starter.ts";
 import type { Task } from "./tasks.ts";
 import { unavailable } from "./unavailable.ts";
 import { usedBy, watch } from "./watchdog.ts";
@@ -21,8 +22,6 @@ const reapMs = 5_000;
 /** So long the kernel may take to end the last of them: one that hangs in a disk's or a network's driver ends when that answers. */
 const goneMs = 60_000;
 const longestLookMs = 20;
-/** A shell's exit code for a command that SIGXFSZ ended. */
-export const tooLargeFile = 128 + 25;
 
 /** Inside, where the user namespace is the command's own: its processes alone count. */
 const inside = (limits: Limits) => `${boundProcesses(limits)}; exec /bin/bash -c "$1"`;
@@ -143,14 +142,4 @@ function lives(pid: number): boolean {
   if (pid === 0) return false;
   const stat = readOr(`/proc/${pid}/stat`, "");
   return stat !== "" && !/\) [ZX] [^)]*$/.test(stat);
-}
-
-function send(pid: number, signal: NodeJS.Signals) {
-  // 0 and -1 would be the factory's own group, and everybody.
-  if (!Number.isInteger(pid) || Math.abs(pid) < 2) return;
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended already.
-  }
 }

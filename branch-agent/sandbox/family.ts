@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { send } from "./signal.ts";
 import { unavailable } from "./unavailable.ts";
 import type { Used } from "./watchdog.ts";
 
@@ -117,14 +118,4 @@ function listProcesses(): Promise<Listed[]> {
       );
     });
   });
-}
-
-function send(pid: number, signal: NodeJS.Signals) {
-  // 0 and -1 would be the factory's own group, and everybody.
-  if (!Number.isInteger(pid) || Math.abs(pid) < 2) return;
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended already.
-  }
 }

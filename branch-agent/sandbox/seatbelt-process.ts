@@ -5,10 +5,9 @@ import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import type { SandboxCommand, SandboxRun } from "#ports/sandbox.ts";
 import { boundedOutput } from "./bounded-output.ts";
-import { tooLargeFile } from "./confined-process.ts";
 import { type Family, family } from "./family.ts";
 import { hits, type Limits } from "./limits.ts";
-import { boundProcesses } from "./starter.ts";
+import { boundProcesses, setLimits, tooLargeFile } from "./shell.ts";
 import { unavailable } from "./unavailable.ts";
 import { type Watched, watch } from "./watchdog.ts";
 
@@ -18,12 +17,12 @@ const graceMs = 2_000;
 const drainMs = 1_000;
 
 /**
- * Outside the profile. Inherited descriptors are closed, limits set as on Linux (`starter.ts`), and a watcher left behind, which ends the
+ * Outside the profile. Inherited descriptors are closed, limits set as on Linux (`shell.ts`), and a watcher left behind, which ends the
  * group when the factory is gone and its end of a pipe with it: confined processes may not signal what is not.
  */
 const outside = (limits: Limits) => `exec 2>&1
 for fd in /dev/fd/*; do fd=\${fd##*/}; ((fd > 4 && fd < 255)) && eval "exec $fd>&-"; done
-for limit in "-c 0" "-n ${limits.openFiles}" "-f ${Math.floor(limits.fileSize / 1024)}"; do ulimit $limit 2> /dev/null; done
+${setLimits(limits)}
 ${boundProcesses(limits)}
 (trap '' TERM; exec > /dev/null 2>&1 3>&-; read -r -u 4; kill -KILL -- -$$) &
 exec "$@" 4<&-`;

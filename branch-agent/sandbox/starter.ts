@@ -8,6 +8,7 @@ import type { Readable, Writable } from "node:stream";
 import { boundedOutput } from "./bounded-output.ts";
 import type { TaskGroup } from "./cgroup.ts";
 import type { Limits } from "./limits.ts";
+import { boundProcesses, quoted, setLimits } from "./shell.ts";
 import { filterDescriptor, filterFile } from "./system-calls.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -33,17 +34,16 @@ export interface StarterOptions {
 }
 
 /**
- * Descriptors that the factory itself inherited are closed: an open file is a way out. Then what the commands inherit: open files (-n), size
- * of a file (-f, in blocks of 1024 bytes), core dumps (-c); one that is lower already cannot be set, and stays. Without its control groups
- * nothing is run. Each command is a process group of its own (set -m). It, not this shell, is what the kernel kills when memory runs out.
- * When the factory is gone the reading ends, then the shell, and bwrap notices that.
+ * Descriptors that the factory itself inherited are closed: an open file is a way out. Without its control groups nothing is run. Each
+ * command is a process group of its own (set -m). It, not this shell, is what the kernel kills when memory runs out. When the factory is gone
+ * the reading ends, then the shell, and bwrap notices that.
  */
 const script = ({
   limits,
   user,
   group,
 }: StarterOptions) => `for fd in /proc/self/fd/*; do fd=\${fd##*/}; ((fd > 5 && fd < 255)) && eval "exec $fd>&-"; done
-for limit in "-c 0" "-n ${limits.openFiles}" "-f ${Math.floor(limits.fileSize / 1024)}"; do ulimit $limit 2> /dev/null; done
+${setLimits(limits)}
 ${user ? boundProcesses(limits) : ""}
 ${(group?.join ?? []).map((path) => `echo $$ > ${quoted(path)} || exit 1`).join("\n")}
 set -m
@@ -58,11 +58,6 @@ start() {
   kill -0 $$ && exec "\${words[@]}"
 }
 while read -r slot; do start "$slot" & done`;
-
-/** Root is exempt, until it has become another. Of anybody else all processes on the machine would count, but in the user namespace only its own do. */
-export const boundProcesses = (limits: Limits) => `ulimit -u ${limits.processes} 2> /dev/null`;
-
-export const quoted = (path: string) => `'${path.replaceAll("'", "'\\''")}'`;
 
 /** A shell that has ended is replaced at the next command. */
 export function openStarter(options: StarterOptions): Starter {

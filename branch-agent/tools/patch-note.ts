@@ -13,8 +13,9 @@ export const digestOf = (bytes: Buffer | null) => bytes && createHash("sha256").
 
 const noteOf = (logDir: string, key: string) => join(logDir, `${key.replace(/[^A-Za-z0-9_-]/g, "_").slice(-100)}.patch.json`);
 
+/** On disk when it resolves: no note says that no file was changed. */
 export async function writeNote(logDir: string, key: string, changes: readonly Change[]): Promise<void> {
-  await writeFile(noteOf(logDir, key), JSON.stringify(changes), { mode: 0o600 });
+  await writeFile(noteOf(logDir, key), JSON.stringify(changes), { mode: 0o600, flush: true });
 }
 
 /**
